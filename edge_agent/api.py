@@ -1,0 +1,200 @@
+"""The plugin page: everything a driver, a publisher or a profile may know of the agent.
+
+A plugin is found by entry point (`edge_agent.drivers`, `edge_agent.publishers`,
+`edge_agent.profiles`), imports this module and nothing else of the agent, and inherits from
+nothing but the two configuration models below. Lifecycle, for every kind:
+
+* building checks the configuration and does no I/O; it raises only `ConfigError`;
+* `connect()` opens one session or link, used once and never reopened; it raises
+  `NotConnected` (try again soon) or `AccessDenied` (try again, rarely);
+* after that `read`/`send` may raise `NotConnected`, `AccessDenied` or `Rejected`; the caller
+  then calls `close()` once, which must be safe in every state, and builds nothing on it again;
+* a plugin never retries, never logs what it raises, never starts a task that outlives its
+  session, and never blocks the event loop.
+
+Calls to one object are never made in parallel, except that `close()` may come while a `read`
+or `send` is being cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s, concat, empty, row
+from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason, bad, uncertain
+from edge_agent.core.quantity import duration_ns, size_bytes
+from edge_agent.core.tags import Kind, Tag, Vocabulary, scan_group
+from edge_agent.encode.message import Message
+from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Rejected
+
+__all__ = [
+    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "Batch", "Bytes", "Clock", "ConfigError", "DeviceConfig",
+    "Driver", "DriverPlugin", "Duration", "Floats", "Int32s", "Int64s", "Kind", "Link", "Message", "Mistake",
+    "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin", "Reason", "Rejected", "Session",
+    "Size", "StrictModel", "Tag", "TagConfig", "Vocabulary", "bad", "concat", "empty", "row", "scan_group",
+    "uncertain",
+]  # fmt: skip
+
+Clock = Callable[[], int]
+"""The agent's clock: ns UTC."""
+
+
+def _parsed(parse: Callable[[str], int]) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str):
+            return parse(value)
+        raise ValueError("needs a unit; write a text such as 500ms, 1s, 5min (durations) or 64MB (sizes)")
+
+    return BeforeValidator(check)
+
+
+Duration = Annotated[
+    int, _parsed(duration_ns), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ns|us|ms|s|min|h|d)$"})
+]
+"""A field written `500ms`; the model holds integer ns."""
+
+Size = Annotated[
+    int, _parsed(size_bytes), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(B|kB|KB|MB|GB)$"})
+]
+"""A field written `64MB`; the model holds bytes."""
+
+
+class StrictModel(BaseModel):
+    """Unknown keys are mistakes; values are not bent to fit; a model never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=False)
+
+
+class TagConfig(StrictModel):
+    """What every tag may say; a driver's own model adds how the tag is found."""
+
+    scale: float = 1.0
+    """value = raw × scale + offset, applied by the agent, not by the driver"""
+    offset: float = 0.0
+    unit: str = ""
+    """UCUM code, for example Cel, kW.h, bar"""
+    deadband: float = Field(0.0, ge=0)
+    """smallest change worth reporting, in the tag's unit; 0 reports every change"""
+    range: tuple[float, float] | None = None
+    """lowest and highest plausible value; outside it the sample is marked bad"""
+    stale: Duration | None = None
+    """no sample for this long makes the tag stale; default three poll periods, at least 10 s"""
+
+    def kind(self) -> Kind:
+        """What the tag's values are, as far as the configuration tells."""
+        return Kind.FLOAT
+
+
+class DeviceConfig(StrictModel):
+    """What every device says; a driver's own model adds its options and narrows `tags`."""
+
+    driver: str
+    """the driver's name, as `edge-agent drivers` lists them"""
+    url: str
+    tags: Mapping[str, TagConfig] = Field(default_factory=dict)
+
+    def period_ns(self, tag: TagConfig) -> int:
+        """How often a fresh sample of `tag` (one of `tags`) is to be expected, ns."""
+        return 1_000_000_000
+
+
+class Session(Protocol):
+    """One connection to a device, open until it fails or is closed."""
+
+    confirms: bool
+    """True: the device reports by exception, and each `read` (even an empty one) confirms that every
+    tag it does not mention is unchanged. False: a tag is only as fresh as its last sample."""
+
+    lag_ns: int
+    """How far what `read` has returned may be behind the device at that moment."""
+
+    async def read(self) -> Batch:
+        """Wait for the next scan, or for what the subscription has queued, and return it all.
+
+        Raw values (the agent scales and checks). A tag the device refuses is a bad sample with
+        reason REFUSED, not an exception. Safe to cancel.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of the line; never raises."""
+        ...
+
+
+class Driver(Protocol):
+    """Knows one device's configuration; opens sessions to it."""
+
+    groups: Sequence[Int32s]
+    """The scan groups (see `scan_group`) whose rows `read` may return; empty if it has none."""
+
+    async def connect(self) -> Session:
+        """Open a fresh session; return only once the device has answered something."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriverPlugin:
+    """What a driver package offers under the entry point group `edge_agent.drivers`."""
+
+    name: str
+    summary: str
+    config: type[DeviceConfig]
+    build: Callable[[str, Any, Sequence[Tag], Clock], Driver]
+    """`build(device id, config, its tags in file order, clock)`; raises only `ConfigError`"""
+    describe: Callable[[str, Any, Sequence[Tag]], Sequence[str]]
+    """what the device will be asked, a line each, for `edge-agent plan`; no I/O"""
+    sample: str
+    """a commented YAML device section that works as it stands, with its `driver:` line"""
+
+
+class PublishConfig(StrictModel):
+    """What every destination says; a publisher's own model adds its options."""
+
+    type: str
+    """the publisher's name"""
+    url: str
+    profile: Literal["json"] | str = "json"
+    """the form of the messages"""
+
+
+class Link(Protocol):
+    """One connection north, open until it fails or is closed."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Return once the peer has acknowledged every message, in order.
+
+        `Rejected(positions)`: those the peer refuses for good; all others are acknowledged.
+        After `NotConnected` any of them may or may not have arrived: the caller sends them again.
+        """
+        ...
+
+    async def closed(self) -> None:
+        """Wait until the peer or the network has ended the link; raises the reason."""
+        ...
+
+    async def close(self) -> None:
+        """End the link in good manners (no will); never raises."""
+        ...
+
+
+class Publisher(Protocol):
+    """Knows one destination's configuration; opens links to it."""
+
+    async def connect(self) -> Link:
+        """Open a fresh link."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherPlugin:
+    """What a publisher package offers under the entry point group `edge_agent.publishers`."""
+
+    name: str
+    summary: str
+    config: type[PublishConfig]
+    build: Callable[[str, Any, str, Message], Publisher]
+    """`build(destination id, config, agent id, will)`; raises only `ConfigError`"""

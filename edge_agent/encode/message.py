@@ -1,0 +1,15 @@
+"""A message: the only thing a publisher sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Bytes for a topic. `qos` and `retain` as in MQTT; publishers without them ignore both."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False

@@ -1,0 +1,53 @@
+"""What can go wrong, sorted by what the caller should do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class EdgeAgentError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in a configuration: where, what was written, and what would be right."""
+
+    key: str
+    message: str
+    value: str = ""
+    hint: str = ""
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        """`site.yaml:12: devices.press-1.poll: 'fast' is not a duration; write 500ms, 1s or 5min`."""
+        place = f"{self.file}:{self.line}: " if self.file else ""
+        shown = f"{self.value!r} " if self.value else ""
+        return f"{place}{self.key}: {shown}{self.message}" + (f"; {self.hint}" if self.hint else "")
+
+
+class ConfigError(EdgeAgentError):
+    """The configuration is wrong: start nothing, show every mistake, exit 78."""
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        super().__init__("\n".join(map(str, mistakes)))
+        self.mistakes = mistakes
+
+
+class NotConnected(EdgeAgentError):
+    """The line is gone or never came up: drop the session, wait, try a fresh one."""
+
+
+class AccessDenied(EdgeAgentError):
+    """The peer knows us and says no (password, certificate, licence): retrying soon will not help."""
+
+
+class Rejected(EdgeAgentError):
+    """The line works, but the peer refuses these items for good: mark them, go on with the rest."""
+
+    def __init__(self, positions: Sequence[int], reasons: Mapping[int, str] | None = None) -> None:
+        self.positions = tuple(positions)
+        self.reasons = dict(reasons or {})
+        super().__init__(f"rejected positions {self.positions}: {self.reasons}")
