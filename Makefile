@@ -1,0 +1,45 @@
+# demo · test · check · bench. Each makes what it needs; nothing else has to be typed before.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# `SECONDS` counts only when given to make itself: shells have a variable of that name.
+ifneq ($(filter command line,$(origin SECONDS)),)
+DEMO_SECONDS := --seconds $(SECONDS)
+endif
+ifneq ($(filter command line environment,$(origin BROKER)),)
+DEMO_BROKER := --broker $(BROKER)
+endif
+
+.PHONY: demo test check bench peers clean
+
+demo: .venv/.demo
+	$(BIN)/edge-agent demo $(DEMO_SECONDS) $(DEMO_BROKER)
+
+test: peers check
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: .venv/.dev peers
+	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-disable-gc --timeout=1800 -o addopts="--import-mode=importlib -s"
+
+peers:
+	sh tests/peers/install.sh
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || { echo "python3-venv is missing; as root: apt-get install python3-venv"; exit 1; }
+
+.venv/.demo: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+.venv/.dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/.demo
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks dist data

@@ -1,0 +1,248 @@
+"""The agent on a page: `build` makes the parts of a site, `run` lets them work until told to stop.
+
+Start order is top to bottom, stop order is back: readers stop first, what they brought is
+committed, the journal closes last. Followers are simply ended: what they had not seen
+acknowledged stays with their cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from edge_agent import __version__, registry
+from edge_agent.api import Clock, DriverPlugin, PublisherPlugin, Tag
+from edge_agent.assemble import machine_spec
+from edge_agent.config import Site
+from edge_agent.core.engine import Engine
+from edge_agent.core.report import Status
+from edge_agent.encode import columns, records
+from edge_agent.encode.json_profile import root_topic
+from edge_agent.health import Count, Health
+from edge_agent.journal import Journal, RecordKind
+from edge_agent.north.follow import Follower
+from edge_agent.south.reader import Reader
+from edge_agent.supervise import until
+
+log = logging.getLogger(__name__)
+
+# Larger records would make messages that brokers refuse; smaller ones only cost.
+SAMPLES_A_RECORD = 20_000
+# How often the journal says "still here" while nothing else is written: how exactly the end of the
+# agent is known after a power cut. Each costs one block of flash, so not every second.
+ALIVE_EVERY_S = 10.0
+STATUS_EVERY_S = 60.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything a running agent consists of."""
+
+    site: Site
+    engine: Engine
+    journal: Journal
+    readers: list[Reader]
+    followers: list[Follower]
+    health: Health
+    clock: Clock
+    keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
+    kinds: dict[str, list[int]] = field(default_factory=dict)
+
+
+async def build(
+    site: Site,
+    drivers: Mapping[str, DriverPlugin],
+    publishers: Mapping[str, PublisherPlugin],
+    clock: Clock = time.time_ns,
+) -> Parts:
+    """Make all parts and take up where the journal ends; raises ConfigError before it opens anything."""
+    health = Health()
+    table = site.tag_table()
+    made = {
+        name: drivers[device.driver].build(name, device, table.device_tags(name), clock)
+        for name, device in site.devices.items()
+    }
+    engine = Engine(
+        table,
+        [group for driver in made.values() for group in driver.groups],
+        [machine_spec(site, name, table) for name in site.machines],
+        ring_bytes=site.ring.memory,
+        windows=site.kpi.windows,
+        watermark_ns=site.kpi.watermark,
+    )
+    profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
+    made_publishers = {
+        name: publishers[destination.type].build(name, destination, site.agent.id, profiles[name].will())
+        for name, destination in site.publish.items()
+    }
+    journal = await Journal.open(
+        Path(site.agent.data_dir) / "journal",
+        max_bytes=site.journal.max_size,
+        max_age_ns=site.journal.max_age,
+        clock=clock,
+        checkpoint=engine.checkpoint,
+    )
+    parts = Parts(site, engine, journal, [], [], health, clock)
+    await _take_up(parts)
+    parts.readers = [
+        Reader(name, driver, table.device_tags(name), engine.seen, engine.feed, health, clock, site.devices[name].url)
+        for name, driver in made.items()
+    ]
+    for name, publisher in made_publishers.items():
+        cursor = journal.cursor(name)
+        parts.followers.append(
+            Follower(
+                name, publisher, profiles[name], cursor, lambda: status(parts), health, clock, site.publish[name].url
+            )
+        )
+    return parts
+
+
+def _profile(site: Site, name: str) -> Any:
+    place = site.agent.place.model_dump(exclude_none=True)
+    return registry.profiles()[name](root_topic(place, site.agent.id), site.agent.id, __version__)
+
+
+async def _take_up(parts: Parts) -> None:
+    """Restore the machines from the journal; the time since its last record is unknown to them."""
+    ended = 0
+    for record in await parts.journal.tail():
+        ended = max(ended, record.time)
+        if record.kind == RecordKind.CHECKPOINT:
+            parts.engine.restore(record.body)
+        elif record.kind == RecordKind.EVENT:
+            parts.engine.replay(orjson.loads(record.body))
+        elif record.kind == RecordKind.REPORT:
+            parts.engine.settle(records.unpack_report(record.body))
+    if ended:
+        away = (parts.clock() - ended) / 1e9
+        log.info("took up where the journal ends, %.1f s ago", away)
+        parts.engine.was_away(ended)
+
+
+async def run(parts: Parts, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; then commit what is known and close."""
+    gc.collect()
+    gc.freeze()     # what lives as long as the agent need not be looked at again and again
+    try:
+        await until(
+            stop,
+            *((f"read-{reader.device}", reader.keep_reading()) for reader in parts.readers),
+            *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
+            ("watch", keep_watching(parts)),
+            ("journal", keep_journalling(parts)),
+            ("report", keep_reporting(parts)),
+            ("status", keep_telling_status(parts)),
+        )
+    finally:
+        put_aside(parts, alive=True)
+        await parts.journal.close()
+
+
+async def keep_watching(parts: Parts) -> None:
+    """Mark stale tags, every second."""
+    while True:
+        await asyncio.sleep(1.0)
+        for reader in parts.readers:
+            reader.watch()
+
+
+async def keep_journalling(parts: Parts) -> None:
+    """Hand what has come to the journal and commit it, every `journal.flush`."""
+    period = parts.site.journal.flush / 1e9
+    loop = asyncio.get_running_loop()
+    said = loop.time()
+    while True:
+        await asyncio.sleep(period)
+        alive = loop.time() - said >= ALIVE_EVERY_S
+        if put_aside(parts, alive=alive):
+            said = loop.time()
+            await parts.journal.flush()
+
+
+def put_aside(parts: Parts, *, alive: bool) -> bool:
+    """Append all that waits to the journal, in memory; False if there was nothing.
+
+    Events go first: a crash between the two must not leave samples whose meaning is lost.
+    """
+    events = parts.engine.take_events()
+    changes = parts.engine.take_changes()
+    samples = parts.engine.take_samples()
+    if not (events or changes or samples or alive):
+        return False
+    for event in events:
+        parts.journal.append(RecordKind.EVENT, orjson.dumps(event))
+    for change in changes:
+        parts.journal.append(RecordKind.STATE, records.pack_state(change))
+    for device, batch in samples:
+        key = _definition(parts, device)
+        tags = parts.engine.table.device_slice(device)
+        vocabularies = {tag.position: tag.vocabulary for tag in parts.engine.table.device_tags(device)}
+        for start in range(0, len(batch), SAMPLES_A_RECORD):
+            piece = batch.part(slice(start, start + SAMPLES_A_RECORD))
+            parts.journal.append(RecordKind.SAMPLES, columns.pack(piece, tags.start, vocabularies), key)
+    if alive and not (events or changes or samples):
+        parts.journal.append(RecordKind.ALIVE, b"")
+    return True
+
+
+def _definition(parts: Parts, device: str) -> int:
+    """The journal's key for the device; defined anew when a driver has learned a tag's kind."""
+    tags: tuple[Tag, ...] = parts.engine.table.device_tags(device)
+    kinds = [int(tag.kind) for tag in tags]
+    if parts.kinds.get(device) != kinds:
+        body = {"device": device, "names": [tag.name for tag in tags], "kinds": kinds}
+        parts.keys[device] = parts.journal.define(device, orjson.dumps(body))
+        parts.kinds[device] = kinds
+    return parts.keys[device]
+
+
+async def keep_reporting(parts: Parts) -> None:
+    """Publish the KPIs of open windows every `kpi.every`, and journal those that are final."""
+    while True:
+        await asyncio.sleep(parts.site.kpi.every / 1e9)
+        for report in parts.engine.reports(parts.clock()):
+            if report.final:
+                parts.journal.append(RecordKind.REPORT, records.pack_report(report))
+            for follower in parts.followers:
+                messages = follower.profile.report(report)
+                if report.final:
+                    follower.latest.drop(messages)
+                else:
+                    follower.latest.put(messages)
+
+
+async def keep_telling_status(parts: Parts) -> None:
+    """Publish the status every minute, and soon after a device came or went."""
+    told: dict[str, str] = {}
+    since = 0.0
+    while True:
+        await asyncio.sleep(1.0)
+        since += 1.0
+        states = parts.health.device_states()
+        if states != told or since >= STATUS_EVERY_S:
+            told, since = states, 0.0
+            for follower in parts.followers:
+                follower.latest.put([follower.profile.status(status(parts))])
+        _count(parts)
+
+
+def status(parts: Parts) -> Status:
+    """The agent's status now."""
+    return Status(online=True, time=parts.clock(), devices=parts.health.device_states())
+
+
+def _count(parts: Parts) -> None:
+    counts = parts.health.counts
+    counts[Count.SAMPLES_BAD] = parts.engine.bad_samples
+    counts[Count.SAMPLES_REPORTED] = parts.engine.reported_samples
+    counts[Count.RECORDS_EVICTED] = sum(follower.cursor.evicted for follower in parts.followers)
+    counts[Count.RECORDS_DROPPED] = parts.journal.dropped

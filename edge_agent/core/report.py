@@ -1,0 +1,78 @@
+"""What the core tells the outside: samples of a device, a state change, a KPI report, the status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from edge_agent.core.batch import Batch
+from edge_agent.core.cell import Cell
+from edge_agent.core.states import MachineState
+from edge_agent.core.tags import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open stretch of time [start, end), ns UTC.
+
+    `kind` is shift, hour or day; `name` the shift's name or the kind; `zone` the IANA zone in
+    which it is shown; `production_date` the local date of the shift's start (domain 2.8).
+    """
+
+    kind: str
+    name: str
+    start: int
+    end: int
+    production_date: date
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The KPIs of one machine in one window, as of an instant; `revision` grows with each restatement."""
+
+    machine: str
+    window: Window
+    revision: int
+    final: bool
+    as_of: int
+    config_hash: str
+    cell: Cell
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A machine entered `state` at `since` (ns UTC)."""
+
+    machine: str
+    state: MachineState
+    reason: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A journal record of one device's samples, as profiles see it.
+
+    `batch.tag` is the position within `names` and `kinds`; `texts` holds, per such position, the
+    text of each code that occurs.
+    """
+
+    seq: int
+    device: str
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    batch: Batch
+    texts: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The agent's own status; `devices` maps each device to `connected`, `connecting` or `lost`."""
+
+    online: bool
+    time: int
+    devices: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,51 @@
+"""The agent's own health: a closed list of counters, and the state of every line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Count(StrEnum):
+    """Everything the agent counts about itself. Documented in the README; a test says so."""
+
+    SAMPLES_READ = "samples_read"               # samples received from devices
+    SAMPLES_BAD = "samples_bad"                 # of these, how many were marked bad
+    SAMPLES_REPORTED = "samples_reported"       # samples that passed the deadband into the journal
+    SAMPLES_STALE = "samples_stale"             # times a tag went stale
+    SESSIONS_OPENED = "sessions_opened"         # connections to devices
+    SESSIONS_LOST = "sessions_lost"
+    LINKS_OPENED = "links_opened"               # connections to destinations
+    LINKS_LOST = "links_lost"
+    MESSAGES_ACKNOWLEDGED = "messages_acknowledged"
+    MESSAGES_REJECTED = "messages_rejected"     # refused by a destination for good
+    RECORDS_EVICTED = "records_evicted"         # journal records lost to the byte or age cap before delivery
+    RECORDS_DROPPED = "records_dropped"         # records that never reached the disk (disk full or broken)
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection, south or north: where it goes, whether it is up, since when, and why not."""
+
+    name: str
+    address: str
+    state: str = "connecting"                   # connecting | connected | lost
+    since_ns: int = 0
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Health:
+    """Counters and lines of a running agent."""
+
+    counts: dict[Count, int] = field(default_factory=lambda: dict.fromkeys(Count, 0))
+    devices: dict[str, Line] = field(default_factory=dict)
+    destinations: dict[str, Line] = field(default_factory=dict)
+
+    def add(self, count: Count, n: int = 1) -> None:
+        """Count `n` more."""
+        self.counts[count] += n
+
+    def device_states(self) -> dict[str, str]:
+        """Each device's line state, as the status message shows it."""
+        return {name: line.state for name, line in self.devices.items()}

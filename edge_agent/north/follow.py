@@ -1,0 +1,178 @@
+"""Follows the journal for one destination: reads on from its cursor, encodes, sends, releases.
+
+The cursor moves only when the destination has acknowledged. What is only of interest while it is
+new (the status, open windows' KPIs) does not go through the journal: `Latest` keeps one message a
+topic, and every link gets all of them once and then what changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import orjson
+
+from edge_agent.api import Clock, Kind, Link, Message, Publisher, Rejected
+from edge_agent.core.report import Report, Samples, StateChange, Status
+from edge_agent.encode import columns, records
+from edge_agent.health import Count, Health, Line
+from edge_agent.journal import Cursor, Record, RecordKind
+from edge_agent.supervise import Backoff, keep_connected, together
+
+log = logging.getLogger(__name__)
+
+# A broker serves many agents: after a common outage they must not come back all at once.
+BACKOFF = Backoff(first=0.5, longest=10.0)
+
+# One sending: enough to fill the window of a link, little enough to repeat after a loss.
+RECORDS_A_SENDING = 100
+BYTES_A_SENDING = 4_000_000
+
+
+class Profile(Protocol):
+    """Encodes for one kind of platform; pure."""
+
+    def status(self, status: Status) -> Message:
+        """The birth, and the status from then on."""
+        ...
+
+    def samples(self, samples: Samples) -> list[Message]:
+        """One device's samples."""
+        ...
+
+    def state(self, change: StateChange) -> list[Message]:
+        """A machine's new state."""
+        ...
+
+    def report(self, report: Report) -> list[Message]:
+        """A machine's KPIs in one window."""
+        ...
+
+
+class Latest:
+    """The newest message of each topic, for one destination; bounded by the number of topics."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, Message] = {}
+        self._new: set[str] = set()
+        self.changed = asyncio.Event()
+
+    def put(self, messages: Iterable[Message]) -> None:
+        """Replace what their topics had."""
+        for message in messages:
+            self._messages[message.topic] = message
+            self._new.add(message.topic)
+            self.changed.set()
+
+    def drop(self, messages: Iterable[Message]) -> None:
+        """Forget these topics: something durable now says more."""
+        for message in messages:
+            self._messages.pop(message.topic, None)
+            self._new.discard(message.topic)
+
+    def renew(self) -> None:
+        """A new link has seen none of them."""
+        self._new = set(self._messages)
+        self.changed.set()
+
+    def take(self) -> list[Message]:
+        """What has changed since the last call."""
+        new, self._new = self._new, set()
+        self.changed.clear()
+        return [self._messages[topic] for topic in sorted(new)]
+
+
+class Follower:
+    """One destination."""
+
+    def __init__(
+        self,
+        name: str,
+        publisher: Publisher,
+        profile: Profile,
+        cursor: Cursor,
+        status: Callable[[], Status],
+        health: Health,
+        clock: Clock,
+        address: str,
+    ) -> None:
+        self.line = health.destinations.setdefault(name, Line(name, address))
+        self.cursor = cursor
+        self.latest = Latest()
+        self.profile = profile
+        self._publisher = publisher
+        self._status = status
+        self._health = health
+        self._clock = clock
+        self._opened_ns = 0
+        self._sending = asyncio.Lock()      # a link is never used by two at once
+
+    async def keep_following(self) -> None:
+        """Connect and send, for ever."""
+        await keep_connected(self.line, self._publisher.connect, self._use, self._lost, self._clock, BACKOFF)
+
+    def _lost(self) -> None:
+        self._health.add(Count.LINKS_LOST)
+
+    async def _use(self, link: Link) -> None:
+        self._health.add(Count.LINKS_OPENED)
+        self._opened_ns = self._clock()
+        self.cursor.rewind()
+        await self._send(link, [self.profile.status(self._status())])
+        self.latest.renew()
+        name = self.line.name
+        await together(
+            (f"{name}-drain", self._drain(link)),
+            (f"{name}-latest", self._show(link)),
+            (f"{name}-closed", link.closed()),
+        )
+
+    async def _drain(self, link: Link) -> None:
+        while True:
+            read = await self.cursor.read(max_records=RECORDS_A_SENDING, max_bytes=BYTES_A_SENDING)
+            messages = [message for record in read for message in self._encode(record)]
+            if messages:
+                await self._send(link, messages)
+            self.cursor.release(read[-1].seq)
+
+    async def _show(self, link: Link) -> None:
+        while True:
+            await self.latest.changed.wait()
+            await self._send(link, self.latest.take())
+
+    async def _send(self, link: Link, messages: list[Message]) -> None:
+        async with self._sending:
+            rejected: tuple[int, ...] = ()
+            try:
+                await link.send(messages)
+            except Rejected as refusal:
+                rejected = refusal.positions
+                self._health.add(Count.MESSAGES_REJECTED, len(rejected))
+                for position, reason in refusal.reasons.items():
+                    log.error("%s: refused %s for good: %s", self.line.name, messages[position].topic, reason)
+            self._health.add(Count.MESSAGES_ACKNOWLEDGED, len(messages) - len(rejected))
+
+    def _encode(self, record: Record) -> list[Message]:
+        if record.kind == RecordKind.SAMPLES:
+            return self.profile.samples(self._samples(record))
+        if record.kind == RecordKind.STATE:
+            return self.profile.state(records.unpack_state(record.body))
+        if record.kind == RecordKind.REPORT:
+            return self.profile.report(records.unpack_report(record.body))
+        return []
+
+    def _samples(self, record: Record) -> Samples:
+        assert record.definition is not None, "samples are appended with the key of their device"
+        device = orjson.loads(record.definition)
+        batch, texts = columns.unpack(record.body)
+        return Samples(
+            seq=record.seq,
+            device=device["device"],
+            names=tuple(device["names"]),
+            kinds=tuple(map(Kind, device["kinds"])),
+            batch=batch,
+            texts=texts,
+            historical=record.time < self._opened_ns,
+        )

@@ -1,0 +1,69 @@
+"""Why a broker or the network said no, sorted by what the caller should do about it.
+
+Reason codes are those of MQTT 5.0 section 2.4; paho translates the five of MQTT 3.1.1 to them.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Final
+
+from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected
+
+NO_SUBSCRIBER: Final = 0x10
+FAILURE: Final = 0x80
+"""this and everything above it is a refusal"""
+WRONG_VERSION: Final = 0x84
+TAKEN_OVER: Final = 0x8E
+KEEPALIVE_TIMEOUT: Final = 0x8D
+_ELSEWHERE: Final = (0x9C, 0x9D)
+_DENIED: Final = (WRONG_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)
+"""version, client id, user or password, not authorised, banned, authentication method"""
+
+
+class VersionRefused(AccessDenied):
+    """The broker does not speak this version of MQTT, or (`surely` false) hung up at the sight of it."""
+
+    def __init__(self, text: str, *, surely: bool) -> None:
+        super().__init__(text)
+        self.surely = surely
+
+
+def from_broker(what: str, code: int, text: str, client_id: str, server: str = "") -> EdgeAgentError:
+    """The error for reason `code` (named `text`) in a CONNACK or DISCONNECT; `what` names the broker's act."""
+    if code == WRONG_VERSION:
+        return VersionRefused(f"{what}: {text}", surely=True)
+    if code == TAKEN_OVER:
+        return AccessDenied(f"{what}: another client uses client id {client_id}")
+    if code in _DENIED:
+        return AccessDenied(f"{what}: {text}")
+    if code in _ELSEWHERE and server:
+        return NotConnected(f"{what}: {text}: {server}")
+    return NotConnected(f"{what}: {text}")
+
+
+def from_network(error: Exception) -> EdgeAgentError:
+    """The error for what opening a connection raised: names, sockets, TLS, certificate files."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return AccessDenied(f"the broker's certificate is not trusted: {error.verify_message}; see ca:")
+    if isinstance(error, ssl.SSLError):
+        return from_wire(f"TLS failed: {error}")
+    if isinstance(error, socket.gaierror):
+        return NotConnected(f"the name does not resolve: {error.strerror}")
+    if isinstance(error, ConnectionRefusedError):
+        return NotConnected("nothing listens there (connection refused)")
+    if isinstance(error, TimeoutError):
+        return NotConnected("no answer (timed out)")
+    return NotConnected(str(error) or repr(error))
+
+
+def from_wire(text: str) -> EdgeAgentError:
+    """The error for what broke an open connection, as the socket words it.
+
+    With TLS 1.3 a broker refuses our certificate only after the handshake, by an alert.
+    """
+    lower = text.lower()
+    if "alert" in lower and ("certificate" in lower or "unknown ca" in lower):
+        return AccessDenied(f"the broker refuses our certificate: {text}; see cert: and key:")
+    return NotConnected(text)

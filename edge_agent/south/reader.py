@@ -1,0 +1,95 @@
+"""Reads one device: hands on what its sessions bring, and marks what they no longer bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edge_agent.api import Batch, Clock, Driver, Reason, Session, Tag, bad
+from edge_agent.health import Count, Health, Line
+from edge_agent.supervise import Backoff, keep_connected
+
+# Equipment that is back wants to be seen within seconds, whatever it did before.
+BACKOFF = Backoff(first=0.5, longest=5.0)
+
+# The mark stands just after the last thing known, in a millisecond of its own: platforms that
+# keep one value per millisecond would otherwise overwrite the last good value with it.
+MARK_AFTER_NS = 1_000_000
+
+Sink = Callable[[str, Batch], None]
+
+
+class Reader:
+    """One device: its sessions' samples go to `sink`, and so do the marks of what is missing.
+
+    `seen` is a shared int64 vector, shape (all tags,), ns UTC: the time up to which each tag is
+    known. A polled tag is known at its sample; a tag that reports by exception is also known
+    whenever its session says that nothing has changed.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        driver: Driver,
+        tags: Sequence[Tag],
+        seen: np.ndarray[tuple[int], np.dtype[np.int64]],
+        sink: Sink,
+        health: Health,
+        clock: Clock,
+        address: str,
+    ) -> None:
+        self.device = device
+        self.line = health.devices.setdefault(device, Line(device, address))
+        self._driver = driver
+        self._positions = np.fromiter((tag.position for tag in tags), np.int32, len(tags))
+        self._stale_ns = np.fromiter((tag.stale_ns for tag in tags), np.int64, len(tags))
+        self._seen = seen
+        self._marked = np.ones(len(tags), bool)     # nothing is known yet: there is nothing to mark
+        self._first = int(self._positions[0]) if len(tags) else 0
+        self._sink = sink
+        self._health = health
+        self._clock = clock
+
+    async def keep_reading(self) -> None:
+        """Connect and read, for ever."""
+        await keep_connected(
+            self.line, self._driver.connect, self._read, self._lost, self._clock, BACKOFF
+        )
+
+    async def _read(self, session: Session) -> None:
+        self._health.add(Count.SESSIONS_OPENED)
+        while True:
+            batch = await session.read()
+            now = self._clock()
+            if session.confirms:
+                known = self._seen[self._positions]
+                self._seen[self._positions] = np.maximum(known, now - session.lag_ns)
+            if len(batch):
+                self._seen[batch.tag] = np.maximum(self._seen[batch.tag], batch.time)
+                self._marked[batch.tag - self._first] = False
+                self._health.add(Count.SAMPLES_READ, len(batch))
+                self._sink(self.device, batch)
+
+    def _lost(self) -> None:
+        self._health.add(Count.SESSIONS_LOST)
+        self._mark(~self._marked, Reason.COMM_LOST)
+
+    def watch(self) -> None:
+        """Mark the tags from which nothing has come for longer than they allow; call every second."""
+        if self.line.state != "connected":
+            return
+        silent = self._clock() - self._seen[self._positions] > self._stale_ns
+        stale = silent & ~self._marked
+        if stale.any():
+            self._health.add(Count.SAMPLES_STALE, int(stale.sum()))
+            self._mark(stale, Reason.STALE)
+
+    def _mark(self, which: np.ndarray[tuple[int], np.dtype[np.bool_]], reason: Reason) -> None:
+        positions = self._positions[which]
+        if not len(positions):
+            return
+        self._marked |= which
+        n = len(positions)
+        times = self._seen[positions] + MARK_AFTER_NS
+        self._sink(self.device, Batch(positions, times, np.full(n, np.nan), np.full(n, bad(reason), np.uint8)))

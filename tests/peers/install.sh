@@ -1,0 +1,30 @@
+#!/bin/sh
+# The real peers of the tests: mosquitto, a C compiler with libmodbus, node-opcua.
+# Where they cannot be installed, the tests that need them skip and say so.
+set -u
+want=""
+command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || want="$want mosquitto"
+command -v openssl >/dev/null || want="$want openssl"
+command -v gcc >/dev/null || want="$want gcc libc6-dev"
+[ -e /usr/include/modbus/modbus.h ] || want="$want libmodbus-dev"
+if [ -n "$want" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $want >/dev/null \
+      || echo "peers: could not install$want; tests that need them will skip"
+    # Debian starts a broker as a service where it can; the tests start their own.
+    command -v service >/dev/null && service mosquitto stop >/dev/null 2>&1
+  else
+    echo "peers: not root; install yourself, or some tests will skip: apt-get install$want"
+  fi
+fi
+if command -v npm >/dev/null; then
+  here=$(dirname "$0")/node
+  [ -d "$here/node_modules/node-opcua" ] \
+    || (cd "$here" && npm install --no-audit --no-fund --no-package-lock --silent) \
+    || echo "peers: could not install node-opcua; its tests will skip"
+else
+  echo "peers: no npm; the node-opcua tests will skip"
+fi
+exit 0
