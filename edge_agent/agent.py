@@ -19,16 +19,15 @@ from typing import Any
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.api import Clock, DriverPlugin, PublisherPlugin, Tag
-from edge_agent.assemble import machine_spec
-from edge_agent.config import Site
+from edge_agent.api import Clock, Driver, DriverPlugin, Publisher, PublisherPlugin, Tag
+from edge_agent.config import Site, machine_specs
 from edge_agent.core.engine import Engine
 from edge_agent.core.report import Status
 from edge_agent.encode import columns, records
 from edge_agent.encode.json_profile import root_topic
 from edge_agent.health import Count, Health
 from edge_agent.journal import Journal, RecordKind
-from edge_agent.north.follow import Follower
+from edge_agent.north.follow import Follower, Profile
 from edge_agent.south.reader import Reader
 from edge_agent.supervise import until
 
@@ -57,14 +56,23 @@ class Parts:
     kinds: dict[str, list[int]] = field(default_factory=dict)
 
 
-async def build(
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What can be made without opening anything: the site is as right as it will ever be."""
+
+    engine: Engine
+    drivers: dict[str, Driver]
+    publishers: dict[str, Publisher]
+    profiles: dict[str, Profile]
+
+
+def prepare(
     site: Site,
     drivers: Mapping[str, DriverPlugin],
     publishers: Mapping[str, PublisherPlugin],
     clock: Clock = time.time_ns,
-) -> Parts:
-    """Make all parts and take up where the journal ends; raises ConfigError before it opens anything."""
-    health = Health()
+) -> Prepared:
+    """Build every plugin and the core; no I/O; raises ConfigError."""
     table = site.tag_table()
     made = {
         name: drivers[device.driver].build(name, device, table.device_tags(name), clock)
@@ -73,16 +81,32 @@ async def build(
     engine = Engine(
         table,
         [group for driver in made.values() for group in driver.groups],
-        [machine_spec(site, name, table) for name in site.machines],
+        machine_specs(site, table),
         ring_bytes=site.ring.memory,
         windows=site.kpi.windows,
         watermark_ns=site.kpi.watermark,
     )
     profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
-    made_publishers = {
-        name: publishers[destination.type].build(name, destination, site.agent.id, profiles[name].will())
-        for name, destination in site.publish.items()
-    }
+    return Prepared(
+        engine,
+        made,
+        {
+            name: publishers[destination.type].build(name, destination, site.agent.id, profiles[name].will())
+            for name, destination in site.publish.items()
+        },
+        profiles,
+    )
+
+
+async def build(
+    site: Site,
+    drivers: Mapping[str, DriverPlugin],
+    publishers: Mapping[str, PublisherPlugin],
+    clock: Clock = time.time_ns,
+) -> Parts:
+    """Make all parts and take up where the journal ends."""
+    ready = prepare(site, drivers, publishers, clock)
+    engine = ready.engine
     journal = await Journal.open(
         Path(site.agent.data_dir) / "journal",
         max_bytes=site.journal.max_size,
@@ -90,19 +114,22 @@ async def build(
         clock=clock,
         checkpoint=engine.checkpoint,
     )
-    parts = Parts(site, engine, journal, [], [], health, clock)
+    parts = Parts(site, engine, journal, [], [], Health(), clock)
     await _take_up(parts)
     parts.readers = [
-        Reader(name, driver, table.device_tags(name), engine.seen, engine.feed, health, clock, site.devices[name].url)
-        for name, driver in made.items()
-    ]
-    for name, publisher in made_publishers.items():
-        cursor = journal.cursor(name)
-        parts.followers.append(
-            Follower(
-                name, publisher, profiles[name], cursor, lambda: status(parts), health, clock, site.publish[name].url
-            )
+        Reader(
+            name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
+            parts.health, clock, site.devices[name].url,
         )
+        for name, driver in ready.drivers.items()
+    ]  # fmt: skip
+    parts.followers = [
+        Follower(
+            name, publisher, ready.profiles[name], journal.cursor(name), lambda: status(parts),
+            parts.health, clock, site.publish[name].url,
+        )
+        for name, publisher in ready.publishers.items()
+    ]  # fmt: skip
     return parts
 
 

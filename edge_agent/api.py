@@ -88,6 +88,10 @@ class TagConfig(StrictModel):
         """What the tag's values are, as far as the configuration tells."""
         return Kind.FLOAT
 
+    def bits(self) -> int | None:
+        """At which width the raw value, if it counts something, wraps to 0; None if that is not known."""
+        return None
+
 
 class DeviceConfig(StrictModel):
     """What every device says; a driver's own model adds its options and narrows `tags`."""

@@ -16,23 +16,18 @@ FINDINGS = "edge_agent_findings"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake, at `at` below the model that reports it.
-
-    `lacking` says that something is missing: it is not believed while other mistakes in the same
-    place may be the cause. Anything else is wrong whatever those mistakes are.
-    """
+    """One mistake, at `at` below the value that is checked; a leading `..` goes up from it."""
 
     message: str
     hint: str = ""
     at: Key = ()
-    lacking: bool = False
 
 
 def report(findings: Sequence[Finding]) -> None:
     """Raise what a pydantic validator may raise, if there is anything to report."""
     if findings:
         texts = "; ".join(finding.message for finding in findings).replace("{", "(").replace("}", ")")
-        raise PydanticCustomError(FINDINGS, texts, {"findings": list(findings)})  # type: ignore[arg-type]
+        raise PydanticCustomError(FINDINGS, texts, {"findings": list(findings)})
 
 
 def did_you_mean(written: str, known: Iterable[str], what: str = "") -> str:
@@ -40,8 +35,8 @@ def did_you_mean(written: str, known: Iterable[str], what: str = "") -> str:
     names = [str(name) for name in known]
     near = difflib.get_close_matches(written, names, n=1, cutoff=0.6)
     if not near:
-        by_lower = {name.lower(): name for name in names}
-        near = [by_lower[name] for name in difflib.get_close_matches(written.lower(), by_lower, n=1, cutoff=0.6)]
+        lower = {name.lower(): name for name in names}
+        near = [lower[name] for name in difflib.get_close_matches(written.lower(), lower, n=1, cutoff=0.6)]
     if near:
         return f"did you mean '{near[0]}'?"
     if not names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,8 @@ from edge_agent.errors import Mistake
 
 _FORM: Final = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)\}|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Shorter words of a message may equal a part of a secret by chance; they tell nothing about it.
+# Shorter words may stand in a message by chance; hiding them would only make it unreadable.
+_WORD: Final = re.compile(r"[^\s'\"]{4,}")
 _TELLING: Final = 6
 
 
@@ -38,18 +40,16 @@ class Secrets:
         """
         for place, pieces in self.pieces.items():
             near = place[: len(key)] == key
-            for piece in sorted(pieces, key=len, reverse=True):
-                if piece and (near or len(piece) >= _TELLING):
+            for piece in sorted(filter(None, pieces), key=len, reverse=True):
+                if near or len(piece) >= _TELLING:
                     text = text.replace(piece, self.written[place])
-                if near:
-                    text = re.sub(
-                        rf"[^\s'\"]{{{_TELLING},}}",
-                        lambda match, piece=piece, place=place: (  # type: ignore[misc]
-                            self.written[place] if match[0] in piece else match[0]
-                        ),
-                        text,
-                    )
+            if near:
+                text = _WORD.sub(partial(self._hidden, place), text)
         return text
+
+    def _hidden(self, place: Key, word: re.Match[str]) -> str:
+        inside = any(word[0] in piece for piece in self.pieces[place])
+        return self.written[place] if inside and word[0] not in self.written[place] else word[0]
 
 
 def substitute(data: Any, environ: Mapping[str, str], folder: Path) -> tuple[Any, Secrets]:
@@ -64,12 +64,14 @@ class _Source:
     folder: Path
     secrets: Secrets
 
-    def look_up(self, name: str) -> str:
+    def look_up(self, name: str | None) -> str:
         """The value of `NAME` or `file:PATH`; LookupError says what is wrong."""
+        if name is None:
+            raise LookupError("has no closing '}'; write ${NAME}, and $${ for a literal ${")
         if name.startswith("file:"):
             return self._read(name.removeprefix("file:").strip())
         if not _NAME.fullmatch(name):
-            raise LookupError("is not a variable; write ${NAME} or ${file:/run/secrets/name}, and $${ for a literal ${")
+            raise LookupError("is not a variable; write ${NAME} or ${file:/path}, and $${ for a literal ${")
         if name not in self.environ:
             raise LookupError(f"environment variable {name} is not set")
         return self.environ[name]
@@ -78,7 +80,8 @@ class _Source:
         try:
             return (self.folder / name).read_text("utf-8").rstrip("\r\n")
         except OSError as error:
-            raise LookupError(f"file {name} cannot be read ({error.strerror or type(error).__name__})") from error
+            why = error.strerror or type(error).__name__
+            raise LookupError(f"file {name} cannot be read ({why})") from error
         except ValueError as error:
             raise LookupError(f"file {name} is not a text in UTF-8") from error
 
@@ -100,11 +103,8 @@ def _replace(text: str, key: Key, source: _Source) -> str:
     def put_in(match: re.Match[str]) -> str:
         if match[0] == "$${":
             return "${"
-        name = match["name"]
         try:
-            if name is None:
-                raise LookupError("has no closing '}'; write ${NAME}, and $${ for a literal ${")
-            piece = source.look_up(name)
+            piece = source.look_up(match["name"])
         except LookupError as error:
             message, _, hint = str(error.args[0]).partition("; ")
             secrets.mistakes.append((key, Mistake(dotted(key), message, match[0], hint)))

@@ -132,7 +132,8 @@ class _Reader:
             return self._mapping(node, key, (*above, id(node)))
         if isinstance(node, yaml.SequenceNode):
             return [self.read(item, (*key, at), (*above, id(node))) for at, item in enumerate(node.value)]
-        return scalar(node.value) if node.style is None else str(node.value)
+        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        return scalar(node.value) if plain else str(node.value)
 
     def _mapping(self, node: yaml.MappingNode, key: Key, above: tuple[int, ...]) -> dict[str, Any]:
         merged, explicit = self._merged(node, key, above)
@@ -154,12 +155,13 @@ class _Reader:
     def _merged(
         self, node: yaml.MappingNode, key: Key, above: tuple[int, ...]
     ) -> tuple[dict[str, Any], list[tuple[yaml.Node, yaml.Node]]]:
-        """What `<<` brings in (read first, so that the lines of explicit keys win), and the explicit pairs."""
+        """What `<<` brings in (read first: the lines of explicit keys win), and the explicit pairs."""
         merged: dict[str, Any] = {}
         explicit: list[tuple[yaml.Node, yaml.Node]] = []
         line = self.document.value_lines[key]
         for name_node, value_node in node.value:
-            if not (name_node.value == "<<" and isinstance(name_node, yaml.ScalarNode) and name_node.style is None):
+            plain = isinstance(name_node, yaml.ScalarNode) and name_node.style is None
+            if not plain or name_node.value != "<<":
                 explicit.append((name_node, value_node))
                 continue
             sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
@@ -179,9 +181,8 @@ class _Reader:
 def _syntax_mistake(error: yaml.YAMLError, text: str) -> Mistake:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        return Mistake(
-            "YAML", error.problem or "is not YAML", hint=_syntax_hint(error), line=mark.line + 1 if mark else 1
-        )
+        line = mark.line + 1 if mark else 1
+        return Mistake("YAML", error.problem or "is not YAML", hint=_syntax_hint(error), line=line)
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return Mistake("YAML", "holds a control character", hint="remove it", line=line)

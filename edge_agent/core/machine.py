@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from edge_agent.core.batch import Batch
-from edge_agent.core.calendar import Calendar, FixedCalendar
+from edge_agent.core.calendar import Calendar
 from edge_agent.core.counters import Counter
 from edge_agent.core.ledger import Ledger, Policy
 from edge_agent.core.quality import BAD, UNCERTAIN, reason_name
@@ -33,13 +33,13 @@ class MachineSpec:
     id: str
     state: Tag
     states: Mapping[int | str, MachineState]
-    calendar: Calendar | FixedCalendar
+    calendar: Calendar
     policy: Policy
     counts: Mapping[str, Tag]                       # two of total, good, scrap; optional rework
     line: str = ""
     otherwise: MachineState | None = None           # for values that `states` does not name
     dwell_ns: int = 0
-    counter: Callable[[], Counter] = lambda: Counter(32, 10)
+    counters: Mapping[str, Callable[[], Counter]] = field(default_factory=dict)     # a fresh one per count
     job: Tag | None = None
     products: Mapping[int | str, Fraction] = field(default_factory=dict)    # ideal cycle, seconds
     ideal: Fraction | None = None                   # for a machine without a job tag
@@ -62,7 +62,7 @@ class Machine:
         self.ledger = Ledger(spec.calendar, spec.policy)
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
-        self._counters = {source: spec.counter() for source in spec.counts}
+        self._counters = {source: make() for source, make in spec.counters.items()}
         self._gap_since: dict[str, int] = {}        # counters whose line broke, and when
         self._pending: tuple[int, MachineState, str] | None = None
         self._order: bool | None = None

@@ -16,6 +16,7 @@ FAILURE: Final = 0x80
 """this and everything above it is a refusal"""
 WRONG_VERSION: Final = 0x84
 TAKEN_OVER: Final = 0x8E
+PROTOCOL_ERROR: Final = 0x82
 KEEPALIVE_TIMEOUT: Final = 0x8D
 _ELSEWHERE: Final = (0x9C, 0x9D)
 _DENIED: Final = (WRONG_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)
@@ -23,17 +24,17 @@ _DENIED: Final = (WRONG_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 
 
 class VersionRefused(AccessDenied):
-    """The broker does not speak this version of MQTT, or (`surely` false) hung up at the sight of it."""
+    """The broker says that it does not speak this version of MQTT."""
 
-    def __init__(self, text: str, *, surely: bool) -> None:
-        super().__init__(text)
-        self.surely = surely
+
+class HungUp(NotConnected):
+    """The broker hung up without answering CONNECT: gone, or (some do) startled by the version."""
 
 
 def from_broker(what: str, code: int, text: str, client_id: str, server: str = "") -> EdgeAgentError:
-    """The error for reason `code` (named `text`) in a CONNACK or DISCONNECT; `what` names the broker's act."""
+    """The error for reason `code`, named `text`, in a CONNACK or DISCONNECT; `what` the broker did."""
     if code == WRONG_VERSION:
-        return VersionRefused(f"{what}: {text}", surely=True)
+        return VersionRefused(f"{what}: {text}")
     if code == TAKEN_OVER:
         return AccessDenied(f"{what}: another client uses client id {client_id}")
     if code in _DENIED:
@@ -46,7 +47,8 @@ def from_broker(what: str, code: int, text: str, client_id: str, server: str = "
 def from_network(error: Exception) -> EdgeAgentError:
     """The error for what opening a connection raised: names, sockets, TLS, certificate files."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return AccessDenied(f"the broker's certificate is not trusted: {error.verify_message}; see ca:")
+        hint = "the url must name the host as it does" if "mismatch" in error.verify_message else "see ca:"
+        return AccessDenied(f"the broker's certificate is not trusted: {error.verify_message}; {hint}")
     if isinstance(error, ssl.SSLError):
         return from_wire(f"TLS failed: {error}")
     if isinstance(error, socket.gaierror):

@@ -31,6 +31,11 @@ def parse_wall_time(value: object) -> time:
     raise ValueError('is not a wall-clock time; write it in quotes, such as "10:00"')
 
 
+def seconds_of_day(wall: time) -> int:
+    """Whole seconds since midnight on the wall clock."""
+    return wall.hour * 3600 + wall.minute * 60 + wall.second
+
+
 class Break(StrictModel):
     """One daily break."""
 

@@ -171,9 +171,8 @@ class Machine:
         power = self.spec.power.get(self._state, 0.0)
         if self._state is State.RUN:
             power *= self._ripple
-        return Event(
-            self._t, what, self._state, self._reason, self._product, self._total, self._scrap, round(power, 3), good
-        )
+        reading = (self._state, self._reason, self._product, self._total, self._scrap, round(power, 3))
+        return Event(self._t, what, *reading, good)
 
     def _cycle(self) -> int:
         factor = self._rng.gauss(1.0 + self.spec.speed_loss, self.spec.spread)

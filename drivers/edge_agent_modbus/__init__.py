@@ -1,0 +1,18 @@
+"""The Modbus driver: polls coils, discrete inputs and registers in few, large requests."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from edge_agent.api import DriverPlugin
+from edge_agent_modbus.config import ModbusDevice
+from edge_agent_modbus.driver import ModbusDriver, describe
+
+plugin = DriverPlugin(
+    name="modbus",
+    summary="Modbus TCP: coils, discrete inputs, holding and input registers",
+    config=ModbusDevice,
+    build=ModbusDriver,
+    describe=describe,
+    sample=files(__package__).joinpath("sample.yaml").read_text("utf-8"),
+)

@@ -1,0 +1,142 @@
+"""From the bytes of all answers of a scan to one row of values, without a step per value.
+
+A decoder is compiled once for a list of blocks. It sees the answers' bytes end to end, and for
+each type one index: which bytes make up the values, in the order of this machine. The order of
+bytes of a tag is only a permutation inside that index, so that tags of different orders and
+different blocks are gathered in one move. Bits, of registers and of bit areas alike, are
+gathered from the bytes unpacked. Texts, few and slow to change, are taken one by one.
+
+All values become float64; integers beyond 2^53 are rounded to the nearest it can hold.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.api import Floats, Vocabulary
+from edge_agent_modbus.plan import Block, Field
+from edge_agent_modbus.value import byte_offsets
+
+Slots = slice | NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """All values of one type: `index` has the bytes of the first value, then of the second, …"""
+
+    dtype: np.dtype[np.generic]
+    slots: Slots
+    index: NDArray[np.intp]
+
+
+class _Text:
+    """One text tag; remembers its last bytes, which rarely change."""
+
+    __slots__ = ("_code", "_end", "_length", "_raw", "_start", "_swapped", "_vocabulary", "slot")
+
+    def __init__(self, field: Field, offset: int, vocabulary: Vocabulary) -> None:
+        self.slot = field.slot
+        self._start, self._end = offset, offset + 2 * field.count
+        self._length = field.length
+        self._swapped = field.order == "BA"
+        self._vocabulary = vocabulary
+        self._raw, self._code = b"", np.nan
+
+    def code(self, data: bytes) -> float:
+        """The code of the text in `data`."""
+        raw = data[self._start : self._end]
+        if raw != self._raw:
+            self._code = self._vocabulary.code(_text(raw, self._length, swapped=self._swapped))
+            self._raw = raw
+        return self._code
+
+
+class Decoder:
+    """Turns the answers to `blocks`, joined, into a row of `width` values.
+
+    Slots that no field of the blocks fills are NaN, as is a text that its vocabulary has no
+    room for. `vocabularies` are by slot.
+    """
+
+    def __init__(self, blocks: Sequence[Block], width: int, vocabularies: Mapping[int, Vocabulary]) -> None:
+        self._width = width
+        self._complete = sum(len(block.fields) for block in blocks) == width
+        numbers: defaultdict[str, list[tuple[int, list[int]]]] = defaultdict(list)
+        bits: list[tuple[int, list[int]]] = []
+        self._texts: list[_Text] = []
+        for block, begin in zip(blocks, _begins(blocks), strict=True):
+            for field in block.fields:
+                offset = begin + 2 * (field.start - block.start)
+                if field.type.name == "bool":
+                    bits.append((field.slot, [_bit_index(block, begin, field)]))
+                elif field.type.name == "string":
+                    self._texts.append(_Text(field, offset, vocabularies[field.slot]))
+                else:
+                    numbers[field.type.code].append((field.slot, _native(offset, field.order)))
+        self._numbers = [_numbers(code, entries) for code, entries in sorted(numbers.items())]
+        self._bits = _numbers("u1", bits) if bits else None
+
+    def decode(self, data: bytes) -> Floats:
+        """A fresh row, shape (width,), from the joined bytes of one answer to each block."""
+        row = np.empty(self._width) if self._complete else np.full(self._width, np.nan)
+        octets = np.frombuffer(data, np.uint8)
+        for group in self._numbers:
+            values = octets.take(group.index).view(group.dtype)
+            if group.dtype.char == "f":
+                with np.errstate(invalid="ignore"):   # a signalling NaN is a NaN, not a warning
+                    row[group.slots] = values
+            else:
+                row[group.slots] = values
+        if self._bits is not None:
+            row[self._bits.slots] = np.unpackbits(octets, bitorder="little").take(self._bits.index)
+        for text in self._texts:
+            row[text.slot] = text.code(data)
+        return row
+
+
+def _begins(blocks: Sequence[Block]) -> list[int]:
+    begins, at = [], 0
+    for block in blocks:
+        begins.append(at)
+        at += block.size
+    return begins
+
+
+def _bit_index(block: Block, begin: int, field: Field) -> int:
+    """Which of the bits, counted from the least significant of the first byte, is the field's."""
+    if block.area.is_bits:
+        return 8 * begin + field.start - block.start
+    high, low = byte_offsets(field.order)
+    register = begin + 2 * (field.start - block.start)
+    return 8 * (register + (low if field.bit < 8 else high)) + field.bit % 8
+
+
+def _native(offset: int, order: str) -> list[int]:
+    """The places of a value's bytes, in the order in which this machine keeps them."""
+    places = [offset + i for i in byte_offsets(order)]
+    return places[::-1] if sys.byteorder == "little" else places
+
+
+def _numbers(code: str, entries: list[tuple[int, list[int]]]) -> _Numbers:
+    slots = np.array([slot for slot, _ in entries], np.intp)
+    index = np.array([places for _, places in entries], np.intp).ravel()
+    return _Numbers(np.dtype(code), _as_slice(slots), index)
+
+
+def _as_slice(slots: NDArray[np.intp]) -> Slots:
+    """A slice writes several times faster than an index."""
+    first, last = int(slots[0]), int(slots[-1]) + 1
+    return slice(first, last) if np.array_equal(slots, np.arange(first, last)) else slots
+
+
+def _text(raw: bytes, length: int, *, swapped: bool) -> str:
+    """Up to the first NUL, without trailing blanks; bytes that are not UTF-8 become U+FFFD."""
+    if swapped:
+        raw = np.frombuffer(raw, np.uint16).byteswap().tobytes()
+    return raw[:length].partition(b"\0")[0].decode(errors="replace").rstrip()

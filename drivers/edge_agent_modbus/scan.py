@@ -1,0 +1,136 @@
+"""A scan group: the tags of one period, the requests that read them, and what the device refuses.
+
+When the device refuses a block ("illegal address"), the block is halved until the refused tags
+stand alone; they are holes, not asked for again in this session. What is left between holes is
+then tried in one piece, so that one hole costs one request more, not seven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+
+from edge_agent.api import Batch, Bytes, Floats, Int32s, Reason, Vocabulary, bad, row
+from edge_agent_modbus.decode import Decoder
+from edge_agent_modbus.plan import Block, block_of, halves
+
+# Modbus application protocol V1.1b3, 7: exception codes
+ILLEGAL_FUNCTION: Final = 1      # the device has no such area at all
+REFUSALS: Final = (2, 3)         # illegal address; illegal value: some say so of a count they dislike
+
+_REFUSED: Final = bad(Reason.REFUSED)
+_DEVICE: Final = bad(Reason.DEVICE)
+_UNMAPPED: Final = bad(Reason.UNMAPPED)
+
+Answer = bytes | int
+"""The bytes of a block's values, or the exception code the device gave instead"""
+
+Ask = Callable[[Block], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The tags of one period: their column, and the blocks that read them.
+
+    `vocabularies` are those of the text tags, by place in the row.
+    """
+
+    period_ns: int
+    tags: Int32s
+    blocks: tuple[Block, ...]
+    vocabularies: Mapping[int, Vocabulary]
+
+
+class Scan:
+    """Reads one group during one session."""
+
+    def __init__(self, group: Group, ask: Ask) -> None:
+        self._group = group
+        self._ask = ask
+        self._refused: set[int] = set()
+        self._use(group.blocks)
+
+    async def ask(self) -> list[Answer]:
+        """The answers to the group's blocks, in their order, once refused tags are set aside."""
+        answers: list[Answer] = []
+        blocks: list[Block] = []
+        for block in self._blocks:
+            answer = await self._ask(block)
+            found = await self._around_holes(block) if answer in REFUSALS else [(block, answer)]
+            blocks += [accepted for accepted, _ in found]
+            answers += [its_answer for _, its_answer in found]
+        if tuple(blocks) != self._blocks:
+            self._use(blocks)
+        return answers
+
+    def batch(self, time_ns: int, answers: Sequence[Answer]) -> Batch:
+        """The group's row from what `ask` has returned."""
+        good = [answer for answer in answers if isinstance(answer, bytes)]
+        quality = self._quality.copy()
+        if len(good) == len(answers):
+            values = self._decoder.decode(b"".join(good))
+        else:
+            values = self._partly(answers, b"".join(good), quality)
+        for slot in self._group.vocabularies:
+            if values[slot] != values[slot] and quality[slot] == 0:
+                quality[slot] = _UNMAPPED
+        return row(self._group.tags, time_ns, values, quality)
+
+    def _use(self, blocks: Sequence[Block]) -> None:
+        self._blocks = tuple(blocks)
+        self._decoder = self._partial = self._decoder_of(self._blocks)
+        self._answering = self._blocks
+        self._quality: Bytes = np.zeros(len(self._group.tags), np.uint8)
+        self._quality[sorted(self._refused)] = _REFUSED
+
+    def _decoder_of(self, blocks: Sequence[Block]) -> Decoder:
+        return Decoder(blocks, len(self._group.tags), self._group.vocabularies)
+
+    def _partly(self, answers: Sequence[Answer], data: bytes, quality: Bytes) -> Floats:
+        """The row of those blocks that were answered; marks the others in `quality`."""
+        asked = list(zip(self._blocks, answers, strict=True))
+        answering = tuple(block for block, answer in asked if isinstance(answer, bytes))
+        if answering != self._answering:      # a device may stay busy for long: compile once
+            self._answering, self._partial = answering, self._decoder_of(answering)
+        for block, answer in asked:
+            if not isinstance(answer, bytes):
+                mark = _REFUSED if answer == ILLEGAL_FUNCTION else _DEVICE
+                quality[[field.slot for field in block.fields]] = mark
+        return self._partial.decode(data)
+
+    async def _around_holes(self, block: Block) -> list[tuple[Block, Answer]]:
+        """The largest parts of a refused block that are answered, with their answers."""
+        parts = await self._narrow(block)
+        found: list[tuple[Block, Answer]] = []
+        for run in self._runs(block, parts):
+            whole = block_of([field for part, _ in run for field in part.fields])
+            if len(run) > 1 and len(whole.fields) < len(block.fields):
+                answer = await self._ask(whole)
+                if isinstance(answer, bytes):
+                    found.append((whole, answer))
+                    continue
+            found += run
+        return found
+
+    async def _narrow(self, block: Block) -> list[tuple[Block, Answer]]:
+        """Halve a refused block until what is refused is single places, which are remembered."""
+        parts = halves(block)
+        if not parts:
+            self._refused.update(field.slot for field in block.fields)
+            return []
+        found: list[tuple[Block, Answer]] = []
+        for part in parts:
+            answer = await self._ask(part)
+            found += await self._narrow(part) if answer in REFUSALS else [(part, answer)]
+        return found
+
+    def _runs(self, block: Block, parts: list[tuple[Block, Answer]]) -> list[list[tuple[Block, Answer]]]:
+        """`parts` put together where no hole lies between them."""
+        refused = [field.slot in self._refused for field in block.fields]
+        slots = [field.slot for field in block.fields]
+        runs = groupby(parts, key=lambda part: sum(refused[: slots.index(part[0].fields[0].slot)]))
+        return [list(run) for _, run in runs]

@@ -1,0 +1,177 @@
+"""pydantic's errors as mistakes a plant engineer can act on: file, line, key, value, what is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from edge_agent.config.fields import fields_at
+from edge_agent.config.finding import FINDINGS, Finding, did_you_mean
+from edge_agent.config.substitute import Secrets
+from edge_agent.config.words import EXPECTED, words
+from edge_agent.config.yaml_lines import Document, Key, dotted
+from edge_agent.errors import Mistake
+
+_FORMS: Final = frozenset({"packml", "machinery", "mtconnect", "stacklight", "power", "euromap"})
+NOT_YET: Final[Mapping[Key, frozenset[str]]] = {
+    ("devices", "*"): frozenset({"template"}),
+    ("machines", "*"): _FORMS | {"energy"},
+    ("machines", "*", "state"): _FORMS,
+    ("calendars", "*"): frozenset({"holidays"}),
+}
+"""Keys of the site file that are known and not built; those in place of others excuse their absence."""
+
+NOT_AVAILABLE: Final = "is not available in this version"
+_SECRET_KEYS: Final = re.compile("password|passphrase|token|secret|pin")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A mistake with its way in the data; `role` is unknown (key), missing, ours or wrong."""
+
+    key: Key
+    message: str
+    hint: str = ""
+    value: str = ""
+    role: str = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file as written: turns what was found into mistakes with file and line."""
+
+    file: str
+    document: Document
+    secrets: Secrets
+
+    def mistake(self, found: Found) -> Mistake:
+        """The mistake as it is shown; nothing that was put in by `${…}` is in it."""
+        message, hint = (self.secrets.hide(text, found.key) for text in (found.message, found.hint))
+        line = self.document.line(found.key)
+        return Mistake(dotted(found.key) or "site", message, found.value, hint, self.file, line)
+
+    def written(self, key: Key) -> str:
+        """A scalar as the file has it; "" for lists, mappings, empty values and what is secret."""
+        value = value_at(self.document.data, key)
+        if value is None or isinstance(value, dict | list) or _is_secret(key):
+            return ""
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_secret(key: Key) -> bool:
+    return bool(key) and isinstance(key[-1], str) and _SECRET_KEYS.search(key[-1].lower()) is not None
+
+
+def value_at(data: Any, key: Key) -> Any:
+    """What stands at `key`; None if nothing does."""
+    for part in key:
+        known = range(len(data)) if isinstance(data, list) else data if isinstance(data, dict) else ()
+        if part not in known:
+            return None
+        data = data[part]
+    return data
+
+
+def explain(error: ValidationError, model: type[BaseModel], at: Key, source: Source) -> list[Found]:
+    """What is wrong with the section at `at`, validated by `model`; one entry per mistake."""
+    found: dict[tuple[Key, str], Found] = {}
+    for details in error.errors(include_url=False, include_input=False):
+        for one in _explain_one(details, model, at, source):
+            found.setdefault((one.key, one.message), one)
+    return _without_echoes(_join_alternatives(list(found.values())))
+
+
+def _explain_one(details: ErrorDetails, model: type[BaseModel], at: Key, source: Source) -> Iterator[Found]:
+    key, missing = _locate(details, at, source.document.data)
+    kind = details["type"]
+    context = details.get("ctx", {})
+    if kind == FINDINGS:
+        for finding in context["findings"]:
+            yield _ours(finding, key, source)
+    elif kind == "extra_forbidden":
+        yield _unknown(key, fields_at(model, key[len(at) : -1]))
+    elif missing is not None:
+        yield missing
+    elif key in source.document.key_lines and value_at(source.document.data, key) is None:
+        yield Found(key, "is empty", EXPECTED.get(kind, ""))
+    else:
+        written = source.written(key)
+        message, hint = words(kind, details["msg"], context, written)
+        # The value is shown before the message anyway.
+        yield Found(key, message.removeprefix(f"{written!r} "), hint, written)
+
+
+def _locate(details: ErrorDetails, at: Key, data: Any) -> tuple[Key, Found | None]:
+    """The way of pydantic's `loc` in the data; union members and `[key]` are no part of it."""
+    key: Key = at
+    value = value_at(data, at)
+    parts = details["loc"]
+    for position, part in enumerate(parts):
+        last = position == len(parts) - 1
+        if isinstance(value, dict) and str(part) in value:
+            key, value = (*key, str(part)), value[str(part)]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            key, value = (*key, part), value[part]
+        elif last and details["type"] == "missing" and isinstance(part, int):
+            return key, Found(key, f"needs at least {part + 1} values", role="missing")
+        elif last and details["type"] == "missing":
+            return (*key, str(part)), Found((*key, str(part)), "is missing", role="missing")
+    return key, None
+
+
+def _ours(finding: Finding, key: Key, source: Source) -> Found:
+    at = finding.at
+    while at and at[0] == "..":
+        key, at = key[:-1], at[1:]
+    key = (*key, *at)
+    return Found(key, finding.message, finding.hint, source.written(key), "ours")
+
+
+def _unknown(key: Key, known: list[str]) -> Found:
+    name = str(key[-1])
+    if name in not_yet(key[:-1]):
+        return Found(key, NOT_AVAILABLE, role="unknown")
+    return Found(key, "unknown key", did_you_mean(name, known, "keys here"), role="unknown")
+
+
+def not_yet(key: Key) -> frozenset[str]:
+    """The keys below `key` that are known and not built."""
+    for pattern, names in NOT_YET.items():
+        if len(pattern) == len(key) and all(p in ("*", k) for p, k in zip(pattern, key, strict=True)):
+            return names
+    return frozenset()
+
+
+def _join_alternatives(found: list[Found]) -> list[Found]:
+    """A value that fits no member of a union is one mistake."""
+    joined: dict[Key, Found] = {}
+    apart: list[Found] = []
+    for one in found:
+        if one.role != "wrong":
+            apart.append(one)
+        elif one.key in joined:
+            first = joined[one.key]
+            joined[one.key] = replace(first, message=f"{first.message}, and {one.message}")
+        else:
+            joined[one.key] = one
+    return [*joined.values(), *apart]
+
+
+def _without_echoes(found: list[Found]) -> list[Found]:
+    """What is missing only because it is misspelt, or in a form not built, is no second mistake."""
+    excused: set[Key] = set()
+    for one in found:
+        if one.role == "unknown":
+            near = re.fullmatch("did you mean '(.+)'\\?", one.hint)
+            if near:
+                excused.add((*one.key[:-1], near[1]))
+            if one.key[-1] in _FORMS:
+                excused |= {(*one.key[:-1], name) for name in ("state", "tag", "map")}
+            if one.key[-1] == "template":
+                excused.add((*one.key[:-1], "tags"))
+    return [one for one in found if one.role != "missing" or one.key not in excused]

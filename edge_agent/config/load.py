@@ -1,0 +1,236 @@
+"""`load`: a site file into a `Site`, or every mistake in it at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from edge_agent.api import DeviceConfig, DriverPlugin, Kind, PublishConfig, PublisherPlugin
+from edge_agent.config.calendar import CalendarModel
+from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
+from edge_agent.config.finding import did_you_mean
+from edge_agent.config.machine import MachineModel
+from edge_agent.config.names import Names, id_finding, is_id
+from edge_agent.config.section import validate
+from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
+from edge_agent.config.substitute import substitute
+from edge_agent.config.yaml_lines import Document, Key, parse
+from edge_agent.errors import ConfigError, Mistake
+
+M = TypeVar("M", bound=BaseModel)
+P = TypeVar("P", DriverPlugin, PublisherPlugin)
+
+# Known destinations and forms of messages that this version does not have.
+_PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
+_PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard", "influx"})
+_SPARKPLUG_KEYS: Final = frozenset({"group", "node", "primary_host"})
+_GROUPS: Final = ("devices", "machines", "calendars", "publish")
+
+
+def load(
+    path: Path,
+    drivers: Mapping[str, DriverPlugin],
+    publishers: Mapping[str, PublisherPlugin],
+    environ: Mapping[str, str] | None = None,
+    profiles: Collection[str] = ("json",),
+) -> Site:
+    """Read and check a site file; raises ConfigError with all mistakes in the order of lines.
+
+    `drivers` and `publishers` are asked only for names the file uses. `environ` is where `${NAME}`
+    comes from, by default the process's own environment.
+    """
+    document = _read(path)
+    data, secrets = substitute(document.data, os.environ if environ is None else environ, path.parent)
+    source = Source(str(path), document, secrets)
+    mistakes = [_located(mistake, path, mistake.line) for mistake in document.mistakes]
+    mistakes += [_located(mistake, path, document.line(key)) for key, mistake in secrets.mistakes]
+    loader = _Loader(data, source, drivers, publishers, profiles)
+    site = loader.site() if isinstance(data, dict) else None
+    mistakes += [source.mistake(found) for found in loader.found]
+    if mistakes or site is None:
+        raise ConfigError(*sorted(mistakes, key=lambda mistake: mistake.line))
+    return site
+
+
+def _read(path: Path) -> Document:
+    """The parsed file; raises ConfigError where there is nothing to look at."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ConfigError(Mistake(str(path), f"cannot be read ({why})")) from error
+    except ValueError as error:
+        raise ConfigError(Mistake(str(path), "is not a text in UTF-8")) from error
+    document = parse(text)
+    if not isinstance(document.data, dict) and not document.mistakes:
+        hint = "start from the output of: edge-agent sample minimal"
+        what = "is empty" if document.data is None else "is not a site file: its top level has no keys"
+        document.mistakes.append(Mistake("site", what, hint=hint, line=1))
+    if not isinstance(document.data, dict):
+        raise ConfigError(*(_located(mistake, path, mistake.line) for mistake in document.mistakes))
+    return document
+
+
+def _located(mistake: Mistake, path: Path, line: int) -> Mistake:
+    return Mistake(mistake.key, mistake.message, mistake.value, mistake.hint, str(path), line)
+
+
+@dataclass(slots=True)
+class _Loader:
+    data: dict[str, Any]
+    source: Source
+    drivers: Mapping[str, DriverPlugin]
+    publishers: Mapping[str, PublisherPlugin]
+    profiles: Collection[str]
+    found: list[Found] = field(default_factory=list)
+    names: Names = field(default_factory=Names)
+
+    def site(self) -> Site | None:
+        """The whole site; None if anything was found."""
+        self._check_top()
+        for group in _GROUPS:
+            self._check_ids((group,))
+        devices = {name: self._device(name) for name in self._group("devices")}
+        self.names = self._all_names(devices)
+        parts: dict[str, Any] = {
+            "agent": self._validated(AgentModel, ("agent",)) if "agent" in self.data else None,
+            "devices": devices,
+            "machines": self._all(MachineModel, "machines"),
+            "calendars": self._all(CalendarModel, "calendars"),
+            "publish": {name: self._destination(name) for name in self._group("publish")},
+        }
+        for name, model in (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel)):
+            if self.data.get(name) is not None:
+                parts[name] = self._validated(model, (name,))
+        if self.found or self.source.secrets.failed:
+            return None
+        return rooted(Site(**parts), Path(self.source.file).parent)
+
+    def _check_top(self) -> None:
+        known = list(Site.model_fields)
+        for name in self.data:
+            if name not in known:
+                self.found.append(Found((name,), "unknown key", did_you_mean(name, known, "keys here")))
+        if "agent" not in self.data:
+            near = any(did_you_mean(name, ["agent"]).startswith("did") for name in self.data)
+            if not near:
+                self.found.append(Found(("agent",), "is missing", "write agent: {id: gw-01}"))
+        for group in _GROUPS:
+            if not isinstance(self.data.get(group) or {}, dict):
+                self.found.append(Found((group,), "needs entries of the form id: {…}"))
+
+    def _group(self, group: str) -> dict[str, Any]:
+        entries = self.data.get(group)
+        return entries if isinstance(entries, dict) else {}
+
+    def _check_ids(self, key: Key) -> None:
+        entries: Any = self.data
+        for part in key:
+            entries = entries.get(part) if isinstance(entries, dict) else None
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            if not is_id(name):
+                finding = id_finding(name)
+                self.found.append(Found((*key, name), finding.message, finding.hint, name))
+            if key == ("devices",) and isinstance(entry, dict):
+                self._check_ids(("devices", name, "tags"))
+
+    def _validated(self, model: type[M], key: Key, data: dict[str, Any] | None = None) -> M | None:
+        made, found = validate(model, self.data if data is None else data, key, self.source, self.names)
+        self.found += found
+        return made
+
+    def _all(self, model: type[M], group: str) -> dict[str, M | None]:
+        return {name: self._validated(model, (group, name)) for name in self._group(group)}
+
+    def _device(self, name: str) -> DeviceConfig | None:
+        key: Key = ("devices", name)
+        plugin = self._plugin(key, "driver", self.drivers, frozenset())
+        device = self._validated(plugin.config, key) if plugin else None
+        for tag_name, tag in device.tags.items() if device else ():
+            if tag.range is not None and tag.range[0] > tag.range[1]:
+                hint = "write the lowest value first"
+                self.found.append(Found((*key, "tags", tag_name, "range"), "ends below its start", hint))
+        return device
+
+    def _destination(self, name: str) -> PublishConfig | None:
+        key: Key = ("publish", name)
+        plugin = self._plugin(key, "type", self.publishers, _PUBLISHERS_NOT_YET)
+        if plugin is None:
+            return None
+        section = self._group("publish")[name]
+        if isinstance(section.get("profile"), str) and section["profile"] not in self.profiles:
+            here = (*key, "profile")
+            if section["profile"] in _PROFILES_NOT_YET:
+                self._name_mistake(here, NOT_AVAILABLE, f"profiles: {', '.join(sorted(self.profiles))}")
+            else:
+                hint = did_you_mean(section["profile"], self.profiles, "profiles")
+                self._name_mistake(here, "is no profile", hint)
+            section = {k: v for k, v in section.items() if k not in _SPARKPLUG_KEYS and k != "profile"}
+        return self._validated(plugin.config, key, {"publish": {name: section}})
+
+    def _plugin(self, key: Key, chooser: str, plugins: Mapping[str, P], later: Collection[str]) -> P | None:
+        """The plugin that the section at `key` names under `chooser`; None and a mistake if it names none."""
+        group, name = str(key[0]), str(key[1])
+        section = self._group(group)[name]
+        here = (*key, chooser)
+        if here in self.source.secrets.failed:
+            return None
+        if not isinstance(section, dict):
+            self.found.append(Found(key, "needs keys below it", f"such as {chooser}: and url:"))
+            return None
+        chosen = section.get(chooser)
+        if chosen is None:
+            self.found.append(Found(here, "is missing", f"{chooser}s: {', '.join(plugins)}"))
+            return None
+        if isinstance(chosen, str) and chosen in plugins:
+            return self._plugin_loaded(here, plugins, chosen)
+        if chosen in later:
+            self._name_mistake(here, NOT_AVAILABLE, f"{chooser}s: {', '.join(plugins)}")
+        else:
+            self._name_mistake(here, f"is no {chooser}", did_you_mean(str(chosen), plugins, f"{chooser}s"))
+        return None
+
+    def _plugin_loaded(self, key: Key, plugins: Mapping[str, P], name: str) -> P | None:
+        try:
+            return plugins[name]
+        except ImportError as error:
+            self._name_mistake(key, f"cannot be loaded ({error})", "reinstall edge-agent with this plugin")
+        return None
+
+    def _name_mistake(self, key: Key, message: str, hint: str) -> None:
+        self.found.append(Found(key, message, hint, self.source.written(key)))
+
+    def _all_names(self, devices: Mapping[str, DeviceConfig | None]) -> Names:
+        tags = {name: _tags(section, devices.get(name)) for name, section in self._group("devices").items()}
+        return Names(tags, tuple(self._group("calendars")))
+
+
+def rooted(model: M, folder: Path) -> M:
+    """The model with every relative path in it taken as relative to `folder`."""
+    changed: dict[str, Any] = {}
+    for name, value in model:
+        if isinstance(value, Path):
+            changed[name] = folder / value.expanduser()
+        elif isinstance(value, BaseModel):
+            changed[name] = rooted(value, folder)
+        elif isinstance(value, dict):
+            changed[name] = {
+                key: rooted(item, folder) if isinstance(item, BaseModel) else item for key, item in value.items()
+            }
+    changed = {name: value for name, value in changed.items() if value != getattr(model, name)}
+    return model.model_copy(update=changed) if changed else model
+
+
+def _tags(section: Any, device: DeviceConfig | None) -> dict[str, Kind | None] | None:
+    """The tags a device section declares, with their kinds where it is right; None if nobody can know."""
+    if device is not None:
+        return {name: tag.kind() for name, tag in device.tags.items()}
+    declared = section.get("tags") if isinstance(section, dict) else None
+    return dict.fromkeys(declared) if isinstance(declared, dict) else None
+
+

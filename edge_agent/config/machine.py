@@ -1,0 +1,224 @@
+"""`machines:`: where a machine's state and counts come from, and by which rules they are judged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+
+from edge_agent.api import Duration, Kind, StrictModel
+from edge_agent.config.finding import Finding, did_you_mean, report
+from edge_agent.config.names import CalendarRef, Id, NumberTagRef, TagRef, names_of
+from edge_agent.config.positive import IdealCycle, PositiveDuration
+from edge_agent.core.ledger import Policy
+from edge_agent.core.states import MachineState
+
+T = TypeVar("T")
+STATES: Final = tuple(state.name for state in MachineState)
+_CODE: Final = re.compile(r"[-+]?\d{1,18}|0x[0-9a-fA-F]{1,16}")
+
+# A counter may run this many times faster than the fastest ideal cycle before it is not believed:
+# room for cavities that are counted at once and for a poll that comes late.
+_RATE_ROOM: Final = 5
+_RATE_LEAST: Final = 10.0       # pieces/s; slow machines also count in bunches
+
+
+def _state(value: object) -> MachineState:
+    if isinstance(value, MachineState):
+        return value
+    if not isinstance(value, str) or value not in STATES:
+        raise ValueError(f"is not a machine state; {did_you_mean(str(value), STATES, 'states')}")
+    return MachineState[value]
+
+
+StateName = Annotated[MachineState, BeforeValidator(_state), WithJsonSchema({"enum": list(STATES)})]
+
+
+def code(text: str) -> int | None:
+    """The whole number a key stands for (`3`, `0x1F`, `true`), None if it is a text only."""
+    if text in ("true", "false"):
+        return int(text == "true")
+    if not _CODE.fullmatch(text):
+        return None
+    return int(text, 16) if text.startswith("0x") else int(text)
+
+
+def _keys_fit(keys: Iterable[str], info: ValidationInfo) -> None:
+    """Report the keys that the tag beside them (`info.data`) can never have as a value."""
+    names, tag = names_of(info), info.data.get("tag")
+    if names is None or tag is None or names.kind(tag) not in (Kind.INT, Kind.BOOL):
+        return
+    hint = f"{tag} has numbers, not texts"
+    report([Finding("this key is not a whole number", hint, (key,)) for key in keys if code(key) is None])
+
+
+class StateModel(StrictModel):
+    """The tag that tells the machine's state, and what its values mean."""
+
+    tag: TagRef
+    """device.tag"""
+    map: Mapping[str, StateName] = Field(min_length=1)
+    """value of the tag, a whole number or a text → OFF, IDLE, SETUP, RUN, FAULT, MAINT or UNKNOWN"""
+    default: StateName | None = None
+    """state for values that `map` does not name; without it they are UNKNOWN"""
+    dwell: Duration = 0
+    """a new state counts once it has lasted this long, then from its start; 0s takes every change"""
+
+    @field_validator("map")
+    @classmethod
+    def _codes_fit_the_tag(cls, keys: Mapping[str, T], info: ValidationInfo) -> Mapping[str, T]:
+        _keys_fit(keys, info)
+        return keys
+
+    def states(self) -> dict[int | str, MachineState]:
+        """The map by text and, where a key is a whole number, by that number too."""
+        return by_code_and_text(self.map)
+
+
+class CountsModel(StrictModel):
+    """Piece counters; any two of total, good and scrap give the third."""
+
+    total: NumberTagRef | None = None
+    """device.tag counting every piece"""
+    good: NumberTagRef | None = None
+    """device.tag counting good pieces"""
+    scrap: NumberTagRef | None = None
+    """device.tag counting scrapped pieces"""
+    rework: NumberTagRef | None = Field(default=None, validate_default=True)
+    """device.tag counting pieces to be reworked; neither good nor scrap"""
+
+    # On the last field, so that it runs even while another part of the machine is wrong.
+    @field_validator("rework")
+    @classmethod
+    def _two_tell_the_third(cls, rework: str | None, info: ValidationInfo) -> str | None:
+        pair = ("total", "good", "scrap")
+        given = [name for name in pair if info.data.get(name) is not None]
+        if all(name in info.data for name in pair) and len(given) != 2:
+            hint = f"the third follows; given: {', '.join(given) or 'none'}"
+            report([Finding("needs exactly two of total, good, scrap", hint, ("..",))])
+        return rework
+
+    def tags(self) -> dict[str, str]:
+        """Source (total, good, scrap, rework) → `device.tag`, of those given."""
+        named = {"total": self.total, "good": self.good, "scrap": self.scrap, "rework": self.rework}
+        return {source: tag for source, tag in named.items() if tag is not None}
+
+
+class CounterModel(StrictModel):
+    """What is plausible for the counters, and where they wrap (domain 2.5)."""
+
+    bits: Literal[16, 32, 64] | None = None
+    """width at which a counter wraps to 0; default the width of its tag's type, else 32"""
+    max_rate: float | None = Field(default=None, gt=0)
+    """most pieces per second; default five times the fastest ideal cycle, at least 10"""
+    jitter: int = Field(default=2, ge=0)
+    """a counter may step back by this many pieces without having been reset"""
+
+
+class ProductModel(StrictModel):
+    """What a product asks of the machine."""
+
+    ideal_cycle: IdealCycle
+    """shortest time per piece the machine can do, such as 1.2s; every digit counts"""
+
+
+class JobModel(StrictModel):
+    """The tag that tells what is being made."""
+
+    tag: TagRef
+    """device.tag with the product's name or number"""
+    products: Mapping[str, ProductModel] = Field(min_length=1)
+    """value of the tag → product"""
+
+    @field_validator("products")
+    @classmethod
+    def _codes_fit_the_tag(cls, keys: Mapping[str, T], info: ValidationInfo) -> Mapping[str, T]:
+        _keys_fit(keys, info)
+        return keys
+
+
+class OrderModel(StrictModel):
+    """The tag that tells whether an order is active; without one, one always is."""
+
+    tag: NumberTagRef
+    """device.tag, true or not 0 while an order is active"""
+
+
+class MachineModel(StrictModel):
+    """A machine: what gets an OEE. It may draw tags from several devices."""
+
+    line: Id | None = None
+    """ISA-95 line, an id"""
+    state: StateModel
+    """machine state"""
+    counts: CountsModel
+    """piece counters"""
+    counter: CounterModel = CounterModel()
+    """plausibility of the counters"""
+    job: JobModel | None = None
+    """product being made, with an ideal cycle each; or `ideal_cycle`"""
+    ideal_cycle: IdealCycle | None = Field(default=None, validate_default=True)
+    """shortest time per piece, for a machine that always makes the same; or `job`"""
+    order: OrderModel | None = None
+    """whether an order is active"""
+    calendar: CalendarRef | None = None
+    """a key of `calendars`; without it the machine is planned busy all the time"""
+    micro_stop: Duration = 300_000_000_000
+    """a stop up to this long is a micro-stop; default 5min"""
+    unknown: Literal["bridge", "exclude", "down", "hold"] = "bridge"
+    """what a time without data is: bridge | exclude | down | hold (domain 2.6)"""
+    hold_max: PositiveDuration = 60_000_000_000
+    """with `unknown: hold`: how long the last state is held; default 1min"""
+    outside_plan: Literal["promote", "exclude"] = "promote"
+    """running outside the plan: promote (counts as busy) | exclude (neither time nor pieces count)"""
+
+    @field_validator("ideal_cycle")
+    @classmethod
+    def _is_the_only_ideal(cls, ideal: Fraction | None, info: ValidationInfo) -> Fraction | None:
+        if "job" not in info.data:
+            return ideal
+        if info.data["job"] is None and ideal is None:
+            hint = "write ideal_cycle: 1.2s, or job: with a tag and products"
+            report([Finding("has no ideal cycle, so it can have no OEE", hint, ("..",))])
+        if info.data["job"] is not None and ideal is not None:
+            report([Finding("and job: exclude each other", "remove one of the two")])
+        return ideal
+
+    def policy(self) -> Policy:
+        """The rules of the ledger."""
+        return Policy(
+            micro_stop_ns=self.micro_stop,
+            unknown=self.unknown,
+            outside_plan=self.outside_plan,
+            hold_max_ns=self.hold_max,
+        )
+
+    def ideals(self) -> dict[str, Fraction]:
+        """Product → ideal cycle, exact seconds; the product of a machine without a job tag is ""."""
+        if self.job is None:
+            return {} if self.ideal_cycle is None else {"": self.ideal_cycle}
+        return {name: product.ideal_cycle for name, product in self.job.products.items()}
+
+    def products(self) -> dict[int | str, Fraction]:
+        """Ideal cycles of the job's products by text and, where it is a whole number, by number."""
+        return by_code_and_text(self.ideals()) if self.job else {}
+
+    def max_rate(self) -> float:
+        """Most plausible pieces per second of its counters."""
+        if self.counter.max_rate is not None:
+            return self.counter.max_rate
+        return max(_RATE_LEAST, *(float(_RATE_ROOM / ideal) for ideal in self.ideals().values()))
+
+
+def by_code_and_text(named: Mapping[str, T]) -> dict[int | str, T]:
+    """Each entry by its text and, where that is a whole number, by that number too."""
+    both: dict[int | str, T] = {}
+    both.update({text: value for text, value in named.items()})
+    for text, value in named.items():
+        number = code(text)
+        if number is not None:
+            both[number] = value
+    return both

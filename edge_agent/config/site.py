@@ -1,0 +1,165 @@
+"""The site file as a whole: what `load` returns, and the only truth for schema, samples and docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from pydantic import Field, SerializeAsAny
+
+from edge_agent.api import DeviceConfig, PublishConfig, StrictModel, Tag, TagConfig
+from edge_agent.config.calendar import CalendarModel
+from edge_agent.config.machine import MachineModel
+from edge_agent.config.names import Id, Level, Zone
+from edge_agent.config.positive import PositiveDuration, PositiveSize
+from edge_agent.core.calendar import Calendar
+from edge_agent.core.counters import Counter
+from edge_agent.core.tags import TagTable
+
+# Fewer than three missed polls are a hiccup, not a silence; and no device is silent after less than
+# ten seconds, the time a field network takes to settle (domain 2.6).
+STALE_POLLS: Final = 3
+STALE_LEAST: Final = 10_000_000_000
+
+# Where neither the machine nor its tag says how wide a counter is.
+BITS: Final = 32
+
+WindowKind = Literal["shift", "hour", "day"]
+
+
+class PlaceModel(StrictModel):
+    """Where the agent stands (ISA-95); default topics use it, missing levels are left out."""
+
+    enterprise: Level | None = None
+    """enterprise"""
+    site: Level | None = None
+    """site"""
+    area: Level | None = None
+    """area"""
+
+
+class AgentModel(StrictModel):
+    """The agent itself."""
+
+    id: Id
+    """its id, part of every topic; a second agent needs another one"""
+    place: PlaceModel = PlaceModel()
+    """where it stands"""
+    timezone: Zone = "UTC"
+    """IANA zone of shifts, days and hours"""
+    data_dir: Path = Path("data")
+    """folder of the journal; relative to the site file"""
+    language: Literal["en", "zh"] = "en"
+    """language of pages and reports"""
+
+
+class JournalModel(StrictModel):
+    """The durable log: store-and-forward, restart and history live on it."""
+
+    max_size: PositiveSize = 2_000_000_000
+    """oldest records go first past this size; default 2GB"""
+    max_age: PositiveDuration = 30 * 86_400_000_000_000
+    """oldest records go first past this age; default 30d"""
+    flush: PositiveDuration = 1_000_000_000
+    """what a power cut may cost; longer spares the flash; default 1s"""
+    segment: PositiveSize | None = None
+    """size of one file; default as the journal sees fit"""
+
+
+class KpiModel(StrictModel):
+    """How KPIs are reported."""
+
+    every: PositiveDuration = 10_000_000_000
+    """how often an open window is published; default 10s"""
+    windows: tuple[WindowKind, ...] = ("shift", "hour", "day")
+    """which windows: shift, hour, day"""
+    watermark: PositiveDuration = 600_000_000_000
+    """how long after its end a window waits for late data before it is final; default 10min"""
+    min_coverage: float = Field(default=0.9, ge=0, le=1)
+    """below this share of time with data a KPI is flagged LOW_CONFIDENCE"""
+
+
+class RingModel(StrictModel):
+    """The last samples, in memory."""
+
+    memory: PositiveSize = 64_000_000
+    """memory for them; default 64MB"""
+
+
+class Site(StrictModel):
+    """A whole site file, checked. Texts from `${…}` are in it: do not log its parts."""
+
+    agent: AgentModel
+    """the agent itself"""
+    devices: Mapping[str, SerializeAsAny[DeviceConfig]] = Field(default_factory=dict)
+    """id → what one driver session talks to"""
+    machines: Mapping[str, MachineModel] = Field(default_factory=dict)
+    """id → what gets an OEE"""
+    calendars: Mapping[str, CalendarModel] = Field(default_factory=dict)
+    """id → when machines are planned to be busy"""
+    publish: Mapping[str, SerializeAsAny[PublishConfig]] = Field(default_factory=dict)
+    """id → destination"""
+    journal: JournalModel = JournalModel()
+    """the durable log"""
+    kpi: KpiModel = KpiModel()
+    """how KPIs are reported"""
+    ring: RingModel = RingModel()
+    """the last samples, in memory"""
+
+    def __repr__(self) -> str:
+        """Counts only: the parts hold passwords."""
+        parts = ("devices", "machines", "calendars", "publish")
+        return f"Site({self.agent.id!r}, {', '.join(f'{len(getattr(self, part))} {part}' for part in parts)})"
+
+    __str__ = __repr__
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of shifts, days and hours."""
+        return ZoneInfo(self.agent.timezone)
+
+    def tag_config(self, tag: str) -> TagConfig:
+        """The configuration of `device.tag`; KeyError if there is none."""
+        device, _, name = tag.partition(".")
+        return self.devices[device].tags[name]
+
+    def tag_table(self) -> TagTable:
+        """A fresh table of every tag, in file order."""
+        tags: list[Tag] = []
+        for device_id, device in self.devices.items():
+            tags.extend(_tag(len(tags) + at, device_id, device, name) for at, name in enumerate(device.tags))
+        return TagTable(tags)
+
+    def counter(self, machine: str, source: str) -> Counter:
+        """A fresh counter for one of the machine's counts (total, good, scrap, rework)."""
+        model = self.machines[machine]
+        bits = model.counter.bits or self.tag_config(model.counts.tags()[source]).bits() or BITS
+        return Counter(bits, model.max_rate(), model.counter.jitter)
+
+    def calendar(self, machine: str) -> Calendar:
+        """The machine's calendar; always busy if it names none."""
+        name = self.machines[machine].calendar
+        if name is None:
+            return Calendar(self.agent.timezone, None)
+        return self.calendars[name].to_core(self.agent.timezone)
+
+
+def _tag(position: int, device_id: str, device: DeviceConfig, name: str) -> Tag:
+    config = device.tags[name]
+    low, high = config.range or (-np.inf, np.inf)
+    return Tag(
+        position,
+        device_id,
+        name,
+        kind=config.kind(),
+        unit=config.unit,
+        scale=config.scale,
+        offset=config.offset,
+        low=low,
+        high=high,
+        deadband=config.deadband,
+        stale_ns=config.stale or max(STALE_POLLS * device.period_ns(config), STALE_LEAST),
+    )

@@ -1,0 +1,154 @@
+"""KPIs: pure functions of one cell, exact fractions, `None` where they are not defined.
+
+Formulas are those of ISO 22400-2 (domain 1.2, as carried by a public ontology) and of classic OEE
+(domain 1.3). Ratios are computed here and only here, after everything has been added up.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+from edge_agent.core.cell import Cell
+
+SECOND: Final = 1_000_000_000
+MIN_COVERAGE: Final = Fraction(9, 10)
+
+PERFORMANCE_GT_1: Final = "PERFORMANCE_GT_1"        # ideal cycle too slow, or run time missing
+COUNT_WITHOUT_RUN: Final = "COUNT_WITHOUT_RUN"      # pieces but never RUN: the state signal is broken
+LOW_CONFIDENCE: Final = "LOW_CONFIDENCE"            # data coverage below the minimum
+PRU_MISSING: Final = "PRU_MISSING"                  # pieces without an ideal cycle
+NO_PLANNED_TIME: Final = "NO_PLANNED_TIME"          # nothing was planned: no OEE
+COUNT_SKEW: Final = "COUNT_SKEW"                    # more scrap and rework than pieces, or negative counts
+MAINT_IN_PLAN: Final = "MAINT_IN_PLAN"              # preventive maintenance inside planned busy time
+
+
+def ratio(numerator: Fraction | int, denominator: Fraction | int) -> Fraction | None:
+    """The exact quotient; `None` if there is nothing to divide by."""
+    return Fraction(numerator) / denominator if denominator else None
+
+
+def kpis(cell: Cell) -> dict[str, Fraction | None]:
+    """Every ratio of a cell under its name in the golden file; undefined is `None`, never 0.
+
+    OEE is Σ(ideal cycle x good) / planned busy time, so it is 0, not `None`, whenever time was
+    planned and nothing good came out. Performance may exceed 1. With pieces whose ideal cycle is
+    unknown, whatever needs it is `None`.
+    """
+    run = cell.apt + cell.credited
+    setup_and_run = run + cell.aust
+    busy = setup_and_run + cell.adet
+    ipt, igt = _ideal_ns(cell)
+    effectiveness = _over(ipt, run)
+    oee = _over(igt, cell.pbt)
+    return {
+        "availability_classic": ratio(run + cell.micro, cell.pbt),
+        "performance_classic": _over(ipt, run + cell.micro),
+        "availability_iso": ratio(run, cell.pbt),
+        "effectiveness_iso": effectiveness,
+        "quality_count": ratio(cell.gq, cell.pq),
+        "quality_time": None if ipt is None or igt is None else ratio(igt, ipt),
+        "oee": oee,
+        "ooe": _over(igt, cell.pot),
+        "teep": _over(igt, cell.ct),
+        "nee": oee * Fraction(setup_and_run, run) if oee is not None and run else None,
+        "utilization_efficiency": ratio(run, busy),
+        "allocation_efficiency": ratio(busy, cell.pbt),
+        "technical_efficiency": ratio(run, run + cell.adet),
+        "setup_ratio": ratio(cell.aust, setup_and_run),
+        "scrap_ratio": ratio(cell.sq, cell.pq),
+        "rework_ratio": ratio(cell.rq, cell.pq),
+        "data_coverage": coverage(cell),
+    }
+
+
+def coverage(cell: Cell) -> Fraction | None:
+    """Share of the planned busy time with data, whatever the policy for the rest (domain 2.6)."""
+    missing = ratio(cell.unk_raw, cell.planned)
+    return None if missing is None else 1 - missing
+
+
+def capped(cell: Cell) -> dict[str, Fraction | None]:
+    """Performance limited to 1 and the OEE that goes with it: a second opinion beside the real figures."""
+    values = kpis(cell)
+    performance, oee = values["performance_classic"], values["oee"]
+    if performance is None or oee is None:
+        return {"performance_capped": performance, "oee_with_capped_performance": oee}
+    limited = min(performance, Fraction(1))
+    scale = limited / performance if performance > 0 else Fraction(1)
+    return {"performance_capped": limited, "oee_with_capped_performance": oee * scale}
+
+
+def bounds(cell: Cell, *, counter_persists: bool = True) -> dict[str, tuple[Fraction, Fraction]]:
+    """What the KPIs could be, given that the time without data may have been all stop or all run.
+
+    With a counter that lives on through the gap the OEE is exact and only its split into
+    availability and performance is open; with a lost counter the OEE lies between "nothing good
+    was made in the gap" and "only good pieces at ideal speed" (domain 2.6). Undefined KPIs are
+    left out.
+    """
+    planned = cell.pbt + cell.excluded
+    known_run = cell.apt - cell.held
+    ipt, igt = _ideal_ns(cell)
+    found: dict[str, tuple[Fraction, Fraction]] = {}
+    if not planned:
+        return found
+    found["availability"] = Fraction(known_run, planned), Fraction(known_run + cell.unk_raw, planned)
+    if ipt is not None and known_run:
+        found["performance"] = Fraction(ipt) / (known_run + cell.unk_raw), Fraction(ipt) / known_run
+    if igt is None:
+        return found
+    if counter_persists and not cell.excluded:
+        found["oee"] = Fraction(igt) / planned, Fraction(igt) / planned
+        return found
+    sure = igt - cell.igt_gap * SECOND
+    found["oee"] = Fraction(sure) / planned, Fraction(sure + cell.unk_raw) / planned
+    return found
+
+
+def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE) -> list[str]:
+    """What a reader must know before trusting the figures; a closed list, in a fixed order."""
+    values = kpis(cell)
+    performance, covered = values["performance_classic"], values["data_coverage"]
+    preventive_in_plan = cell.maint - (cell.cmt - cell.adet_fault)
+    raised = (
+        (PERFORMANCE_GT_1, performance is not None and performance > 1),
+        (COUNT_WITHOUT_RUN, cell.pq > 0 and cell.pbt > 0 and cell.apt + cell.credited == 0),
+        (LOW_CONFIDENCE, covered is not None and covered < min_coverage),
+        (PRU_MISSING, cell.unrated != 0),
+        (NO_PLANNED_TIME, cell.ct > 0 and cell.pbt == 0),
+        (COUNT_SKEW, min(cell.pq, cell.gq, cell.sq, cell.rq) < 0),
+        (MAINT_IN_PLAN, preventive_in_plan > 0),
+    )
+    return [name for name, is_so in raised if is_so]
+
+
+def waterfall(cell: Cell) -> dict[str, Fraction]:
+    """Where planned busy time went, seconds; the values add up to it exactly (domain 1.3).
+
+    `speed` is negative where performance exceeds 1.
+    """
+    run = Fraction(cell.apt + cell.credited, SECOND)
+    return {
+        "good": cell.igt,
+        "quality": cell.ipt - cell.igt,
+        "speed": run - cell.ipt,
+        "micro": Fraction(cell.micro, SECOND),
+        "setup": Fraction(cell.aust, SECOND),
+        "fault": Fraction(cell.adet_fault, SECOND),
+        "other": Fraction(cell.adet_other, SECOND),
+        "maint": Fraction(cell.maint, SECOND),
+        "no_order": Fraction(cell.adot, SECOND),
+        "unknown": Fraction(cell.unk - cell.excluded - cell.credited, SECOND),
+    }
+
+
+def _ideal_ns(cell: Cell) -> tuple[Fraction | None, Fraction | None]:
+    """Ideal time of total and good pieces, ns; `None` where pieces without an ideal cycle spoil it."""
+    if not cell.unrated:
+        return cell.ipt * SECOND, cell.igt * SECOND
+    return None, Fraction(0) if cell.gq == 0 else None
+
+
+def _over(ideal: Fraction | None, time: int) -> Fraction | None:
+    return None if ideal is None else ratio(ideal, time)

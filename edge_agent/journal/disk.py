@@ -1,0 +1,84 @@
+"""The disk: every call the journal makes to the file system, so that a test can stand in for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class File:
+    """One file open for writing."""
+
+    def __init__(self, path: Path, *, fresh: bool) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if fresh else 0)
+        self._fd = os.open(path, flags, 0o640)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """All of `data` at `offset`, or OSError with an unknown part of it written."""
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(self._fd, view, offset)
+            view, offset = view[done:], offset + done
+
+    def sync(self) -> None:
+        """Return once content and size would survive a power cut."""
+        os.fdatasync(self._fd)
+
+    def truncate(self, size: int) -> None:
+        """Cut at `size`; durable with the next `sync`."""
+        os.ftruncate(self._fd, size)
+
+    def close(self) -> None:
+        """Let go of the file; never raises."""
+        try:
+            os.close(self._fd)
+        except OSError:
+            pass  # what matters was synced before; the descriptor is gone either way
+
+
+class Disk:
+    """The real one. Every method blocks: called in the journal's thread only."""
+
+    def open(self, path: Path, *, fresh: bool = False) -> File:
+        """For writing; created if missing, emptied if `fresh`."""
+        return File(path, fresh=fresh)
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        """Up to `size` bytes; fewer only at the end of the file."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.pread(fd, size, offset)
+            while len(data) < size and (more := os.pread(fd, size - len(data), offset + len(data))):
+                data += more
+            return data
+        finally:
+            os.close(fd)
+
+    def size(self, path: Path) -> int:
+        """Bytes."""
+        return path.stat().st_size
+
+    def names(self, folder: Path) -> list[str]:
+        """Of all files in `folder`, sorted."""
+        return sorted(os.listdir(folder))
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Atomically; durable with `sync_folder`."""
+        old.replace(new)
+
+    def link(self, old: Path, new: Path) -> None:
+        """A second name for the same bytes; replaces `new`."""
+        new.unlink(missing_ok=True)
+        os.link(old, new)
+
+    def remove(self, path: Path) -> None:
+        """Gone, or was never there."""
+        path.unlink(missing_ok=True)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make created, renamed and removed names durable."""
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

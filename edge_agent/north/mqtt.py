@@ -1,0 +1,105 @@
+"""The MQTT publisher: knows one broker's configuration and opens links to it.
+
+MQTT 5 where the broker speaks it (it then says why it refuses a message), else 3.1.1; always a
+clean start: what is not acknowledged waits in the journal, never in the broker's memory of us.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from edge_agent.api import AccessDenied, Message, PublisherPlugin
+from edge_agent.north.mqtt_config import SECOND, MqttConfig
+from edge_agent.north.mqtt_link import MqttLink
+from edge_agent.north.mqtt_reason import HungUp, VersionRefused
+from edge_agent.north.mqtt_wire import SelfClosingSocket
+
+PROTOCOLS: Final = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+VERSIONS: Final = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
+
+
+class MqttPublisher:
+    """Opens links to one broker; remembers only which version of MQTT it refuses."""
+
+    def __init__(self, config: MqttConfig, agent_id: str, will: Message) -> None:
+        self._config = config
+        self._will = will
+        self._client_id = config.client_id or agent_id
+        self._versions = VERSIONS[config.version]
+
+    async def connect(self) -> MqttLink:
+        """See `api.Publisher.connect`. `AccessDenied`: password, certificate, client id, version."""
+        *newer, oldest = self._versions
+        for version in newer:
+            try:
+                return await self._open(version)
+            except VersionRefused:
+                self._versions = (oldest,)
+            except HungUp:
+                pass  # older brokers may hang up at the sight of MQTT 5, but so does one that restarts
+        return await self._open(oldest)
+
+    async def _open(self, version: str) -> MqttLink:
+        config = self._config
+        client = self._client(version)
+        link = MqttLink(
+            client, str(config.endpoint), self._client_id, config.window, config.ack_timeout / SECOND
+        )
+        await link.open(lambda: _connect(client, config))
+        return link
+
+    def _client(self, version: str) -> Client:
+        config, will = self._config, self._will
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            self._client_id,
+            protocol=PROTOCOLS[version],
+            reconnect_on_failure=False,
+        )
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if config.user is not None:
+            password = config.password.get_secret_value() if config.password else None
+            client.username_pw_set(config.user, password)
+        return client
+
+
+def _connect(client: Client, config: MqttConfig) -> None:
+    """Blocks: reads certificates, looks up the name, connects, shakes hands."""
+    endpoint = config.endpoint
+    if endpoint.tls:
+        client.tls_set_context(_context(config))
+    client.connect(endpoint.host, endpoint.port, config.keepalive // SECOND)
+
+
+def _context(config: MqttConfig) -> ssl.SSLContext:
+    """Always verifies the broker's name and certificate; there is no option not to."""
+    try:
+        context = ssl.create_default_context(cafile=config.ca)
+    except OSError as error:
+        raise AccessDenied(f"ca: {config.ca}: {error}") from error
+    context.sslsocket_class = SelfClosingSocket
+    if config.cert is None:
+        return context
+    try:
+        # an empty password keeps OpenSSL from asking for one on the terminal
+        context.load_cert_chain(config.cert, config.key, password="")
+    except OSError as error:
+        raise AccessDenied(f"cert: {config.cert}, key: {config.key}: {error}") from error
+    return context
+
+
+def build(destination: str, config: MqttConfig, agent_id: str, will: Message) -> MqttPublisher:
+    """See `api.PublisherPlugin.build`."""
+    return MqttPublisher(config, agent_id, will)
+
+
+plugin = PublisherPlugin(
+    name="mqtt",
+    summary="an MQTT broker: version 5 or 3.1.1, plain or TLS, acknowledged within a window",
+    config=MqttConfig,
+    build=build,
+)

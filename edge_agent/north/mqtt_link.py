@@ -1,0 +1,316 @@
+"""One MQTT connection: sends messages within a window and says which were acknowledged.
+
+Invariants: never more than `window` messages are inside paho, so its own queue stays empty and
+what is not acknowledged stays the caller's; every message inside has an entry in `_flying` by its
+packet id; whatever ends the connection ends every waiting `send` and `closed`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_agent.api import Message
+from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected, Rejected
+from edge_agent.north.mqtt_reason import (
+    FAILURE,
+    KEEPALIVE_TIMEOUT,
+    NO_SUBSCRIBER,
+    PROTOCOL_ERROR,
+    HungUp,
+    VersionRefused,
+    from_broker,
+    from_wire,
+)
+from edge_agent.north.mqtt_wire import Wire
+
+Told = Properties | None
+"""what an MQTT 5 broker adds to a packet; 3.1.1 adds nothing"""
+
+PARTING_S: Final = 0.5
+"""the longest wait for last acknowledgements, and again for DISCONNECT to be written"""
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One call of `send`: how far it got."""
+
+    messages: Sequence[Message]
+    done: asyncio.Future[None]
+    next: int = 0
+    flying: int = 0
+    refused: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        return self.next == len(self.messages) and not self.flying
+
+
+class MqttLink:
+    """A link over `client`, a fresh paho client with credentials and will set; see `api.Link`."""
+
+    def __init__(self, client: Client, place: str, client_id: str, window: int, ack_timeout_s: float) -> None:
+        self.window = window
+        """messages on the way at once: the configured window, or less if the broker says so"""
+        self.unmatched = 0
+        """messages the broker accepted and nobody subscribes to (MQTT 5): often a mistyped topic"""
+        self._client = client
+        self._place = place
+        self._client_id = client_id
+        self._ack_timeout_s = ack_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._wire = Wire(client, self, ack_timeout_s)
+        self._flying: dict[int, tuple[_Sending, int]] = {}
+        self._early: dict[int, tuple[int, str]] = {}
+        self._sending: _Sending | None = None
+        self._landed = asyncio.Event()
+        self._greeted = asyncio.Event()
+        self._end = asyncio.Event()
+        self._closing = False
+        self._progress = 0.0
+        self._draining = False
+        self._unconfirmed = 0
+        self._max_packet: int | None = None
+        self._max_qos = 2
+        self._retains = True
+        client.max_inflight_messages = 0  # our window rules; paho's would scan all it holds at every ack
+        client.connect_timeout = ack_timeout_s
+        client.on_connect = self._on_connect
+        client.on_publish = self._on_publish
+        client.on_disconnect = self._on_disconnect
+
+    async def open(self, connect: Callable[[], object]) -> None:
+        """Open the connection with the blocking `connect`; return once the broker has accepted us."""
+        try:
+            await self._wire.open(connect)
+            async with asyncio.timeout(self._ack_timeout_s):
+                await self._greeted.wait()
+        except TimeoutError:
+            self._wire.fail(NotConnected(f"no answer to CONNECT within {self._ack_timeout_s:g} s"))
+        except EdgeAgentError as error:
+            self._wire.fail(error)
+        except BaseException:
+            self._wire.fail(NotConnected("given up while connecting"))
+            self._wire.close()
+            raise
+        if self._wire.fault is not None:
+            self._wire.close()
+            self.ended()
+            raise self._reason() from self._wire.fault
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """See `api.Link.send`. QoS 0 counts as acknowledged once the kernel has it."""
+        if self._wire.fault is not None:
+            raise self._reason() from self._wire.fault
+        if self._sending is not None:
+            raise RuntimeError("send is already under way on this link")
+        sending = self._sending = _Sending(messages, self._loop.create_future())
+        self._wire.turn(self._nothing)
+        try:
+            await sending.done
+        finally:
+            self._sending = None
+        if not sending.is_complete:
+            raise self._reason() from self._wire.fault
+        if sending.refused:
+            raise Rejected(sorted(sending.refused), sending.refused)
+
+    async def closed(self) -> None:
+        """See `api.Link.closed`."""
+        await self._end.wait()
+        raise self._reason() from self._wire.fault
+
+    async def close(self) -> None:
+        """DISCONNECT after what is on the way has landed, each within half a second; then hang up."""
+        try:
+            if self._wire.fault is None:
+                self._closing = True
+                await self._part()
+        finally:
+            self._wire.fail(NotConnected("closed by the agent"))
+            self._wire.close()
+            self.ended()
+
+    async def _part(self) -> None:
+        # An acknowledgement arriving at a closed socket makes the kernel reset the connection, and a
+        # broker that sees the reset before our DISCONNECT publishes the will: so wait for them first.
+        try:
+            async with asyncio.timeout(PARTING_S):
+                while self._flying and self._wire.fault is None:
+                    self._landed.clear()
+                    await self._landed.wait()
+        except TimeoutError:
+            pass
+        if self._wire.fault is None:
+            self._wire.turn(self._client.disconnect)
+        try:
+            async with asyncio.timeout(PARTING_S):
+                await self._end.wait()
+        except TimeoutError:
+            pass
+
+    # -- turns of the wire -------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Fill the window from the send under way."""
+        sending = self._sending
+        if sending is None:
+            return
+        while sending.next < len(sending.messages) and len(self._flying) < self.window:
+            if self._closing or self._wire.fault is not None:
+                return
+            self._publish(sending, sending.next)
+        if sending.is_complete and not sending.done.done():
+            sending.done.set_result(None)
+
+    def watch(self) -> None:
+        """End the link when nothing was acknowledged for too long.
+
+        Bytes the peer's kernel still takes in are progress too: 200 kB over a thin uplink may need
+        longer than the deadline before the first acknowledgement can come.
+        """
+        if not self._flying:
+            return
+        if self._draining:
+            unconfirmed = self._wire.unacknowledged()
+            if unconfirmed < self._unconfirmed:
+                self._progress = self._loop.time()
+            self._unconfirmed = unconfirmed
+            self._draining = unconfirmed > 0
+        if self._loop.time() - self._progress > self._ack_timeout_s:
+            self._wire.fail(
+                NotConnected(
+                    f"half-open connection or stuck broker: {len(self._flying)} messages on the way "
+                    f"and no acknowledgement for {self._ack_timeout_s:g} s"
+                )
+            )
+
+    def ended(self) -> None:
+        """Wake everyone who waits."""
+        self._greeted.set()
+        self._landed.set()
+        self._end.set()
+        if self._sending is not None and not self._sending.done.done():
+            self._sending.done.set_result(None)
+
+    def _publish(self, sending: _Sending, position: int) -> None:
+        message = sending.messages[position]
+        sending.next += 1
+        refusal = self._refusal(message)
+        if refusal:
+            sending.refused[position] = refusal
+            return
+        qos = min(message.qos, self._max_qos)
+        try:
+            info = self._client.publish(message.topic, message.payload, qos, message.retain and self._retains)
+        except ValueError as error:
+            sending.refused[position] = str(error)
+            return
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            sending.next = position
+            self._wire.fail(NotConnected(f"paho took no message: {info.rc.name}"))
+            return
+        if not self._flying:
+            self._progress = self._loop.time()
+        self._draining = True
+        sending.flying += 1
+        self._flying[info.mid] = (sending, position)
+        if info.mid in self._early:
+            self._land(info.mid, *self._early.pop(info.mid))
+
+    def _refusal(self, message: Message) -> str:
+        """Why `message` must not be sent; empty if it may."""
+        if not message.topic or "\0" in message.topic:
+            return "the topic is empty or holds a NUL"
+        if self._max_packet is None:
+            return ""
+        size = packet_size(message)
+        return f"{size} bytes; the broker takes {self._max_packet}" if size > self._max_packet else ""
+
+    def _land(self, mid: int, code: int, text: str) -> None:
+        sending, position = self._flying.pop(mid)
+        sending.flying -= 1
+        self._progress = self._loop.time()
+        if code >= FAILURE:
+            sending.refused[position] = text
+        elif code == NO_SUBSCRIBER:
+            self.unmatched += 1
+        if not self._flying:
+            self._landed.set()
+
+    def _reason(self) -> EdgeAgentError:
+        """A fresh exception for each who waits: one object raised twice grows one traceback."""
+        fault = self._wire.fault
+        kinds = (VersionRefused, HungUp, AccessDenied)
+        kind = next((kind for kind in kinds if isinstance(fault, kind)), NotConnected)
+        return kind(f"{self._place}: {fault}")
+
+    @staticmethod
+    def _nothing() -> None:
+        """The work of a turn that only pumps."""
+
+    # -- paho's callbacks: note what happened, touch nothing else ------------------------------
+
+    def _on_connect(
+        self, client: Client, data: Any, flags: ConnectFlags, reason: ReasonCode, properties: Told
+    ) -> None:
+        if reason.value >= FAILURE:
+            self._wire.fail(self._from_broker("the broker refuses us", reason, properties))
+            return
+        self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
+        self._max_packet = getattr(properties, "MaximumPacketSize", None)
+        self._max_qos = getattr(properties, "MaximumQoS", 2)
+        self._retains = bool(getattr(properties, "RetainAvailable", 1))
+        if self._max_qos == 0:
+            self._wire.fail(AccessDenied("the broker takes QoS 0 only, which it cannot acknowledge"))
+            return
+        self._greeted.set()
+
+    def _on_publish(self, client: Client, data: Any, mid: int, reason: ReasonCode, properties: Told) -> None:
+        code = reason.value
+        text = _named(reason, properties) if code >= FAILURE else ""
+        if mid in self._flying:
+            self._land(mid, code, text)
+        else:
+            self._early[mid] = (code, text)
+
+    def _on_disconnect(
+        self, client: Client, data: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Told
+    ) -> None:
+        if self._closing and not flags.is_disconnect_packet_from_server:
+            self._wire.fail(NotConnected("closed by the agent"))
+        elif flags.is_disconnect_packet_from_server:
+            self._wire.fail(self._from_broker("the broker ended the connection", reason, properties))
+        elif reason.value == KEEPALIVE_TIMEOUT:
+            self._wire.fail(NotConnected("half-open connection: no answer to the keep-alive ping"))
+        elif isinstance(fault := from_wire(self._wire.ear.heard), AccessDenied):
+            self._wire.fail(fault)
+        elif not self._greeted.is_set():
+            nonsense = reason.value == PROTOCOL_ERROR
+            heard = self._wire.ear.heard or ("protocol error" if nonsense else "connection closed")
+            self._wire.fail(HungUp(f"the broker hung up without answering CONNECT ({heard})"))
+        else:
+            self._wire.fail(NotConnected(self._wire.ear.heard or "the broker closed the connection"))
+
+    def _from_broker(self, what: str, reason: ReasonCode, properties: Told) -> EdgeAgentError:
+        server = getattr(properties, "ServerReference", "")
+        return from_broker(what, reason.value, _named(reason, properties), self._client_id, server)
+
+
+def packet_size(message: Message) -> int:
+    """Bytes of `message` as an MQTT 5 PUBLISH packet without properties (MQTT 5.0 section 3.3)."""
+    rest = 2 + len(message.topic.encode()) + (2 if message.qos else 0) + 1 + len(message.payload)
+    return 1 + sum(rest >= limit for limit in (1, 128, 128**2, 128**3)) + rest
+
+
+def _named(reason: ReasonCode, properties: Told) -> str:
+    """`Not authorized (0x87)`, with the broker's own words where it sends any."""
+    words = getattr(properties, "ReasonString", "")
+    return f"{reason} (0x{reason.value:02X})" + (f": {words}" if words else "")

@@ -1,0 +1,204 @@
+"""What a plant does to an agent: servers, brokers and the agent itself die and come back."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PEERS = Path(__file__).parents[1] / "peers"
+
+SITE = """
+agent: {{id: gw-1, place: {{enterprise: acme, site: suzhou}}, timezone: UTC, data_dir: "{data}"}}
+devices:
+  press-1:
+    driver: modbus
+    url: "modbus+tcp://127.0.0.1:{plc}?unit=1"
+    poll: 100ms
+    timeout: 500ms
+    tags:
+      state: {{address: holding:0}}
+      total: {{address: holding:1, type: uint32}}
+      scrap: {{address: holding:3, type: uint32}}
+machines:
+  press-1:
+    state: {{tag: press-1.state, map: {{0: IDLE, 1: RUN, 2: FAULT}}}}
+    counts: {{total: press-1.total, scrap: press-1.scrap}}
+    counter: {{bits: 32, max_rate: 1000}}
+    ideal_cycle: 1s
+publish:
+  platform: {{type: mqtt, url: "mqtt://127.0.0.1:{broker}", profile: json, ack_timeout: 3s}}
+journal: {{flush: 100ms}}
+kpi: {{every: 300ms, windows: [day]}}
+"""
+ROOT = "edge/acme/suzhou/gw-1"
+
+
+class Plc:
+    """The PLC under the test's hand."""
+
+    def __init__(self, start: Callable[..., Any], port: int, presets: str = "0 1 0 100 0 5") -> None:
+        self.port = port
+        self.process = start("plc", sys.executable, str(PEERS / "plc.py"), str(port), presets)
+
+    def set(self, address: int, *values: int) -> None:
+        stdin = self.process.process.stdin
+        stdin.write(f"{address} {' '.join(map(str, values))}\n".encode())
+        stdin.flush()
+
+    def count(self, total: int) -> None:
+        self.set(1, total >> 16, total & 0xFFFF)
+
+
+@pytest.fixture
+def plc(start_process: Callable[..., Any], request: pytest.FixtureRequest) -> Plc:
+    return Plc(start_process, request.getfixturevalue("plc_port"))
+
+
+@pytest.fixture
+def plc_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def site(tmp_path: Path, broker: Any, plc_port: int) -> str:
+    return SITE.format(data=tmp_path / "data", plc=plc_port, broker=broker.port)
+
+
+def wait_for(what: Callable[[], Any], seconds: float, why: str) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"waited {seconds} s in vain: {why}")
+
+
+def newest_kpi(listener: Any) -> dict[str, Any]:
+    records = listener.on("/press-1/kpi/day")
+    return records[-1] if records else {}
+
+
+def pieces(listener: Any) -> int:
+    return int(newest_kpi(listener).get("counts", {}).get("pq", -1))
+
+
+def test_values_states_and_kpis_arrive_as_the_contract_says(
+    site: str, plc: Plc, listener: Any, start_agent: Callable[[str], Any]
+) -> None:
+    start_agent(site)
+    wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
+    plc.count(110)
+    wait_for(lambda: pieces(listener) == 10, 5, "ten pieces")
+    assert [value for _, value, _ in listener.values("press-1", "total")] == [100, 110]
+    assert listener.on("/press-1/state")[-1]["state"] == "RUN"
+    birth = listener.on(f"{ROOT}/status")[-1]
+    assert birth["online"] is True
+    assert birth["devices"] == {"press-1": "connected"}
+    record = newest_kpi(listener)
+    assert record["counts"] == {"pq": 10, "gq": 10, "sq": 0, "rq": 0}
+    assert record["ideal_s"] == {"ipt": 10, "igt": 10}
+    assert record["final"] is False
+
+
+def test_after_kill_9_the_record_continues_exactly_and_the_absence_is_unknown_time(
+    site: str, plc: Plc, listener: Any, start_agent: Callable[[str], Any]
+) -> None:
+    agent = start_agent(site)
+    wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
+    plc.count(107)
+    wait_for(lambda: pieces(listener) == 7, 5, "seven pieces")
+    time.sleep(0.3)
+    agent.stop(signal.SIGKILL)
+    before = newest_kpi(listener)["time_s"]
+    plc.count(120)
+    time.sleep(2.0)
+    agent.start()
+    wait_for(lambda: pieces(listener) == 20, 15, "what the PLC counted meanwhile")
+    after = newest_kpi(listener)
+    assert after["counts"]["pq"] == 20
+    away = after["time_s"]["unk_raw"] - before["unk_raw"]
+    assert away >= 1.9
+    assert after["time_s"]["apt"] >= before["apt"]
+    reasons = [(change["state"], change["reason"]) for change in listener.on("/press-1/state")]
+    assert ("UNKNOWN", "AGENT_DOWN") in reasons
+    assert reasons[-1] == ("RUN", None)
+
+
+def test_a_plc_that_restarts_is_back_by_itself_and_its_counter_bridges_the_gap(
+    site: str, plc: Plc, plc_port: int, listener: Any, start_agent: Callable[[str], Any], start_process: Callable[..., Any]
+) -> None:
+    agent = start_agent(site)
+    wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
+    plc.process.stop(signal.SIGKILL)
+    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] == "UNKNOWN", 10, "the loss")
+    assert listener.values("press-1", "total")[-1][1:] == (None, "bad")
+    time.sleep(1.0)
+    Plc(start_process, plc_port, "0 1 0 130 0 5")
+    wait_for(lambda: pieces(listener) == 30, 15, "the pieces made during the gap")
+    assert listener.on("/press-1/state")[-1]["state"] == "RUN"
+    assert newest_kpi(listener)["time_s"]["credited"] > 0
+    log = agent.log()
+    assert log.count("press-1: lost") == 1
+    assert log.count("press-1: connected") == 2
+
+
+def test_a_broker_that_goes_away_costs_nothing_but_time(
+    site: str, plc: Plc, broker: Any, listener: Any, start_agent: Callable[[str], Any]
+) -> None:
+    start_agent(site)
+    wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
+    broker.stop(signal.SIGKILL)
+    for total in range(101, 121):
+        plc.count(total)
+        time.sleep(0.15)
+    broker.start()
+    wait_for(lambda: pieces(listener) == 20, 20, "KPIs after the outage")
+    plc.count(121)
+    wait_for(lambda: pieces(listener) == 21, 10, "live data after the outage")
+    payloads = listener.on("/press-1/tags")
+    in_order = list({payload["seq"]: payload for payload in payloads}.values())
+    assert [payload["seq"] for payload in in_order] == sorted(payload["seq"] for payload in in_order)
+    totals = [g["values"]["total"] for p in in_order for g in p["samples"] if "total" in g["values"]]
+    assert totals == list(range(100, 122))
+    assert any(payload["historical"] for payload in payloads)
+    assert not payloads[-1]["historical"]
+
+
+def test_a_device_that_is_dead_from_the_start_neither_stops_nor_delays_the_others(
+    site: str, plc: Plc, listener: Any, start_agent: Callable[[str], Any]
+) -> None:
+    dead = (
+        "devices:\n  dead-1: {driver: modbus, url: \"modbus+tcp://127.0.0.1:9?unit=1\", poll: 100ms, "
+        "tags: {x: {address: holding:0}}}\n"
+    )
+    start_agent(site.replace("devices:\n", dead))
+    wait_for(lambda: pieces(listener) == 0, 15, "the living device's first KPI record")
+    states = wait_for(lambda: (listener.on("/status") or [{}])[-1].get("devices"), 5, "the status")
+    assert states["press-1"] == "connected"
+    assert states["dead-1"] in ("lost", "connecting")
+    times = [t for t, *_ in listener.values("press-1", "state")]
+    assert times
+
+
+def test_an_orderly_stop_says_goodbye_and_loses_nothing(
+    site: str, plc: Plc, listener: Any, start_agent: Callable[[str], Any]
+) -> None:
+    agent = start_agent(site)
+    wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
+    plc.count(150)
+    wait_for(lambda: pieces(listener) == 50, 5, "fifty pieces")
+    assert agent.stop() == 0
+    agent.start()
+    wait_for(lambda: pieces(listener) == 50 and len(listener.on("/press-1/state")) >= 3, 15, "the restart")
+    assert [value for _, value, _ in listener.values("press-1", "total") if value is not None] == [100, 150, 150]

@@ -1,0 +1,188 @@
+"""Servers in processes of their own, and devices that are closed behind each test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import pytest
+from edge_agent_opcua import plugin
+
+from edge_agent.api import Batch, Session, Tag
+
+PEERS = Path(__file__).parents[2] / "peers"
+NODE = PEERS / "node"
+
+
+class Peer:
+    """A server process: `ready` within 30 s, one line in, one line out."""
+
+    def __init__(self, command: list[str], port: int, env: Mapping[str, str] | None = None) -> None:
+        self.port, self.url = port, f"opc.tcp://127.0.0.1:{port}"
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
+        )
+        self._lines: Queue[str] = Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        assert self._line(30) == "ready"
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.strip())
+
+    def _line(self, seconds: float) -> str:
+        try:
+            return self._lines.get(timeout=seconds)
+        except Empty:
+            raise AssertionError(f"the peer said nothing for {seconds} s") from None
+
+    def ask(self, *command: Any) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._line(10))
+
+    def do(self, *command: Any) -> None:
+        assert self.ask(*command) == "ok"
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+        self._reader.join(10)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def asyncua_server(*options: str, port: int = 0) -> Peer:
+    port = port or free_port()
+    return Peer([sys.executable, str(PEERS / "opcua_server.py"), str(port), *options], port)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Peer]:
+    """One asyncua server for all tests that leave it alive; 1000 variables n0 … n999 among its own."""
+    peer = asyncua_server("--many", "1000")
+    yield peer
+    peer.kill()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Peer]]:
+    """Start an asyncua server of one's own: `start(*options, port=…)`."""
+    peers: list[Peer] = []
+
+    def run(*options: str, port: int = 0) -> Peer:
+        peers.append(asyncua_server(*options, port=port))
+        return peers[-1]
+
+    yield run
+    for peer in peers:
+        peer.thaw()
+        peer.kill()
+
+
+@pytest.fixture(scope="session")
+def node_server() -> Iterator[Peer]:
+    """A node-opcua server; installed only where EDGE_AGENT_NODE_PEERS=1 allows it."""
+    if shutil.which("node") is None:
+        pytest.skip("needs node: install Node.js 18 or newer")
+    if not (NODE / "node_modules" / "node-opcua").is_dir():
+        if os.environ.get("EDGE_AGENT_NODE_PEERS") != "1" or shutil.which("npm") is None:
+            pytest.skip("needs node-opcua: run tests/peers/install.sh, or set EDGE_AGENT_NODE_PEERS=1 to have it installed")
+        install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
+        subprocess.run(install, cwd=NODE, check=True, timeout=300)
+    port = free_port()
+    peer = Peer(["node", str(NODE / "uaserver.js"), str(port)], port)
+    yield peer
+    peer.kill()
+
+
+class Device:
+    """A configured device and its one open session."""
+
+    def __init__(self, url: str, nodes: Mapping[str, str | Mapping[str, Any]], **options: Any) -> None:
+        tags = {name: node if isinstance(node, Mapping) else {"node": node} for name, node in nodes.items()}
+        self.config = plugin.config.model_validate({"driver": "opcua", "url": url, "tags": tags, **options})
+        self.tags = [Tag(i, "cnc", name) for i, name in enumerate(tags)]
+        self.tag = {tag.name: tag for tag in self.tags}
+        self.driver = plugin.build("cnc", self.config, self.tags, time.time_ns)
+        self.session: Session | None = None
+
+    async def connect(self) -> Session:
+        await self.close()
+        self.session = await self.driver.connect()
+        return self.session
+
+    async def close(self) -> None:
+        if self.session is not None:
+            await self.session.close()
+            self.session = None
+
+    async def gather(self, enough: Callable[[list[tuple[str, Any, int, int]]], bool], seconds: float = 5.0) -> Any:
+        """Read until `enough` of what has come: (tag name, value or text, quality, time) each."""
+        assert self.session is not None
+        samples: list[tuple[str, Any, int, int]] = []
+        async with asyncio.timeout(seconds):
+            while not enough(samples):
+                samples += self.rows(await self.session.read())
+        return samples
+
+    async def first(self) -> dict[str, tuple[Any, int, int]]:
+        """(value, quality, time) of each tag once every tag has one."""
+        samples = await self.gather(lambda got: len({name for name, *_ in got}) == len(self.tags))
+        return {name: tuple(rest) for name, *rest in reversed(samples)}
+
+    async def changes(self, name: str, count: int = 1) -> list[tuple[Any, int, int]]:
+        """The next `count` samples of one tag."""
+        samples = await self.gather(lambda got: sum(n == name for n, *_ in got) >= count)
+        return [tuple(rest) for n, *rest in samples if n == name]
+
+    def rows(self, batch: Batch) -> list[tuple[str, Any, int, int]]:
+        columns = zip(batch.tag, batch.value, batch.quality, batch.time, strict=True)
+        return [(self.tags[t].name, self._shown(self.tags[t], float(v)), int(q), int(at)) for t, v, q, at in columns]
+
+    def _shown(self, tag: Tag, value: float) -> Any:
+        return tag.vocabulary.text(value) if tag.kind.name == "TEXT" and value == value else value
+
+
+@pytest.fixture
+async def device() -> AsyncIterator[Callable[..., Device]]:
+    """Make devices: `device(url, {tag: node or options}, **options)`; no task may be left of them."""
+    devices: list[Device] = []
+    before = asyncio.all_tasks()
+
+    def make(url: str, nodes: Mapping[str, str | Mapping[str, Any]], **options: Any) -> Device:
+        devices.append(Device(url, nodes, **{"publish": "100ms", **options}))
+        return devices[-1]
+
+    yield make
+    for one in devices:
+        await one.close()
+    assert asyncio.all_tasks() - before <= {asyncio.current_task()}

@@ -1,0 +1,350 @@
+"""What a broker can do to a link, shown with a scripted one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvloop
+
+from edge_agent.api import AccessDenied, Message, NotConnected, Rejected
+from edge_agent.north.mqtt import MqttPublisher, plugin
+from edge_agent.north.mqtt_config import MqttConfig
+from edge_agent.north.mqtt_link import MqttLink, packet_size
+from tests.peers.fake_broker import (
+    FakeBroker,
+    Script,
+    maximum_packet_size,
+    maximum_qos,
+    receive_maximum,
+    server_reference,
+)
+
+WILL = Message("edge/status", b'{"online":false}', 1, retain=True)
+
+
+def publisher(port: int, **keys: Any) -> MqttPublisher:
+    config = MqttConfig(url=f"mqtt://127.0.0.1:{port}", **keys)
+    built = plugin.build("platform", config, "gw-01", WILL)
+    assert isinstance(built, MqttPublisher)
+    return built
+
+
+@asynccontextmanager
+async def linked(script: Script, **keys: Any) -> AsyncIterator[tuple[FakeBroker, MqttLink]]:
+    async with FakeBroker(script) as broker:
+        link = await publisher(broker.port, **keys).connect()
+        try:
+            yield broker, link
+        finally:
+            await link.close()
+
+
+def messages(count: int, qos: int = 1) -> list[Message]:
+    return [Message("edge/tags", str(n).encode(), qos) for n in range(count)]
+
+
+def numbers(broker: FakeBroker) -> list[int]:
+    return [int(payload) for payload in broker.payloads]
+
+
+async def test_a_send_returns_when_every_message_is_acknowledged_in_order() -> None:
+    async with linked(Script(ack_delay=0.01)) as (broker, link):
+        await link.send(messages(500))
+        assert numbers(broker) == list(range(500))
+        assert broker.unacked == 0
+        await link.send([])
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_the_window_is_filled_and_never_exceeded(version: str) -> None:
+    async with linked(Script(ack_delay=0.02), version=version, window=7) as (broker, link):
+        await link.send(messages(60))
+        assert broker.most_unacked == 7
+        assert numbers(broker) == list(range(60))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_the_brokers_receive_maximum_is_honoured(count: int) -> None:
+    async with linked(Script(ack_delay=0.005, properties=receive_maximum(count))) as (broker, link):
+        assert link.window == count
+        await link.send(messages(40))
+        assert broker.most_unacked == count
+        assert numbers(broker) == list(range(40))
+
+
+async def test_a_refused_message_is_named_once_all_others_are_acknowledged() -> None:
+    codes = {3: 0x87, 7: 0x99}
+    script = Script(ack=lambda index, _: codes.get(index, 0), ack_delay=0.005)
+    async with linked(script, version="5") as (broker, link):
+        with pytest.raises(Rejected) as caught:
+            await link.send(messages(20))
+        assert caught.value.positions == (3, 7)
+        assert "Not authorized (0x87)" in caught.value.reasons[3]
+        assert broker.unacked == 0
+        assert len(broker.payloads) == 20
+        await link.send(messages(2))
+
+
+async def test_a_message_without_a_subscriber_is_delivered_but_counted() -> None:
+    async with linked(Script(ack=lambda index, _: 0x10), version="5") as (_, link):
+        await link.send(messages(4))
+        assert link.unmatched == 4
+
+
+async def test_a_message_the_broker_cannot_take_is_refused_without_being_sent() -> None:
+    fits = Message("t", b"x" * (100 - 8))
+    assert packet_size(fits) == 100
+    large = Message("t", b"x" * (100 - 7))
+    async with linked(Script(properties=maximum_packet_size(100)), version="5") as (broker, link):
+        with pytest.raises(Rejected) as caught:
+            await link.send([fits, large, Message("t/#", b""), Message("", b""), fits])
+        assert caught.value.positions == (1, 2, 3)
+        assert "101 bytes; the broker takes 100" in caught.value.reasons[1]
+        assert broker.payloads == [fits.payload, fits.payload]
+
+
+@pytest.mark.parametrize("script", [Script(ack=lambda index, _: None), Script(ack=lambda i, _: 0 if i < 5 else None)])
+async def test_no_acknowledgement_for_too_long_ends_the_link(script: Script) -> None:
+    async with linked(script, ack_timeout="400ms", keepalive="1s") as (broker, link):
+        started = time.monotonic()
+        with pytest.raises(NotConnected, match="half-open"):
+            await link.send(messages(10))
+        assert 0.3 < time.monotonic() - started < 2
+        with pytest.raises(NotConnected, match="half-open"):
+            await link.closed()
+        with pytest.raises(NotConnected, match="half-open"):
+            await link.send(messages(1))
+
+
+async def test_slow_but_steady_acknowledgements_are_no_reason_to_end() -> None:
+    async with linked(Script(ack_delay=0.3), ack_timeout="500ms", window=1) as (broker, link):
+        await link.send(messages(4))
+        assert broker.payloads == [b"0", b"1", b"2", b"3"]
+
+
+async def test_an_idle_link_to_a_dead_broker_ends_by_keep_alive() -> None:
+    async with linked(Script(ping=False), keepalive="1s") as (_, link):
+        with pytest.raises(NotConnected, match="keep-alive"):
+            async with asyncio.timeout(6):
+                await link.closed()
+
+
+async def test_an_idle_link_stays_up_by_keep_alive() -> None:
+    async with linked(Script(), keepalive="1s", ack_timeout="1s") as (_, link):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.5):
+                await link.closed()
+        await link.send(messages(3))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "says"),
+    [
+        (0x8B, NotConnected, "shutting down"),
+        (0x97, NotConnected, "0x97"),
+        (0x8E, AccessDenied, "another client uses client id gw-01"),
+        (0x87, AccessDenied, "Not authorized"),
+    ],
+)
+async def test_a_disconnect_says_why_to_everyone_who_waits(code: int, kind: type[Exception], says: str) -> None:
+    async with linked(Script(disconnect_after=(5, code)), version="5") as (_, link):
+        waiting = asyncio.create_task(link.closed())
+        with pytest.raises(kind, match=says):
+            await link.send(messages(50))
+        with pytest.raises(kind, match=says):
+            await waiting
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "says"),
+    [
+        (4, 0x86, AccessDenied, "user name or password"),
+        (5, 0x87, AccessDenied, "(?i)not authori"),
+        (2, 0x85, AccessDenied, "(?i)client identifier"),
+        (3, 0x88, NotConnected, "Server unavailable"),
+        (None, 0x8A, AccessDenied, "Banned"),
+        (None, 0x97, NotConnected, "Quota"),
+    ],
+)
+async def test_a_refused_connection_is_sorted_by_what_to_do(
+    version: str, old: int | None, new: int, kind: type[Exception], says: str
+) -> None:
+    code = new if version == "5" else old
+    if code is None:
+        pytest.skip("3.1.1 has no such code")
+    async with FakeBroker(Script(connack=code)) as broker:
+        with pytest.raises(kind, match=says):
+            await publisher(broker.port, version=version).connect()
+
+
+async def test_a_broker_that_moved_names_its_new_address() -> None:
+    async with FakeBroker(Script(connack=0x9C, properties=server_reference("b2.example"))) as broker:
+        with pytest.raises(NotConnected, match=r"b2\.example"):
+            await publisher(broker.port, version="5").connect()
+
+
+async def test_a_broker_that_cannot_acknowledge_is_refused() -> None:
+    async with FakeBroker(Script(properties=maximum_qos(0))) as broker:
+        with pytest.raises(AccessDenied, match="QoS 0 only"):
+            await publisher(broker.port, version="5").connect()
+
+
+async def test_a_broker_without_mqtt_5_is_asked_for_it_once() -> None:
+    async with FakeBroker(Script(versions=(4,))) as broker:
+        made = publisher(broker.port)
+        for _ in range(2):
+            link = await made.connect()
+            await link.send(messages(3))
+            await link.close()
+        assert broker.connects == [5, 4, 4]
+
+
+async def test_a_broker_that_hangs_up_at_mqtt_5_is_spoken_to_in_the_older_version() -> None:
+    async with FakeBroker(Script(hang_up_at=(5,))) as broker:
+        link = await publisher(broker.port).connect()
+        await link.send(messages(3))
+        await link.close()
+        assert broker.connects == [5, 4]
+
+
+async def test_a_broker_that_always_hangs_up_is_not_connected() -> None:
+    async with FakeBroker(Script(hang_up_at=(4, 5))) as broker:
+        with pytest.raises(NotConnected, match="hung up"):
+            await publisher(broker.port).connect()
+
+
+async def test_a_demanded_version_is_not_traded_for_another() -> None:
+    async with FakeBroker(Script(versions=(4,))) as broker:
+        with pytest.raises(AccessDenied, match="protocol version"):
+            await publisher(broker.port, version="5").connect()
+        assert broker.connects == [5]
+
+
+async def test_a_broker_that_never_answers_connect_is_given_up() -> None:
+    async with FakeBroker(Script(connack=None)) as broker:
+        with pytest.raises(NotConnected, match="no answer to CONNECT"):
+            await publisher(broker.port, ack_timeout="300ms").connect()
+
+
+async def test_nobody_listening_names_the_address() -> None:
+    async with FakeBroker(Script()) as broker:
+        port = broker.port
+    with pytest.raises(NotConnected, match=f"mqtt://127.0.0.1:{port}.*refused"):
+        await publisher(port).connect()
+
+
+async def test_a_name_that_does_not_resolve_is_not_connected() -> None:
+    config = MqttConfig(url="mqtt://no-such-host.invalid")
+    with pytest.raises(NotConnected, match="resolve"):
+        await plugin.build("platform", config, "gw-01", WILL).connect()
+
+
+async def test_close_says_goodbye_after_what_is_on_the_way_has_landed() -> None:
+    async with FakeBroker(Script(ack_delay=0.1)) as broker:
+        link = await publisher(broker.port, window=10).connect()
+        sending = asyncio.create_task(link.send(messages(100)))
+        await asyncio.sleep(0.05)
+        sending.cancel()
+        await link.close()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert broker.unacked == 0
+        await until(lambda: broker.goodbyes == 1)
+        assert 10 <= len(broker.payloads) < 100
+        await link.close()
+        with pytest.raises(NotConnected, match="closed by the agent"):
+            await link.closed()
+
+
+async def test_close_ends_a_send_that_nobody_cancelled() -> None:
+    async with FakeBroker(Script(ack_delay=0.1)) as broker:
+        link = await publisher(broker.port, window=10).connect()
+        sending = asyncio.create_task(link.send(messages(100)))
+        await asyncio.sleep(0.05)
+        await link.close()
+        with pytest.raises(NotConnected, match="closed by the agent"):
+            await sending
+
+
+async def test_close_is_bounded_when_the_broker_is_stuck() -> None:
+    async with FakeBroker(Script(ack=lambda index, _: None)) as broker:
+        link = await publisher(broker.port).connect()
+        sending = asyncio.create_task(link.send(messages(10)))
+        await asyncio.sleep(0.05)
+        sending.cancel()
+        started = time.monotonic()
+        await link.close()
+        assert time.monotonic() - started < 1.3
+        await until(lambda: broker.hung_up == 1)
+
+
+async def test_a_cancelled_connect_leaves_nothing_open() -> None:
+    async with FakeBroker(Script(connack=None)) as broker:
+        made = publisher(broker.port)
+        for pause in (0, 0.001, 0.1):
+            connecting = asyncio.create_task(made.connect())
+            await asyncio.sleep(pause)
+            connecting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await connecting
+        await until(lambda: broker.hung_up >= 1)
+
+
+async def test_a_cancelled_send_leaves_room_for_the_next() -> None:
+    async with linked(Script(ack_delay=0.05), window=5) as (broker, link):
+        sending = asyncio.create_task(link.send(messages(20)))
+        await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await link.send([Message("edge/status", b"100")])
+        assert numbers(broker) == [0, 1, 2, 3, 4, 100]
+
+
+async def test_messages_of_qos_0_count_as_sent_once_written() -> None:
+    async with linked(Script(ack=lambda index, _: None)) as (broker, link):
+        await link.send(messages(300, qos=0))
+        await until(lambda: len(broker.payloads) == 300)
+        assert numbers(broker) == list(range(300))
+
+
+async def test_an_exception_inside_a_callback_ends_the_link_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with linked(Script()) as (_, link):
+        monkeypatch.setattr(link, "_land", lambda *_: 1 / 0)
+        with pytest.raises(NotConnected, match="ZeroDivisionError"):
+            await link.send(messages(1))
+
+
+async def test_garbage_from_the_broker_ends_the_link() -> None:
+    async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(garble, "127.0.0.1", 0) as server:
+        with pytest.raises(NotConnected):
+            await publisher(server.sockets[0].getsockname()[1], version="5").connect()
+
+
+def test_everything_works_on_uvloop_too() -> None:
+    async def day() -> None:
+        await test_a_send_returns_when_every_message_is_acknowledged_in_order()
+        await test_close_says_goodbye_after_what_is_on_the_way_has_landed()
+        await test_a_broker_without_mqtt_5_is_asked_for_it_once()
+        await test_a_cancelled_connect_leaves_nothing_open()
+
+    uvloop.run(day())
+
+
+async def until(what: Callable[[], bool], seconds: float = 3) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited in vain"
+        await asyncio.sleep(0.01)
+
+

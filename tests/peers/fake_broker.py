@@ -1,0 +1,165 @@
+"""A scripted MQTT broker for faults no real broker shows on request; speaks 3.1.1 and 5, QoS 0 and 1."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+CONNECT, PUBLISH, PUBACK, PINGREQ, DISCONNECT = 1, 3, 4, 12, 14
+
+
+@dataclass
+class Script:
+    """What the broker does; the defaults make a plain, well-behaved one."""
+
+    versions: tuple[int, ...] = (4, 5)
+    """protocol levels it speaks; others get CONNACK 0x01 as from a 3.1.1 broker"""
+    hang_up_at: tuple[int, ...] = ()
+    """protocol levels at whose sight it hangs up without a word"""
+    connack: int | None = 0
+    """reason code; None: never answers CONNECT"""
+    properties: bytes = b""
+    """CONNACK properties (MQTT 5)"""
+    ack: Callable[[int, bytes], int | None] = lambda index, payload: 0
+    """PUBACK reason code of the index-th message; None: no PUBACK"""
+    ack_delay: float = 0.0
+    ping: bool = True
+    disconnect_after: tuple[int, int] | None = None
+    """(n, reason code): DISCONNECT instead of the acknowledgement of the n-th message"""
+
+
+@dataclass
+class FakeBroker:
+    """`async with FakeBroker(Script(...)) as broker:` listens on `broker.port`."""
+
+    script: Script
+    port: int = 0
+    connects: list[int] = field(default_factory=list)
+    """protocol levels of the CONNECTs, in order"""
+    payloads: list[bytes] = field(default_factory=list)
+    unacked: int = 0
+    most_unacked: int = 0
+    goodbyes: int = 0
+    """DISCONNECT packets received"""
+    hung_up: int = 0
+    """connections that have ended"""
+
+    async def __aenter__(self) -> FakeBroker:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self.hung_up += 1
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, packet = await read_packet(reader)
+        level = packet[6]
+        self.connects.append(level)
+        if level in self.script.hang_up_at or not await self._answer_connect(level, writer):
+            return
+        while True:
+            head, packet = await read_packet(reader)
+            if head >> 4 == PUBLISH:
+                if not await self._publish(head, packet, level, writer):
+                    return
+            elif head >> 4 == PINGREQ and self.script.ping:
+                writer.write(b"\xd0\x00")
+            elif head >> 4 == DISCONNECT:
+                self.goodbyes += 1
+                return
+
+    async def _answer_connect(self, level: int, writer: asyncio.StreamWriter) -> bool:
+        if level not in self.script.versions:
+            writer.write(b"\x20\x02\x00\x01")
+            await writer.drain()
+            return False
+        if self.script.connack is None:
+            await asyncio.sleep(60)
+            return False
+        body = bytes([0, self.script.connack])
+        if level == 5:
+            body += bytes([len(self.script.properties)]) + self.script.properties
+        writer.write(bytes([0x20, len(body)]) + body)
+        await writer.drain()
+        return self.script.connack == 0
+
+    async def _publish(self, head: int, packet: bytes, level: int, writer: asyncio.StreamWriter) -> bool:
+        start = 2 + int.from_bytes(packet[:2], "big")
+        mid = packet[start : start + 2]
+        qos = (head >> 1) & 3
+        start += 2 if qos else 0
+        payload = packet[start + (1 if level == 5 else 0) :]
+        self.payloads.append(payload)
+        if self.script.disconnect_after and len(self.payloads) == self.script.disconnect_after[0]:
+            writer.write(bytes([0xE0, 2, self.script.disconnect_after[1], 0]))
+            await writer.drain()
+            return False
+        if qos:
+            self.unacked += 1
+            self.most_unacked = max(self.most_unacked, self.unacked)
+            asyncio.get_running_loop().call_later(
+                self.script.ack_delay, self._acknowledge, len(self.payloads) - 1, payload, mid, level, writer
+            )
+        return True
+
+    def _acknowledge(
+        self, index: int, payload: bytes, mid: bytes, level: int, writer: asyncio.StreamWriter
+    ) -> None:
+        code = self.script.ack(index, payload)
+        if code is None or writer.is_closing():
+            return
+        self.unacked -= 1
+        body = mid + (bytes([code, 0]) if level == 5 and code else b"")
+        writer.write(bytes([0x40, len(body)]) + body)
+
+
+async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """First byte and body of the next packet."""
+    head = (await reader.readexactly(1))[0]
+    length = shift = 0
+    while True:
+        byte = (await reader.readexactly(1))[0]
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return head, await reader.readexactly(length)
+
+
+def receive_maximum(count: int) -> bytes:
+    """CONNACK property 0x21."""
+    return struct.pack("!BH", 0x21, count)
+
+
+def maximum_packet_size(size: int) -> bytes:
+    """CONNACK property 0x27."""
+    return struct.pack("!BI", 0x27, size)
+
+
+def server_reference(name: str) -> bytes:
+    """CONNACK property 0x1C."""
+    return struct.pack("!BH", 0x1C, len(name)) + name.encode()
+
+
+def maximum_qos(qos: int) -> bytes:
+    """CONNACK property 0x24."""
+    return bytes([0x24, qos])
