@@ -23,6 +23,7 @@ from edge_agent_modbus.address import LAST, Address, parse_address
 from edge_agent_modbus.line import Line, parse_line
 from edge_agent_modbus.value import (
     DEVICE_ORDERS,
+    KNOWN_AS,
     TYPES,
     DeviceOrder,
     Order,
@@ -38,14 +39,14 @@ MAX_REGISTERS: Final = 125   # what fits into one answer (Modbus application pro
 MAX_BITS: Final = 2_000      # the same, 6.1
 
 
-def _one_of(names: tuple[str, ...], what: str) -> BeforeValidator:
+def _one_of(names: tuple[str, ...], what: str, known_as: Mapping[str, str] | None = None) -> BeforeValidator:
     def check(value: object) -> object:
         if value is None or value in names:
             return value
-        near = difflib.get_close_matches(str(value), names, 1, 0.5)
-        near = near or [name for name in names if name.lower() == str(value).lower()]
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"{value!r} is not {what}; {meant}allowed: {', '.join(names)}")
+        meant = {name.lower(): name for name in names} | dict(known_as or {})
+        near = difflib.get_close_matches(str(value).lower(), meant, 1, 0.5)
+        hint = f"did you mean {meant[near[0]]}? " if near else ""
+        raise ValueError(f"{value!r} is not {what}; {hint}allowed: {', '.join(names)}")
 
     return BeforeValidator(check)
 
@@ -65,7 +66,7 @@ class ModbusTag(TagConfig):
 
     address: Annotated[str, BeforeValidator(_address_text, json_schema_input_type=str | int)]
     """`holding:0`, `input:10`, `coil:3`, `discrete:4`, a bit `holding:20.3`, or Modicon `"40001"`"""
-    type: Annotated[TypeName | None, _one_of(get_args(TypeName), "a type")] = None
+    type: Annotated[TypeName | None, _one_of(get_args(TypeName), "a type", KNOWN_AS)] = None
     """default uint16 for a register, bool for coils, discrete inputs and bits"""
     order: Annotated[Order | None, _one_of(get_args(Order), "an order of bytes")] = None
     """the bytes of the value as they arrive, A the most significant; default the device's"""

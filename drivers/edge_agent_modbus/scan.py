@@ -56,16 +56,14 @@ class Scan:
 
     async def ask(self) -> list[Answer]:
         """The answers to the group's blocks, in their order, once refused tags are set aside."""
-        answers: list[Answer] = []
-        blocks: list[Block] = []
-        for block in self._blocks:
-            answer = await self._ask(block)
-            found = await self._around_holes(block) if answer in REFUSALS else [(block, answer)]
-            blocks += [accepted for accepted, _ in found]
-            answers += [its_answer for _, its_answer in found]
-        if tuple(blocks) != self._blocks:
-            self._use(blocks)
-        return answers
+        answers = [await self._ask(block) for block in self._blocks]
+        if not any(answer in REFUSALS for answer in answers):
+            return answers
+        found: list[tuple[Block, Answer]] = []
+        for block, answer in zip(self._blocks, answers, strict=True):
+            found += await self._around_holes(block) if answer in REFUSALS else [(block, answer)]
+        self._use([block for block, _ in found])
+        return [answer for _, answer in found]
 
     def batch(self, time_ns: int, answers: Sequence[Answer]) -> Batch:
         """The group's row from what `ask` has returned."""

@@ -47,6 +47,13 @@ TYPES: Final[dict[str, ValueType]] = {
     )
 }
 
+KNOWN_AS: Final = {
+    "float": "float32", "real": "float32", "double": "float64", "lreal": "float64", "bit": "bool",
+    "word": "uint16", "dword": "uint32", "lword": "uint64", "uint": "uint16", "udint": "uint32",
+    "int": "int16", "dint": "int32", "lint": "int64", "char": "string", "text": "string",
+}  # fmt: skip
+"""What manuals call these types: for the hint when someone writes it"""
+
 DEVICE_ORDERS: Final = ("ABCD", "BADC", "CDAB", "DCBA")
 _LONG: Final = {"ABCD": "ABCDEFGH", "BADC": "BADCFEHG", "CDAB": "GHEFCDAB", "DCBA": "HGFEDCBA"}
 _ALLOWED: Final = {2: ("AB", "BA"), 4: DEVICE_ORDERS, 8: (*_LONG.values(), *DEVICE_ORDERS)}

@@ -99,6 +99,7 @@ class OpcUaSession:
 
     async def close(self) -> None:
         """End session and subscription at the server; at most about 1 s; never raises."""
+        self._feed.fail(NotConnected(f"{self._connection.url}: the session is closed"))
         await self._connection.close()
 
     def _items(self, facts: Facts) -> list[Item]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from edge_agent.config.load import load
+from edge_agent.config.sample import sample, samples
+from edge_agent.config.schema import schema
 from edge_agent.config.site import Site
+from edge_agent.config.specs import machine_specs
 
-__all__ = ["Site", "load"]
+__all__ = ["Site", "load", "machine_specs", "sample", "samples", "schema"]

@@ -32,7 +32,7 @@ _SECRET_KEYS: Final = re.compile("password|passphrase|token|secret|pin")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A mistake with its way in the data; `role` is unknown (key), missing, ours or wrong."""
+    """A mistake with its way in the data; `role` is unknown (key), missing or wrong."""
 
     key: Key
     message: str
@@ -83,7 +83,7 @@ def explain(error: ValidationError, model: type[BaseModel], at: Key, source: Sou
     for details in error.errors(include_url=False, include_input=False):
         for one in _explain_one(details, model, at, source):
             found.setdefault((one.key, one.message), one)
-    return _without_echoes(_join_alternatives(list(found.values())))
+    return _join_alternatives(list(found.values()))
 
 
 def _explain_one(details: ErrorDetails, model: type[BaseModel], at: Key, source: Source) -> Iterator[Found]:
@@ -112,15 +112,16 @@ def _locate(details: ErrorDetails, at: Key, data: Any) -> tuple[Key, Found | Non
     value = value_at(data, at)
     parts = details["loc"]
     for position, part in enumerate(parts):
-        last = position == len(parts) - 1
+        if position == len(parts) - 1 and details["type"] == "missing":
+            if isinstance(part, int):
+                return key, Found(key, f"needs at least {part + 1} values", role="missing")
+            return (*key, part), Found((*key, part), "is missing", role="missing")
         if isinstance(value, dict) and str(part) in value:
             key, value = (*key, str(part)), value[str(part)]
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             key, value = (*key, part), value[part]
-        elif last and details["type"] == "missing" and isinstance(part, int):
-            return key, Found(key, f"needs at least {part + 1} values", role="missing")
-        elif last and details["type"] == "missing":
-            return (*key, str(part)), Found((*key, str(part)), "is missing", role="missing")
+        elif details["type"] == FINDINGS:
+            key, value = (*key, part), None     # a field that is not written still has its own checks
     return key, None
 
 
@@ -129,7 +130,7 @@ def _ours(finding: Finding, key: Key, source: Source) -> Found:
     while at and at[0] == "..":
         key, at = key[:-1], at[1:]
     key = (*key, *at)
-    return Found(key, finding.message, finding.hint, source.written(key), "ours")
+    return Found(key, finding.message, finding.hint, source.written(key))
 
 
 def _unknown(key: Key, known: list[str]) -> Found:
@@ -162,16 +163,16 @@ def _join_alternatives(found: list[Found]) -> list[Found]:
     return [*joined.values(), *apart]
 
 
-def _without_echoes(found: list[Found]) -> list[Found]:
-    """What is missing only because it is misspelt, or in a form not built, is no second mistake."""
-    excused: set[Key] = set()
+def excused(found: list[Found]) -> set[Key]:
+    """What is missing only because it is misspelt, or written in a form not built: no second mistake."""
+    keys: set[Key] = set()
     for one in found:
         if one.role == "unknown":
             near = re.fullmatch("did you mean '(.+)'\\?", one.hint)
             if near:
-                excused.add((*one.key[:-1], near[1]))
+                keys.add((*one.key[:-1], near[1]))
             if one.key[-1] in _FORMS:
-                excused |= {(*one.key[:-1], name) for name in ("state", "tag", "map")}
+                keys |= {(*one.key[:-1], name) for name in ("state", "tag", "map")}
             if one.key[-1] == "template":
-                excused.add((*one.key[:-1], "tags"))
-    return [one for one in found if one.role != "missing" or one.key not in excused]
+                keys.add((*one.key[:-1], "tags"))
+    return keys

@@ -163,8 +163,9 @@ class _Loader:
         if plugin is None:
             return None
         section = self._group("publish")[name]
-        if isinstance(section.get("profile"), str) and section["profile"] not in self.profiles:
-            here = (*key, "profile")
+        here = (*key, "profile")
+        known = here in self.source.secrets.failed or section.get("profile") in (None, *self.profiles)
+        if not known and isinstance(section["profile"], str):
             if section["profile"] in _PROFILES_NOT_YET:
                 self._name_mistake(here, NOT_AVAILABLE, f"profiles: {', '.join(sorted(self.profiles))}")
             else:
@@ -189,7 +190,7 @@ class _Loader:
             return None
         if isinstance(chosen, str) and chosen in plugins:
             return self._plugin_loaded(here, plugins, chosen)
-        if chosen in later:
+        if isinstance(chosen, str) and chosen in later:
             self._name_mistake(here, NOT_AVAILABLE, f"{chooser}s: {', '.join(plugins)}")
         else:
             self._name_mistake(here, f"is no {chooser}", did_you_mean(str(chosen), plugins, f"{chooser}s"))
@@ -198,7 +199,7 @@ class _Loader:
     def _plugin_loaded(self, key: Key, plugins: Mapping[str, P], name: str) -> P | None:
         try:
             return plugins[name]
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:
             self._name_mistake(key, f"cannot be loaded ({error})", "reinstall edge-agent with this plugin")
         return None
 
@@ -219,9 +220,8 @@ def rooted(model: M, folder: Path) -> M:
         elif isinstance(value, BaseModel):
             changed[name] = rooted(value, folder)
         elif isinstance(value, dict):
-            changed[name] = {
-                key: rooted(item, folder) if isinstance(item, BaseModel) else item for key, item in value.items()
-            }
+            inner = {key: rooted(item, folder) for key, item in value.items() if isinstance(item, BaseModel)}
+            changed[name] = value | inner
     changed = {name: value for name, value in changed.items() if value != getattr(model, name)}
     return model.model_copy(update=changed) if changed else model
 

@@ -187,6 +187,11 @@ class MachineModel(StrictModel):
             report([Finding("and job: exclude each other", "remove one of the two")])
         return ideal
 
+    def tags(self) -> list[str]:
+        """`device.tag` of every tag the machine draws from."""
+        others = [self.state, self.job, self.order]
+        return [*self.counts.tags().values(), *(model.tag for model in others if model is not None)]
+
     def policy(self) -> Policy:
         """The rules of the ledger."""
         return Policy(
@@ -216,8 +221,8 @@ class MachineModel(StrictModel):
 def by_code_and_text(named: Mapping[str, T]) -> dict[int | str, T]:
     """Each entry by its text and, where that is a whole number, by that number too."""
     both: dict[int | str, T] = {}
-    both.update({text: value for text, value in named.items()})
     for text, value in named.items():
+        both[text] = value
         number = code(text)
         if number is not None:
             both[number] = value

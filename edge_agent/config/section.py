@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from edge_agent.config.explain import Found, Source, explain, value_at
+from edge_agent.config.explain import Found, Source, excused, explain, value_at
 from edge_agent.config.names import Names
 from edge_agent.config.yaml_lines import Key, scalar
 
@@ -40,8 +40,9 @@ def validate(
             return (None if found or wrong else made), list(found.values())
         if _read_put_in(data, now, source):
             continue
+        wrong |= excused(now)
         for one in now:
-            if one.role in ("unknown", "ours") or not _may_follow(one, wrong):
+            if one.role == "unknown" or not _may_follow(one, wrong):
                 found.setdefault((one.key, one.message), one)
         if not _take_out_all(data, at, now, wrong):
             break

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import Field, SerializeAsAny
+from pydantic import AfterValidator, Field, SerializeAsAny
 
 from edge_agent.api import DeviceConfig, PublishConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.calendar import CalendarModel
+from edge_agent.config.fingerprint import config_hash
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import Id, Level, Zone
 from edge_agent.config.positive import PositiveDuration, PositiveSize
-from edge_agent.core.calendar import Calendar
 from edge_agent.core.counters import Counter
 from edge_agent.core.tags import TagTable
 
@@ -26,6 +26,11 @@ STALE_LEAST: Final = 10_000_000_000
 
 # Where neither the machine nor its tag says how wide a counter is.
 BITS: Final = 32
+
+
+def _once_each(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(kinds))
+
 
 WindowKind = Literal["shift", "hour", "day"]
 
@@ -74,7 +79,7 @@ class KpiModel(StrictModel):
 
     every: PositiveDuration = 10_000_000_000
     """how often an open window is published; default 10s"""
-    windows: tuple[WindowKind, ...] = ("shift", "hour", "day")
+    windows: Annotated[tuple[WindowKind, ...], AfterValidator(_once_each)] = ("shift", "hour", "day")
     """which windows: shift, hour, day"""
     watermark: PositiveDuration = 600_000_000_000
     """how long after its end a window waits for late data before it is final; default 10min"""
@@ -90,7 +95,7 @@ class RingModel(StrictModel):
 
 
 class Site(StrictModel):
-    """A whole site file, checked. Texts from `${…}` are in it: do not log its parts."""
+    """What the agent reads, from which machines it makes KPIs, and where to it publishes them."""
 
     agent: AgentModel
     """the agent itself"""
@@ -130,7 +135,8 @@ class Site(StrictModel):
         """A fresh table of every tag, in file order."""
         tags: list[Tag] = []
         for device_id, device in self.devices.items():
-            tags.extend(_tag(len(tags) + at, device_id, device, name) for at, name in enumerate(device.tags))
+            for name in device.tags:
+                tags.append(_tag(len(tags), device_id, device, name))
         return TagTable(tags)
 
     def counter(self, machine: str, source: str) -> Counter:
@@ -139,12 +145,13 @@ class Site(StrictModel):
         bits = model.counter.bits or self.tag_config(model.counts.tags()[source]).bits() or BITS
         return Counter(bits, model.max_rate(), model.counter.jitter)
 
-    def calendar(self, machine: str) -> Calendar:
-        """The machine's calendar; always busy if it names none."""
-        name = self.machines[machine].calendar
-        if name is None:
-            return Calendar(self.agent.timezone, None)
-        return self.calendars[name].to_core(self.agent.timezone)
+    def config_hash(self, machine: str) -> str:
+        """12 hex digits of everything that moves the machine's KPIs; equal where they may be compared."""
+        model = self.machines[machine]
+        counters = {source: self.counter(machine, source) for source in model.counts.tags()}
+        tags = {tag: self.tag_config(tag) for tag in model.tags()}
+        calendar = self.calendars.get(model.calendar or "")
+        return config_hash(model, calendar, self.agent.timezone, counters, tags)
 
 
 def _tag(position: int, device_id: str, device: DeviceConfig, name: str) -> Tag:

@@ -63,7 +63,8 @@ def words(kind: str, message: str, context: Mapping[str, Any], written: str) -> 
     if kind in _CHOICES:
         text = _choice(context, written)
     elif kind in _WORDS:
-        text = _WORDS[kind].format_map(context)
+        shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+        text = _WORDS[kind].format_map(shown)
     else:
         text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
         text = text if kind in ("value_error", "assertion_error") else text[:1].lower() + text[1:]

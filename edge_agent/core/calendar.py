@@ -93,6 +93,16 @@ class _Base:
             at += DAY
         return found > limit
 
+    def first_busy(self, start: int, end: int) -> int | None:
+        """The first busy instant of [start, end)."""
+        at = start
+        while at < end:
+            for span in self.spans(at, min(at + DAY, end)):
+                if span.kind is BUSY:
+                    return span.start
+            at += DAY
+        return None
+
     def days(self, start: int, end: int) -> list[Stretch]:
         """The local calendar days that overlap [start, end)."""
         return wall.days(start, end, self._place)
@@ -204,7 +214,7 @@ class Calendar(_Base):
         if self.rules is None:
             busy = [(start, end, "")]
         breaks = [pause for _, pauses in instances for pause in pauses]
-        down = [(d.start, d.end, d.label) for d in [*self._planned, *breaks] if d.end > start and d.start < end]
+        down = [pause for pause in [*self._planned, *breaks] if pause.end > start and pause.start < end]
         return tile(start, end, busy, down)
 
     def _of_date(self, day: date) -> list[tuple[Shift, list[PlannedDown]]]:
@@ -215,7 +225,8 @@ class Calendar(_Base):
             exception = self.exceptions.get(day)
             weekdays = WEEKDAYS if exception == "workday" else {day.weekday()}
             rules = () if exception == "off" else self.rules or ()
-            self._instances[day] = [self._instance(rule, day) for rule in rules if not weekdays.isdisjoint(rule.days)]
+            runs = [rule for rule in rules if not weekdays.isdisjoint(rule.days)]
+            self._instances[day] = [self._instance(rule, day) for rule in runs]
         return self._instances[day]
 
     def _instance(self, rule: ShiftRule, day: date) -> tuple[Shift, list[PlannedDown]]:

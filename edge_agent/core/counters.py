@@ -22,7 +22,7 @@ GLITCH_DISCARDED: Final = "GLITCH_DISCARDED"    # the pending reading was wrong,
 RESET_CONFIRMED: Final = "RESET_CONFIRMED"      # the pending drop was a reset: counts the pieces since
 REBASED: Final = "REBASED"                      # the pending jump was a preset: the jump does not count
 RESET_SIGNALLED: Final = "RESET_SIGNALLED"      # the machine said so: counts the pieces since
-AMBIGUOUS_WRAP: Final = "AMBIGUOUS_WRAP"        # so long without a reading that it may have gone round: counts 0
+AMBIGUOUS_WRAP: Final = "AMBIGUOUS_WRAP"        # unread for so long that it may have gone round: counts 0
 IGNORED: Final = "IGNORED"                      # not newer than the last reading
 
 PLAUSIBLE: Final = frozenset({OK, WRAP, RESET_SIGNALLED})   # what data quality calls accurate (domain 4.6)
@@ -43,7 +43,9 @@ class Counter:
     counts and a drop never is a roll-over; `jitter` the largest step back that means nothing.
     """
 
-    def __init__(self, bits: int | None, max_rate: Fraction | float | str | None = None, jitter: int = 2) -> None:
+    def __init__(
+        self, bits: int | None, max_rate: Fraction | float | str | None = None, jitter: int = 2
+    ) -> None:
         if bits is not None and bits <= 0:
             raise ValueError("a register has at least one bit")
         self.bits = bits

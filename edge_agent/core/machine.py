@@ -127,7 +127,7 @@ class Machine:
 
     def _enter(self, time: int, state: MachineState, reason: str) -> None:
         time = max(time, self.current.since)
-        self._note("state", [time, int(state), reason, self._order])
+        self._note("state", [time, int(state), reason])
         self.current = StateChange(self.spec.id, state, reason, time)
         self._changes.append(self.current)
 
@@ -152,7 +152,7 @@ class Machine:
     def _order_sample(self, time: int, active: bool) -> None:
         if active != self._order:
             self._order = active
-            self._note("state", [max(time, self.current.since), int(self.current.state), self.current.reason, active])
+            self._note("order", [time, active])
 
     def _note(self, method: str, arguments: list[Any]) -> None:
         self._clues.append((method, arguments))
@@ -160,7 +160,9 @@ class Machine:
 
     def _apply(self, method: str, a: list[Any]) -> None:
         if method == "state":
-            self.ledger.state(a[0], MachineState(a[1]), a[2], a[3])
+            self.ledger.state(a[0], MachineState(a[1]), a[2])
+        elif method == "order":
+            self.ledger.order(a[0], a[1])
         elif method == "count":
             self.ledger.count(a[0], a[1], total=a[2], scrap=a[3], rework=a[4], since=a[5])
         elif method == "job":

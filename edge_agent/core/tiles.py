@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 
@@ -30,7 +31,10 @@ Interval = tuple[int, int, str]
 
 
 def tile(start: int, end: int, busy: Iterable[Interval], down: Iterable[Interval]) -> list[CalendarSpan]:
-    """Spans that tile [start, end): down beats busy, gaps are not scheduled; where two overlap the earlier names it."""
+    """Spans that tile [start, end): down beats busy, gaps are not scheduled.
+
+    Where two intervals of a kind overlap, the earlier gives the label.
+    """
     layers = [(CalendarKind.PLANNED_DOWN, _flatten(down)), (CalendarKind.BUSY, _flatten(busy))]
     cuts = {start, end}
     for _, intervals in layers:
@@ -38,7 +42,7 @@ def tile(start: int, end: int, busy: Iterable[Interval], down: Iterable[Interval
     starts = [[low for low, _, _ in intervals] for _, intervals in layers]
     ordered = sorted(cuts)
     found: list[CalendarSpan] = []
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         kind, label = CalendarKind.NON_SCHEDULED, ""
         for (candidate, intervals), begins in zip(layers, starts, strict=True):
             at = bisect_right(begins, low) - 1

@@ -81,7 +81,7 @@ def days(start: int, end: int, zone: ZoneInfo) -> list[Stretch]:
 
 
 def hours(start: int, end: int, zone: ZoneInfo) -> list[Stretch]:
-    """The local clock hours that overlap [start, end), whole, in order; the hour a change repeats comes twice."""
+    """The local clock hours that overlap [start, end), whole; an hour that a change repeats comes twice."""
     found: list[Stretch] = []
     at = start
     while at < end:

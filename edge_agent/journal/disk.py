@@ -60,7 +60,7 @@ class Disk:
 
     def names(self, folder: Path) -> list[str]:
         """Of all files in `folder`, sorted."""
-        return sorted(os.listdir(folder))
+        return sorted(path.name for path in folder.iterdir())
 
     def rename(self, old: Path, new: Path) -> None:
         """Atomically; durable with `sync_folder`."""

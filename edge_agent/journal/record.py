@@ -42,6 +42,9 @@ BODY_MAX = 64 << 20  # what a broken length field may make a reader ask for, at 
 Raw = tuple[int, int, int, int, bytes]
 """seq, kind, key, time, body"""
 
+Definitions = dict[int, tuple[str, bytes]]
+"""key → name, body"""
+
 
 class RecordKind(IntEnum):
     """What a body is; the first two are the journal's own, the rest is the agent's."""
@@ -70,12 +73,21 @@ class Record:
     body: bytes
     definition: bytes | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return HEAD_SIZE + len(self.body)
 
-def frame(raw: Raw, salt: int, first: bool = False) -> bytes:
-    """The bytes of one record without its body."""
-    seq, kind, key, time, body = raw
-    rest = _REST.pack(MARK, kind | FIRST if first else kind, len(body), key, time, seq)
-    return crc32(body, crc32(rest, salt)).to_bytes(4, "little") + rest
+
+def frame(commit: list[Raw], salt: int) -> list[bytes]:
+    """The bytes of one commit, in pieces."""
+    parts: list[bytes] = []
+    pack, first = _REST.pack, FIRST
+    for seq, kind, key, time, body in commit:
+        rest = pack(MARK, kind | first, len(body), key, time, seq)
+        parts += (crc32(body, crc32(rest, salt)).to_bytes(4, "little"), rest, body)
+        first = 0
+    return parts
 
 
 def take(data: bytes, start: int, salt: int) -> tuple[list[Raw], int]:

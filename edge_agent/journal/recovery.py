@@ -19,10 +19,10 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from edge_agent.journal.disk import Disk
+from edge_agent.journal.record import Definitions
 from edge_agent.journal.salvage import cut, salvage, torn_at
 from edge_agent.journal.segment import (
     ASIDE,
-    HEADER_SIZE,
     SUFFIX,
     Before,
     Chain,
@@ -36,7 +36,8 @@ from edge_agent.journal.segment import (
 )
 from edge_agent.journal.slots import Slots
 
-RESERVE = 1 << 16  # numbers per write of `floor`: minutes at a hundred records a second, and a small gap after a loss
+# Numbers per write of `floor`: minutes at a hundred records a second, and a small gap after a loss.
+RESERVE = 1 << 16
 CURSOR = ".cursor"
 State = Literal["whole", "torn", "damaged"]
 
@@ -64,7 +65,7 @@ class Found:
     next_seq: int = 1
     goes_on: bool = False
     """whether the newest segment may be appended to"""
-    definitions: dict[int, tuple[str, bytes]] = field(default_factory=dict)
+    definitions: Definitions = field(default_factory=dict)
     """those the newest segment holds"""
     places: dict[str, Place] = field(default_factory=dict)
     highest: int = 0
@@ -155,18 +156,19 @@ def _known(disk: Disk, segment: Segment, before: Before) -> bool:
 
 def _scan(
     disk: Disk, found: Found, segment: Segment, *, headed: bool
-) -> tuple[State, dict[int, tuple[str, bytes]]]:
+) -> tuple[State, Definitions]:
     """Read a segment whole and mend it."""
     tally = Tally(last=segment.first - 1)
     state: State = "whole"
     try:
         segment.size = disk.size(segment.path)
-        if not headed:
-            raise Damage(0)
-        for raws, _ in blocks(disk, segment):
-            tally.add(raws)
+        if headed:
+            for raws, _ in blocks(disk, segment):
+                tally.add(raws)
+        else:
+            state = _mend(disk, found, segment, 0)
     except Damage as damage:
-        state = _mend(disk, found, segment, damage.offset if headed else 0)
+        state = _mend(disk, found, segment, damage.offset)
     except OSError:
         state = _mend(disk, found, segment, 0)
     if state != "damaged":
@@ -192,7 +194,7 @@ def _places(disk: Disk, folder: Path, found: Found, names: list[str]) -> None:
             slots = Slots(disk, folder / name)
             three = slots.load()
             if three is None:
-                found.reports.append(f"{name}: no intact slot; this destination gets everything again, from the oldest")
+                found.reports.append(f"{name}: no intact slot; this destination gets everything again")
             elif slots.exists:
                 slots.settle()
             place = Place(slots, *(three or (0, 0, 0)))

@@ -15,7 +15,7 @@ from edge_agent.journal.segment import HEADER_SIZE, Segment, Tally
 
 
 def intact(data: bytes, start: int, salt: int) -> tuple[list[Raw], int]:
-    """All intact records from `start` on, across whatever lies between them; and how many bytes belong to none."""
+    """All intact records from `start` on, across damage; and how many bytes belong to none."""
     found: list[Raw] = []
     lost, position = 0, start
     while position < len(data):
@@ -42,7 +42,7 @@ def cut(disk: Disk, segment: Segment, broken: int) -> str:
     finally:
         file.close()
     segment.size = broken
-    return f"{segment.path.name}: {len(tail)} bytes of a commit that never finished cut off at byte {broken}{kept}"
+    return f"{segment.path.name}: {len(tail)} bytes of an unfinished commit cut off at byte {broken}{kept}"
 
 
 def _keep(disk: Disk, path: Path, data: bytes) -> str:
@@ -92,7 +92,7 @@ def _replace(disk: Disk, segment: Segment, damaged: Path, raws: list[Raw]) -> No
     for raw in raws:
         if raw[1] in OWN or raw[0] > last:
             last = last if raw[1] in OWN else raw[0]
-            parts += (frame(raw, header.salt, first=True), raw[4])
+            parts += frame([raw], header.salt)
             kept.append(raw)
     content = b"".join(parts)
     file = disk.open(fresh, fresh=True)
@@ -116,5 +116,5 @@ def _give_up(disk: Disk, segment: Segment, damaged: Path, why: str) -> str:
     try:
         disk.rename(segment.path, damaged)
     except OSError as error:
-        return f"{segment.path.name} {why}; it cannot be set aside either ({error.strerror}) and is passed over"
+        return f"{segment.path.name} {why}; passed over, cannot be set aside either ({error.strerror})"
     return f"{segment.path.name} {why}; set aside as {damaged.name}"

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.disk import Disk, File
-from edge_agent.journal.record import HEAD_SIZE, OWN, Raw, RecordKind, definition, frame
+from edge_agent.journal.record import HEAD_SIZE, OWN, Definitions, Raw, RecordKind, definition, frame
 from edge_agent.journal.segment import Header, Segment, path_of
 from edge_agent.journal.slots import Slots, Three
 
@@ -37,7 +38,7 @@ class Order:
     segment: Segment | None = None
     roll: Roll | None = None
     floor: Three | None = None
-    places: tuple[tuple[str, Slots, Three], ...] = ()
+    places: tuple[tuple[Cursor, Three], ...] = ()
     sync_places: bool = False
     remove: tuple[Path, ...] = ()
 
@@ -52,11 +53,10 @@ class Done:
     retry: bool = False
     segment: Segment | None = None
     size: int = 0
-    records: int = 0
+    fresh: list[Raw] = field(default_factory=list)
+    """the records that cursors deliver"""
     bytes: int = 0
-    last: int = 0
-    time: int = 0
-    saved: list[str] = field(default_factory=list)
+    saved: list[Cursor] = field(default_factory=list)
     """the cursors whose places were saved"""
     notes: list[str] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ class Done:
 class Writer:
     """Owns the open segment file; every method blocks and runs in the journal's thread."""
 
-    def __init__(self, disk: Disk, folder: Path, definitions: dict[int, tuple[str, bytes]]) -> None:
+    def __init__(self, disk: Disk, folder: Path, definitions: Definitions) -> None:
         self._disk = disk
         self._folder = folder
         self._definitions = definitions  # shared with the event loop, which only ever adds to it
@@ -89,31 +89,25 @@ class Writer:
         done = Done()
         self._save_places(order, done)
         self._remove(order, done)
-        if not order.batch and not order.roll:
-            return done
         self._sum_up(order.batch, done)
         try:
             if order.floor:
                 self._floor.save(order.floor, sync=True)
             if order.roll:
                 self._begin(order, order.roll, done)
-            elif order.segment:
+            elif order.segment and order.batch:
                 self._extend(order, order.segment, done)
         except OSError as error:
             done.error = error
         return done
 
-    def save_floor(self, three: Three) -> None:
-        """See `recovery.py`."""
-        self._floor.save(three, sync=True)
-
     def _save_places(self, order: Order, done: Done) -> None:
-        for name, slots, three in order.places:
+        for cursor, three in order.places:
             try:
-                slots.save(three, sync=order.sync_places)
-                done.saved.append(name)
+                cursor.slots.save(three, sync=order.sync_places)
+                done.saved.append(cursor)
             except OSError as error:
-                done.notes.append(f"the place of cursor {name} cannot be saved ({error.strerror})")
+                done.notes.append(f"the place of cursor {cursor.name} cannot be saved ({error.strerror})")
 
     def _remove(self, order: Order, done: Done) -> None:
         for path in order.remove:
@@ -123,11 +117,8 @@ class Writer:
                 done.notes.append(f"{path.name} cannot be removed ({error.strerror})")
 
     def _sum_up(self, batch: list[Raw], done: Done) -> None:
-        for seq, kind, _, time, body in batch:
-            if kind not in OWN:
-                done.records += 1
-                done.bytes += HEAD_SIZE + len(body)
-                done.last, done.time = seq, time
+        done.fresh = [raw for raw in batch if raw[1] not in OWN]
+        done.bytes = sum([len(raw[4]) for raw in done.fresh]) + HEAD_SIZE * len(done.fresh)
 
     def _extend(self, order: Order, segment: Segment, done: Done) -> None:
         if self._path != segment.path:
@@ -135,17 +126,14 @@ class Writer:
             self._file, self._path = self._disk.open(segment.path), segment.path
         file, keys = self._file, set(self._keys)
         assert file is not None
-        data = b"".join(self._frames(order.batch, segment.header.salt, keys, first=True))
+        data = b"".join(frame(self._complete(order.batch, keys), segment.header.salt))
+        written = False
         try:
             file.write(segment.size, data)
-        except OSError:
-            done.distrust = not _cut(file, segment.size)
-            raise
-        try:
+            written = True
             file.sync()
         except OSError:
-            _cut(file, segment.size)
-            done.distrust = True
+            done.distrust = not _cut(file, segment.size) or written
             raise
         self._keys = keys
         done.size = segment.size + len(data)
@@ -154,17 +142,16 @@ class Writer:
         path, keys = path_of(self._folder, roll.header.first), set[int]()
         content = b"".join(self._head(order, roll, keys))
         fresh = path.with_name(path.name + ".new")
-        file: File | None = None
+        made, file = fresh, self._disk.open(fresh, fresh=True)
         try:
-            file = self._disk.open(fresh, fresh=True)
             file.write(0, content)
             file.sync()
             self._disk.rename(fresh, path)
+            made = path
             self._disk.sync_folder(self._folder)
         except OSError:
-            if file:
-                file.close()
-            self._forget(fresh)
+            file.close()
+            self._forget(made)
             raise
         self.close()
         self._file, self._path, self._keys = file, path, keys
@@ -173,41 +160,33 @@ class Writer:
 
     def _head(self, order: Order, roll: Roll, keys: set[int]) -> list[bytes]:
         header = roll.header
-        own: list[Raw] = [self._definition(key, header.first, header.created) for key in roll.live]
+        own = [self._definition(key, header.first, header.created) for key in roll.live]
         keys.update(roll.live)
         if roll.checkpoint is not None:
             own.append((header.first, RecordKind.CHECKPOINT, 0, header.created, roll.checkpoint))
-        return [header.pack(), *self._frames([*own, *order.batch], header.salt, keys, first=True)]
+        return [header.pack(), *frame(own + self._complete(order.batch, keys), header.salt)]
+
+    def _complete(self, batch: list[Raw], keys: set[int]) -> list[Raw]:
+        """The batch, headed by those definitions it uses and the segment does not hold; adds to `keys`."""
+        new = {raw[2] for raw in batch} - keys - {0}
+        keys |= new
+        return [self._definition(key, batch[0][0], batch[0][3]) for key in sorted(new)] + batch
 
     def _definition(self, key: int, seq: int, time: int) -> Raw:
         return (seq, RecordKind.DEFINITION, key, time, definition(*self._definitions[key]))
 
-    def _frames(self, batch: list[Raw], salt: int, keys: set[int], *, first: bool) -> list[bytes]:
-        """Frames and bodies, each definition before its first use in the segment."""
-        parts: list[bytes] = []
-        for raw in batch:
-            key = raw[2]
-            if key and key not in keys:
-                keys.add(key)
-                own = self._definition(key, raw[0], raw[3])
-                parts += (frame(own, salt, first), own[4])
-                first = False
-            parts += (frame(raw, salt, first), raw[4])
-            first = False
-        return parts
-
     def _forget(self, path: Path) -> None:
-        for leftover in (path, path.with_suffix("")):
-            try:
-                self._disk.remove(leftover)
-            except OSError:
-                pass  # what is left of it repeats numbers that the next segment holds, and readers see that
+        try:
+            self._disk.remove(path)
+        except OSError:
+            pass  # a leftover repeats numbers that the next segment holds, and readers see that
 
 
 def _cut(file: File, size: int) -> bool:
-    """Take back a partial write; whether that worked."""
+    """Take back a partial write for good; whether that worked."""
     try:
         file.truncate(size)
+        file.sync()
     except OSError:
         return False
     return True

@@ -15,11 +15,14 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edge_agent.api import AccessDenied, Message, PublisherPlugin
 from edge_agent.north.mqtt_config import SECOND, MqttConfig
 from edge_agent.north.mqtt_link import MqttLink
-from edge_agent.north.mqtt_reason import HungUp, VersionRefused
+from edge_agent.north.mqtt_reason import Unanswered, VersionRefused
 from edge_agent.north.mqtt_wire import SelfClosingSocket
 
 PROTOCOLS: Final = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 VERSIONS: Final = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
+PATIENCE_S: Final = 3.0
+"""a broker that knows only 3.1.1 may misread a CONNECT of MQTT 5 and wait for the rest of it (amqtt
+does); CONNECT goes out after TCP and TLS are up, so even a distant one answers well within this"""
 
 
 class MqttPublisher:
@@ -34,22 +37,22 @@ class MqttPublisher:
     async def connect(self) -> MqttLink:
         """See `api.Publisher.connect`. `AccessDenied`: password, certificate, client id, version."""
         *newer, oldest = self._versions
+        patience_s = self._config.ack_timeout / SECOND
         for version in newer:
             try:
-                return await self._open(version)
+                return await self._open(version, min(PATIENCE_S, patience_s))
             except VersionRefused:
                 self._versions = (oldest,)
-            except HungUp:
-                pass  # older brokers may hang up at the sight of MQTT 5, but so does one that restarts
-        return await self._open(oldest)
+            except Unanswered:
+                pass  # perhaps because of the version; not remembered, for so does a broker that restarts
+        return await self._open(oldest, patience_s)
 
-    async def _open(self, version: str) -> MqttLink:
+    async def _open(self, version: str, patience_s: float) -> MqttLink:
         config = self._config
         client = self._client(version)
-        link = MqttLink(
-            client, str(config.endpoint), self._client_id, config.window, config.ack_timeout / SECOND
-        )
-        await link.open(lambda: _connect(client, config))
+        place, ack_timeout_s = str(config.endpoint), config.ack_timeout / SECOND
+        link = MqttLink(client, place, self._client_id, config.window, ack_timeout_s)
+        await link.open(lambda: _connect(client, config), patience_s)
         return link
 
     def _client(self, version: str) -> Client:

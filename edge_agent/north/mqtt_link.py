@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.api import Message
@@ -24,15 +23,13 @@ from edge_agent.north.mqtt_reason import (
     KEEPALIVE_TIMEOUT,
     NO_SUBSCRIBER,
     PROTOCOL_ERROR,
-    HungUp,
+    Unanswered,
     VersionRefused,
     from_broker,
     from_wire,
 )
+from edge_agent.north.mqtt_terms import Terms, Told
 from edge_agent.north.mqtt_wire import Wire
-
-Told = Properties | None
-"""what an MQTT 5 broker adds to a packet; 3.1.1 adds nothing"""
 
 PARTING_S: Final = 0.5
 """the longest wait for last acknowledgements, and again for DISCONNECT to be written"""
@@ -57,8 +54,6 @@ class MqttLink:
     """A link over `client`, a fresh paho client with credentials and will set; see `api.Link`."""
 
     def __init__(self, client: Client, place: str, client_id: str, window: int, ack_timeout_s: float) -> None:
-        self.window = window
-        """messages on the way at once: the configured window, or less if the broker says so"""
         self.unmatched = 0
         """messages the broker accepted and nobody subscribes to (MQTT 5): often a mistyped topic"""
         self._client = client
@@ -77,32 +72,37 @@ class MqttLink:
         self._progress = 0.0
         self._draining = False
         self._unconfirmed = 0
-        self._max_packet: int | None = None
-        self._max_qos = 2
-        self._retains = True
+        self._terms = Terms(window)
         client.max_inflight_messages = 0  # our window rules; paho's would scan all it holds at every ack
         client.connect_timeout = ack_timeout_s
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
 
-    async def open(self, connect: Callable[[], object]) -> None:
-        """Open the connection with the blocking `connect`; return once the broker has accepted us."""
+    @property
+    def window(self) -> int:
+        """Messages on the way at once: the configured window, or less if the broker says so."""
+        return self._terms.window
+
+    async def open(self, connect: Callable[[], object], patience_s: float) -> None:
+        """Open the connection with the blocking `connect`; return once the broker has accepted us.
+
+        `Unanswered`: it hung up, or did not answer within `patience_s`.
+        """
         try:
             await self._wire.open(connect)
-            async with asyncio.timeout(self._ack_timeout_s):
+            async with asyncio.timeout(patience_s):
                 await self._greeted.wait()
         except TimeoutError:
-            self._wire.fail(NotConnected(f"no answer to CONNECT within {self._ack_timeout_s:g} s"))
+            self._wire.fail(Unanswered(f"the broker did not answer CONNECT within {patience_s:g} s"))
         except EdgeAgentError as error:
             self._wire.fail(error)
         except BaseException:
             self._wire.fail(NotConnected("given up while connecting"))
-            self._wire.close()
+            self._give_up()
             raise
         if self._wire.fault is not None:
-            self._wire.close()
-            self.ended()
+            self._give_up()
             raise self._reason() from self._wire.fault
 
     async def send(self, messages: Sequence[Message]) -> None:
@@ -138,6 +138,15 @@ class MqttLink:
             self._wire.close()
             self.ended()
 
+    def _give_up(self) -> None:
+        """A slow broker may find our CONNECT only now: DISCONNECT behind it keeps the will unpublished."""
+
+        def farewell() -> None:
+            self._client.disconnect()
+            self._client.loop_write()
+
+        self._wire.turn(farewell if self._wire.is_open else self._nothing)
+
     async def _part(self) -> None:
         # An acknowledgement arriving at a closed socket makes the kernel reset the connection, and a
         # broker that sees the reset before our DISCONNECT publishes the will: so wait for them first.
@@ -163,7 +172,7 @@ class MqttLink:
         sending = self._sending
         if sending is None:
             return
-        while sending.next < len(sending.messages) and len(self._flying) < self.window:
+        while sending.next < len(sending.messages) and len(self._flying) < self._terms.window:
             if self._closing or self._wire.fault is not None:
                 return
             self._publish(sending, sending.next)
@@ -203,13 +212,14 @@ class MqttLink:
     def _publish(self, sending: _Sending, position: int) -> None:
         message = sending.messages[position]
         sending.next += 1
-        refusal = self._refusal(message)
+        refusal = self._terms.refusal(message)
         if refusal:
             sending.refused[position] = refusal
             return
-        qos = min(message.qos, self._max_qos)
+        qos = min(message.qos, self._terms.max_qos)
+        retain = message.retain and self._terms.retains
         try:
-            info = self._client.publish(message.topic, message.payload, qos, message.retain and self._retains)
+            info = self._client.publish(message.topic, message.payload, qos, retain)
         except ValueError as error:
             sending.refused[position] = str(error)
             return
@@ -225,15 +235,6 @@ class MqttLink:
         if info.mid in self._early:
             self._land(info.mid, *self._early.pop(info.mid))
 
-    def _refusal(self, message: Message) -> str:
-        """Why `message` must not be sent; empty if it may."""
-        if not message.topic or "\0" in message.topic:
-            return "the topic is empty or holds a NUL"
-        if self._max_packet is None:
-            return ""
-        size = packet_size(message)
-        return f"{size} bytes; the broker takes {self._max_packet}" if size > self._max_packet else ""
-
     def _land(self, mid: int, code: int, text: str) -> None:
         sending, position = self._flying.pop(mid)
         sending.flying -= 1
@@ -248,7 +249,7 @@ class MqttLink:
     def _reason(self) -> EdgeAgentError:
         """A fresh exception for each who waits: one object raised twice grows one traceback."""
         fault = self._wire.fault
-        kinds = (VersionRefused, HungUp, AccessDenied)
+        kinds = (VersionRefused, Unanswered, AccessDenied)
         kind = next((kind for kind in kinds if isinstance(fault, kind)), NotConnected)
         return kind(f"{self._place}: {fault}")
 
@@ -264,11 +265,8 @@ class MqttLink:
         if reason.value >= FAILURE:
             self._wire.fail(self._from_broker("the broker refuses us", reason, properties))
             return
-        self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
-        self._max_packet = getattr(properties, "MaximumPacketSize", None)
-        self._max_qos = getattr(properties, "MaximumQoS", 2)
-        self._retains = bool(getattr(properties, "RetainAvailable", 1))
-        if self._max_qos == 0:
+        self._terms = Terms.read(properties, self._terms.window)
+        if self._terms.max_qos == 0:
             self._wire.fail(AccessDenied("the broker takes QoS 0 only, which it cannot acknowledge"))
             return
         self._greeted.set()
@@ -295,19 +293,13 @@ class MqttLink:
         elif not self._greeted.is_set():
             nonsense = reason.value == PROTOCOL_ERROR
             heard = self._wire.ear.heard or ("protocol error" if nonsense else "connection closed")
-            self._wire.fail(HungUp(f"the broker hung up without answering CONNECT ({heard})"))
+            self._wire.fail(Unanswered(f"the broker did not answer CONNECT ({heard})"))
         else:
             self._wire.fail(NotConnected(self._wire.ear.heard or "the broker closed the connection"))
 
     def _from_broker(self, what: str, reason: ReasonCode, properties: Told) -> EdgeAgentError:
         server = getattr(properties, "ServerReference", "")
         return from_broker(what, reason.value, _named(reason, properties), self._client_id, server)
-
-
-def packet_size(message: Message) -> int:
-    """Bytes of `message` as an MQTT 5 PUBLISH packet without properties (MQTT 5.0 section 3.3)."""
-    rest = 2 + len(message.topic.encode()) + (2 if message.qos else 0) + 1 + len(message.payload)
-    return 1 + sum(rest >= limit for limit in (1, 128, 128**2, 128**3)) + rest
 
 
 def _named(reason: ReasonCode, properties: Told) -> str:

@@ -27,8 +27,8 @@ class VersionRefused(AccessDenied):
     """The broker says that it does not speak this version of MQTT."""
 
 
-class HungUp(NotConnected):
-    """The broker hung up without answering CONNECT: gone, or (some do) startled by the version."""
+class Unanswered(NotConnected):
+    """The broker hung up, or kept silent, instead of answering CONNECT: gone, or startled by the version."""
 
 
 def from_broker(what: str, code: int, text: str, client_id: str, server: str = "") -> EdgeAgentError:

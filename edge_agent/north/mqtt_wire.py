@@ -118,6 +118,11 @@ class Wire:
             sock.close()
         self._client.on_connect = self._client.on_publish = self._client.on_disconnect = None
 
+    @property
+    def is_open(self) -> bool:
+        """True while the event loop watches the socket."""
+        return self._fd >= 0
+
     def unacknowledged(self) -> int:
         """Bytes handed to the kernel which the peer's kernel has not yet confirmed; 0 where unknown."""
         if sys.platform != "linux" or self._fd < 0:

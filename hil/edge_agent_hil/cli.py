@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_agent.api import ConfigError
 from edge_agent_hil.load import load
+from edge_agent_hil.plant_file import PlantFile
 from edge_agent_hil.serve import Options, serve
 
 DONE, FAILED, WRONG_CONFIG = 0, 1, 78           # argparse itself leaves with 2 for wrong usage
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     options = Options(given.seed, given.speed, given.ready_file, given.truth)
     try:
-        asyncio.run(_serve(given.plant, options))
+        asyncio.run(_serve(load(given.plant), options))
     except ConfigError as error:
         _say(str(error))
         return WRONG_CONFIG
@@ -37,8 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return DONE
 
 
-async def _serve(path: Path, options: Options) -> None:
-    file = load(path)
+async def _serve(file: PlantFile, options: Options) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

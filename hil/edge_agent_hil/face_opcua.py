@@ -56,11 +56,12 @@ class OpcuaFace:
         server: Any,
         config: OpcuaServer,
         machines: Mapping[str, MachineFile],
-        read: Callable[[str], Event],
+        join: Callable[[str], Event],
     ) -> None:
+        """`join(machine)`: its reading now, of which every later event is a change (`Plant.join`)."""
         self._server = server
         self._config = config
-        self._read = read
+        self._join = join
         self._port = config.port
         self._machines = {name: machine.opcua for name, machine in machines.items() if machine.opcua}
         self._variables = {
@@ -73,7 +74,7 @@ class OpcuaFace:
         self._server.set_endpoint(f"opc.tcp://127.0.0.1:{self._port}/plant")
         namespace = await self._server.register_namespace(self._config.namespace)
         for name, variables in self._variables.items():
-            event = self._read(name)
+            event = self._join(name)
             objects = self._server.nodes.objects
             folder = await objects.add_object(ua.NodeId(name, namespace), f"{namespace}:{name}")
             for variable in variables:

@@ -90,6 +90,12 @@ class Plant:
         """When the next thing happens, ns."""
         return min(machine.upcoming.t for machine in self.machines.values())
 
+    def join(self, name: str) -> Event:
+        """The machine's reading as of now; what `drain` then gives is what happens after it."""
+        event = self.read(name)
+        self.drain(name)
+        return event
+
     def drain(self, name: str) -> list[Event]:
         """What happened to a machine since the last call."""
         events, self._untold[name] = self._untold[name], []

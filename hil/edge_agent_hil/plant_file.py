@@ -37,6 +37,10 @@ _OPCUA_TYPE = {
 _ADDRESS = re.compile(r"(coil|discrete|input|holding):(\d{1,5})(?:\.(\d{1,2}))?")
 DEFAULT_CODES = {State.IDLE: 0, State.RUN: 1, State.FAULT: 2, State.SETUP: 3}
 
+ModbusType = Literal[
+    "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64", "string"
+]  # fmt: skip
+OpcuaType = Literal["boolean", "int32", "uint16", "uint32", "uint64", "float", "double", "string"]
 Codes = dict[State, int]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -78,9 +82,7 @@ class ModbusTag(StrictModel):
 
     address: str
     """`holding:3`, `input:3`, `coil:0`, `discrete:0`, or one bit of a register `holding:20.3`; zero-based"""
-    type: (
-        Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64", "string"] | None
-    ) = None
+    type: ModbusType | None = None
     """default: uint16; a bit has none"""
     order: str = ""
     """the value's bytes as they travel; default big-endian"""
@@ -131,7 +133,7 @@ class OpcuaTag(StrictModel):
 
     node: Annotated[str, Field(pattern=r"^(s=.+|i=\d+)$")] = ""
     """`s=…` or `i=…` in the plant's namespace; default `s={machine}.{Signal}`"""
-    type: Literal["boolean", "int32", "uint16", "uint32", "uint64", "float", "double", "string"] | None = None
+    type: OpcuaType | None = None
     """default: what suits the signal; a state of type string says its name"""
     start: Annotated[int, Field(ge=0)] = 0
     """what a counter shows when the plant starts"""

@@ -64,7 +64,7 @@ def _faces(plant: Plant, opcua: Any) -> dict[str, Face]:
     machines = plant.file.machines
     faces: dict[str, Face] = {}
     if opcua is not None:
-        face = OpcuaFace(opcua, plant.file.opcua, machines, plant.read)
+        face = OpcuaFace(opcua, plant.file.opcua, machines, plant.join)
         faces.update(dict.fromkeys((name for name, machine in machines.items() if machine.opcua), face))
     for port, names in plant.file.modbus_ports():
         server = ModbusServer(port, {name: machines[name] for name in names}, plant.read)
@@ -88,7 +88,8 @@ async def _run(plant: Plant, faces: dict[str, Face], speed: Fraction, stop: asyn
 
 def _announce(plant: Plant, faces: dict[str, Face], port: int, options: Options, say: Say) -> None:
     """The ready file and the lines for people."""
-    machines = {name: {**faces[name].describe(name), **_facts(file)} for name, file in plant.file.machines.items()}
+    files = plant.file.machines
+    machines = {name: {**faces[name].describe(name), **_facts(file)} for name, file in files.items()}
     for name, said in machines.items():
         say(f"{name}: {said['url']}")
     say(f"truth: 127.0.0.1:{port}")

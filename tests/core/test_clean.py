@@ -35,7 +35,8 @@ def test_a_number_is_scaled_and_shifted() -> None:
 
 
 def test_a_scale_is_the_decimal_that_was_written() -> None:
-    assert cleaned(table({"scale": 0.1}, {"scale": 0.01}, {"scale": -0.1}), [234.0, 2345.0, 3.0]).value.tolist() == [
+    tags = table({"scale": 0.1}, {"scale": 0.01}, {"scale": -0.1})
+    assert cleaned(tags, [234.0, 2345.0, 3.0]).value.tolist() == [
         23.4, 23.45, -0.3,
     ]  # fmt: skip
 

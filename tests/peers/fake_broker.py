@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,14 +19,18 @@ class Script:
     """protocol levels it speaks; others get CONNACK 0x01 as from a 3.1.1 broker"""
     hang_up_at: tuple[int, ...] = ()
     """protocol levels at whose sight it hangs up without a word"""
-    connack: int | None = 0
-    """reason code; None: never answers CONNECT"""
+    silent_at: tuple[int, ...] = ()
+    """protocol levels it never answers"""
+    connack: int = 0
+    """reason code"""
     properties: bytes = b""
     """CONNACK properties (MQTT 5)"""
     ack: Callable[[int, bytes], int | None] = lambda index, payload: 0
     """PUBACK reason code of the index-th message; None: no PUBACK"""
     ack_delay: float = 0.0
     ping: bool = True
+    bytes_per_s: int | None = None
+    """reads no faster, with small buffers: a thin uplink"""
     disconnect_after: tuple[int, int] | None = None
     """(n, reason code): DISCONNECT instead of the acknowledgement of the n-th message"""
 
@@ -48,8 +53,11 @@ class FakeBroker:
 
     async def __aenter__(self) -> FakeBroker:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        listening = socket.create_server(("127.0.0.1", 0))
+        if self.script.bytes_per_s:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        self._server = await asyncio.start_server(self._accept, sock=listening, limit=8192)
+        self.port = listening.getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,10 +83,10 @@ class FakeBroker:
         _, packet = await read_packet(reader)
         level = packet[6]
         self.connects.append(level)
-        if level in self.script.hang_up_at or not await self._answer_connect(level, writer):
+        if level in self.script.hang_up_at or not await self._answer_connect(level, reader, writer):
             return
         while True:
-            head, packet = await read_packet(reader)
+            head, packet = await read_packet(reader, self.script.bytes_per_s)
             if head >> 4 == PUBLISH:
                 if not await self._publish(head, packet, level, writer):
                     return
@@ -88,13 +96,16 @@ class FakeBroker:
                 self.goodbyes += 1
                 return
 
-    async def _answer_connect(self, level: int, writer: asyncio.StreamWriter) -> bool:
+    async def _answer_connect(
+        self, level: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         if level not in self.script.versions:
             writer.write(b"\x20\x02\x00\x01")
             await writer.drain()
             return False
-        if self.script.connack is None:
-            await asyncio.sleep(60)
+        if level in self.script.silent_at:
+            head, _ = await read_packet(reader)
+            self.goodbyes += head >> 4 == DISCONNECT
             return False
         body = bytes([0, self.script.connack])
         if level == 5:
@@ -133,7 +144,7 @@ class FakeBroker:
         writer.write(bytes([0x40, len(body)]) + body)
 
 
-async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_packet(reader: asyncio.StreamReader, bytes_per_s: int | None = None) -> tuple[int, bytes]:
     """First byte and body of the next packet."""
     head = (await reader.readexactly(1))[0]
     length = shift = 0
@@ -142,7 +153,13 @@ async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         length |= (byte & 0x7F) << shift
         shift += 7
         if not byte & 0x80:
-            return head, await reader.readexactly(length)
+            break
+    body = bytearray()
+    while len(body) < length:
+        body += await reader.readexactly(min(4096, length - len(body)))
+        if bytes_per_s:
+            await asyncio.sleep(4096 / bytes_per_s)
+    return head, bytes(body)
 
 
 def receive_maximum(count: int) -> bytes:

@@ -26,7 +26,7 @@ class Mosquitto:
     def __init__(self, folder: Path, *lines: str) -> None:
         self.port = free_port()
         self._config = folder / f"mosquitto-{self.port}.conf"
-        head = [f"listener {self.port} 127.0.0.1", "max_queued_messages 0"]
+        head = [f"listener {self.port} 127.0.0.1", "max_queued_messages 200000"]
         self._config.write_text("\n".join([*head, *(lines or ("allow_anonymous true",)), ""]))
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -1,4 +1,4 @@
-"""An OPC UA server under the tests' control: python opcua_server.py PORT [--namespace URI …] [--many N] [--user U:P].
+"""An OPC UA server under the tests' control: opcua_server.py PORT [--namespace URI]… [--many N] [--user U:P]
 
 Its variables lie in http://acme.example/cnc/ as s=<name>; a second one, http://acme.example/robot/,
 has an s=State of its own, to be mistaken for the first. It prints `ready`, then answers each JSON
@@ -13,7 +13,7 @@ import json
 import logging
 import sys
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from asyncua import Server, ua
 from asyncua.crypto.permission_rules import User, UserRole
@@ -54,7 +54,7 @@ def variant(kind, value):
 
 
 def sample(kind, value, status="Good", age_s=0.0):
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     code = status if isinstance(status, int) else getattr(ua.StatusCodes, status)
     source = None if age_s is None else now - timedelta(seconds=age_s)
     return ua.DataValue(variant(kind, value), ua.StatusCode(code), source, now)
@@ -72,11 +72,12 @@ async def fill(server, options):
     index = {uri: await server.register_namespace(uri) for uri in options.namespace or (CNC, ROBOT)}
     objects = server.nodes.objects
     for name, value in FIRST.items():
-        node = ua.NodeId(name, index[CNC])
-        await objects.add_variable(node, ua.QualifiedName(name, index[CNC]), variant(TYPE_OF.get(name, name), value))
+        first = variant(TYPE_OF.get(name, name), value)
+        await objects.add_variable(ua.NodeId(name, index[CNC]), ua.QualifiedName(name, index[CNC]), first)
     if ROBOT in index:
         wrong = ua.Variant("WRONG ROOM", ua.VariantType.String)
-        await objects.add_variable(ua.NodeId("State", index[ROBOT]), ua.QualifiedName("State", index[ROBOT]), wrong)
+        node = ua.NodeId("State", index[ROBOT])
+        await objects.add_variable(node, ua.QualifiedName("State", index[ROBOT]), wrong)
     for i in range(options.many):
         node = ua.NodeId(f"n{i}", index[CNC])
         await objects.add_variable(node, ua.QualifiedName(f"n{i}", index[CNC]), 0.0)
@@ -118,13 +119,13 @@ async def main():
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-    if options.user:
-        server.set_identity_tokens([ua.UserNameIdentityToken])
+    server.set_identity_tokens([ua.UserNameIdentityToken if options.user else ua.AnonymousIdentityToken])
     cnc = await fill(server, options)
     async with server:
         print("ready", flush=True)
         lines = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         while line := await lines.readline():
             try:
                 answer = await obey(server, cnc, json.loads(line))

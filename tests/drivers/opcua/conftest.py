@@ -18,9 +18,9 @@ from queue import Empty, Queue
 from typing import Any
 
 import pytest
-from edge_agent_opcua import plugin
 
 from edge_agent.api import Batch, Session, Tag
+from edge_agent_opcua import plugin
 
 PEERS = Path(__file__).parents[2] / "peers"
 NODE = PEERS / "node"
@@ -29,26 +29,32 @@ NODE = PEERS / "node"
 class Peer:
     """A server process: `ready` within 30 s, one line in, one line out."""
 
-    def __init__(self, command: list[str], port: int, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: list[str], port: int) -> None:
         self.port, self.url = port, f"opc.tcp://127.0.0.1:{port}"
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
-        )
-        self._lines: Queue[str] = Queue()
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._lines: Queue[str | None] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self._line(30) == "ready"
+        try:
+            while self._line(30) != "ready":      # some say other things first
+                pass
+        except AssertionError:
+            self.kill()
+            raise
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._lines.put(line.strip())
+        self._lines.put(None)
 
     def _line(self, seconds: float) -> str:
         try:
-            return self._lines.get(timeout=seconds)
+            line = self._lines.get(timeout=seconds)
         except Empty:
-            raise AssertionError(f"the peer said nothing for {seconds} s") from None
+            line = None
+        assert line is not None, f"the peer has ended or said nothing for {seconds} s"
+        return line
 
     def ask(self, *command: Any) -> Any:
         assert self._process.stdin is not None
@@ -109,19 +115,24 @@ def start() -> Iterator[Callable[..., Peer]]:
 
 
 @pytest.fixture(scope="session")
-def node_server() -> Iterator[Peer]:
+def node_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     """A node-opcua server; installed only where EDGE_AGENT_NODE_PEERS=1 allows it."""
     if shutil.which("node") is None:
         pytest.skip("needs node: install Node.js 18 or newer")
     if not (NODE / "node_modules" / "node-opcua").is_dir():
         if os.environ.get("EDGE_AGENT_NODE_PEERS") != "1" or shutil.which("npm") is None:
-            pytest.skip("needs node-opcua: run tests/peers/install.sh, or set EDGE_AGENT_NODE_PEERS=1 to have it installed")
+            pytest.skip("needs node-opcua: run tests/peers/install.sh or set EDGE_AGENT_NODE_PEERS=1")
         install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
         subprocess.run(install, cwd=NODE, check=True, timeout=300)
     port = free_port()
-    peer = Peer(["node", str(NODE / "uaserver.js"), str(port)], port)
+    folder = tmp_path_factory.mktemp("certificates")
+    peer = Peer(["node", str(NODE / "uaserver.js"), str(port), str(folder)], port)
     yield peer
     peer.kill()
+
+
+Row = tuple[str, Any, int, int]
+"""tag name, value or text, quality, time"""
 
 
 class Device:
@@ -145,11 +156,11 @@ class Device:
             await self.session.close()
             self.session = None
 
-    async def gather(self, enough: Callable[[list[tuple[str, Any, int, int]]], bool], seconds: float = 5.0) -> Any:
-        """Read until `enough` of what has come: (tag name, value or text, quality, time) each."""
+    async def gather(self, enough: Callable[[list[Row]], bool]) -> list[Row]:
+        """Read until `enough` of what has come."""
         assert self.session is not None
-        samples: list[tuple[str, Any, int, int]] = []
-        async with asyncio.timeout(seconds):
+        samples: list[Row] = []
+        async with asyncio.timeout(5):
             while not enough(samples):
                 samples += self.rows(await self.session.read())
         return samples
@@ -157,16 +168,21 @@ class Device:
     async def first(self) -> dict[str, tuple[Any, int, int]]:
         """(value, quality, time) of each tag once every tag has one."""
         samples = await self.gather(lambda got: len({name for name, *_ in got}) == len(self.tags))
-        return {name: tuple(rest) for name, *rest in reversed(samples)}
+        return {name: (value, quality, at) for name, value, quality, at in reversed(samples)}
+
+    async def values(self) -> dict[str, Any]:
+        """The value of each tag once every tag has one."""
+        return {name: value for name, (value, _, _) in (await self.first()).items()}
 
     async def changes(self, name: str, count: int = 1) -> list[tuple[Any, int, int]]:
         """The next `count` samples of one tag."""
         samples = await self.gather(lambda got: sum(n == name for n, *_ in got) >= count)
-        return [tuple(rest) for n, *rest in samples if n == name]
+        return [(value, quality, at) for n, value, quality, at in samples if n == name]
 
-    def rows(self, batch: Batch) -> list[tuple[str, Any, int, int]]:
+    def rows(self, batch: Batch) -> list[Row]:
         columns = zip(batch.tag, batch.value, batch.quality, batch.time, strict=True)
-        return [(self.tags[t].name, self._shown(self.tags[t], float(v)), int(q), int(at)) for t, v, q, at in columns]
+        rows = ((self.tags[t], float(v), int(q), int(at)) for t, v, q, at in columns)
+        return [(tag.name, self._shown(tag, value), quality, at) for tag, value, quality, at in rows]
 
     def _shown(self, tag: Tag, value: float) -> Any:
         return tag.vocabulary.text(value) if tag.kind.name == "TEXT" and value == value else value

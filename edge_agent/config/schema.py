@@ -1,0 +1,88 @@
+"""The JSON Schema of the site file, for editors: completion, descriptions and red underlines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from edge_agent.api import DriverPlugin, PublisherPlugin
+from edge_agent.config.names import ID_PATTERN
+from edge_agent.config.site import Site
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+TITLE: Final = "Site file of the edge agent"
+_REF: Final = "#/$defs/{model}"
+_IDS: Final = {"pattern": f"^{ID_PATTERN}$"}
+
+
+def schema(drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, PublisherPlugin]) -> dict[str, Any]:
+    """The schema of the whole file; a device's keys depend on its `driver`, a destination's on its `type`."""
+    devices = {name: plugin.config for name, plugin in drivers.items()}
+    destinations = {name: plugin.config for name, plugin in publishers.items()}
+    models: list[type[BaseModel]] = [Site, *devices.values(), *destinations.values()]
+    refs, document = models_json_schema([(one, "validation") for one in models], ref_template=_REF)
+    defs: dict[str, Any] = document["$defs"]
+    site = defs.pop(_def(refs[Site, "validation"]))
+    properties = site["properties"]
+    choices = (("devices", "driver", devices), ("publish", "type", destinations))
+    for group, chooser, plugins in choices:
+        named = {name: _def(refs[model, "validation"]) for name, model in plugins.items()}
+        for name, ref in named.items():
+            _only(defs[ref], chooser, name)
+        properties[group]["additionalProperties"] = _one_of(chooser, named)
+    for group in ("devices", "machines", "calendars", "publish"):
+        properties[group]["propertyNames"] = _IDS
+    for unused in ("DeviceConfig", "PublishConfig"):
+        defs.pop(unused, None)
+    whole = {"$schema": DIALECT, **site, "title": TITLE, "$defs": defs}
+    _drop_counted_defaults(whole)
+    return whole
+
+
+def _def(ref: dict[str, Any]) -> str:
+    return str(ref["$ref"]).rsplit("/", 1)[-1]
+
+
+def _only(section: dict[str, Any], chooser: str, name: str) -> None:
+    """The section must say `driver: name`, and its tags have ids."""
+    described = section["properties"].get(chooser, {}).get("description")
+    section["properties"][chooser] = {"const": name, **({"description": described} if described else {})}
+    section["required"] = sorted({*section.get("required", ()), chooser})
+    if "tags" in section["properties"]:
+        section["properties"]["tags"]["propertyNames"] = _IDS
+
+
+def _one_of(chooser: str, named: Mapping[str, str]) -> dict[str, Any]:
+    """By `if` and `then`, so that an editor complains about the wrong key and not about every driver."""
+    return {
+        "type": "object",
+        "required": [chooser],
+        "properties": {chooser: {"enum": list(named)}},
+        "allOf": [
+            {
+                "if": {"properties": {chooser: {"const": name}}, "required": [chooser]},
+                "then": {"$ref": _REF.format(model=ref)},
+            }
+            for name, ref in named.items()
+        ],
+    }
+
+
+def _drop_counted_defaults(node: Any, names: bool = False) -> None:
+    """Take out defaults that the model holds in ns, bytes or days; their descriptions tell them.
+
+    `names`: the keys of `node` are names of properties, not words of the schema.
+    """
+    if isinstance(node, dict):
+        default = None if names else node.get("default")
+        as_written = node.get("type") in ("integer", "number", "boolean")
+        if not (default is None or isinstance(default, str) or as_written):
+            del node["default"]
+        for key, item in node.items():
+            _drop_counted_defaults(item, key in ("properties", "$defs") and not names)
+    elif isinstance(node, list):
+        for item in node:
+            _drop_counted_defaults(item)

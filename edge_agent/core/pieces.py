@@ -1,0 +1,146 @@
+"""Pieces: how many were made in a window, of what, and what they prove (domain 2.5, 2.6).
+
+A report at `t` describes production up to `t`, so it belongs to the window with start < t <= end and
+to the last job that began before `t`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from edge_agent.core.buckets import Policy
+from edge_agent.core.calendar import Calendar, FixedCalendar
+from edge_agent.core.cell import Cell
+from edge_agent.core.counts import CountLog
+from edge_agent.core.steps import Steps
+from edge_agent.core.tiles import BUSY
+from edge_agent.core.timeline import UNKNOWN, Run
+
+SECOND: Final = 1_000_000_000
+NO_IDEAL: Final = Fraction(0)
+
+Interval = tuple[int, int]
+
+
+class Job(NamedTuple):
+    """An order with product and ideal cycle, seconds; `rated` tells whether the ideal cycle is known."""
+
+    product: str
+    order: str
+    rated: bool
+    ideal: Fraction
+
+
+def job(product: str, ideal: Fraction | None, order: str = "") -> Job:
+    """A job; ValueError if the ideal cycle is not positive."""
+    if ideal is not None and ideal <= 0:
+        raise ValueError("an ideal cycle is longer than nothing")
+    return Job(product, order, ideal is not None, ideal or NO_IDEAL)
+
+
+class Pieces:
+    """The pieces of one machine as they were known at `as_of`."""
+
+    def __init__(
+        self,
+        counts: CountLog,
+        jobs: Steps[Job],
+        calendar: Calendar | FixedCalendar,
+        policy: Policy,
+        as_of: int | None,
+    ) -> None:
+        self._counts = counts
+        self._jobs = jobs
+        self._calendar = calendar
+        self._policy = policy
+        self._as_of = as_of
+
+    def of_window(self, runs: Sequence[Run], start: int, end: int) -> tuple[Cell, int]:
+        """The counts and ideal times of (start, end], and the ns of run they prove in its gaps."""
+        gaps = [run for run in runs if run.raw is UNKNOWN and run.start < end and run.end > start]
+        dropped = gaps if self._policy.unknown == "exclude" else []
+        made = self._made(start, end, [(gap.start, gap.end) for gap in dropped])
+        if dropped or not gaps or not self._counts.extent():
+            return made, 0
+        igt_gap, credited = NO_IDEAL, 0
+        for gap in gaps:
+            igt_gap += self._made(max(gap.start, start), min(gap.end, end)).igt
+            if gap.state is UNKNOWN and self._policy.unknown != "down":
+                credited += self._credit(gap, start, end)
+        return made + Cell(igt_gap=igt_gap), credited
+
+    def _made(self, start: int, end: int, without: Sequence[Interval] = ()) -> Cell:
+        """Counts and ideal times of (start, end], less those of the intervals (low, high] of `without`."""
+        found = Cell()
+        for low, high in _remaining(start, end, [*without, *self._outside(start, end)]):
+            for begin, finish in pairwise((low, *self._jobs.changes(low, high), high)):
+                found = self._add(found, begin, finish)
+        return found
+
+    def _add(self, found: Cell, start: int, end: int) -> Cell:
+        """Add the pieces of (start, end], all of one job."""
+        total, scrap, rework = self._counts.within(start, end, self._as_of)
+        if not (total or scrap or rework):
+            return found
+        good = total - scrap - rework
+        made = self._jobs.before(end)
+        if made is None or not made.rated:
+            return found + Cell(pq=total, gq=good, sq=scrap, rq=rework, unrated=total)
+        ipt, igt = made.ideal * total, made.ideal * good
+        return found + Cell(pq=total, gq=good, sq=scrap, rq=rework, ipt=ipt, igt=igt)
+
+    def _outside(self, start: int, end: int) -> Iterator[Interval]:
+        """Where pieces do not count because nothing was planned."""
+        if self._policy.outside_plan == "exclude":
+            for span in self._calendar.spans(start, end):
+                if span.kind is not BUSY:
+                    yield span.start, span.end
+
+    def _credit(self, gap: Run, start: int, end: int) -> int:
+        """The part of the run proven by a gap's pieces that falls into the window, ns.
+
+        Proven is the ideal time of the pieces that came out of the whole gap, at most the gap's busy
+        time; it is spread evenly over that, rounding the running sum, so any cut adds up.
+        """
+        ideal = self._made(gap.from_, gap.until).ipt
+        if ideal <= 0:
+            return 0
+        busy = self._calendar.busy(gap.from_, gap.until)
+        proven = min(busy, int(ideal * SECOND))
+        low, high = max(gap.from_, start), min(gap.until, end)
+        if low >= high or not busy:
+            return 0
+        before = self._calendar.busy(gap.from_, low)
+        after = before + self._calendar.busy(low, high)
+        return proven * after // busy - proven * before // busy
+
+
+def _remaining(start: int, end: int, without: Sequence[Interval]) -> Iterator[Interval]:
+    """What is left of (start, end] after taking the intervals out."""
+    at = start
+    for low, high in sorted(without):
+        if at < min(low, end):
+            yield at, min(low, end)
+        at = max(at, high)
+    if at < end:
+        yield at, end
+
+
+def apportion(delta: int, weights: Sequence[int]) -> list[int]:
+    """`delta` split in proportion to `weights`, in integers that add up to it: largest remainder.
+
+    Of equal remainders the earlier gets the odd piece. Without any weight it all goes to the last.
+    """
+    whole = sum(weights)
+    if not weights:
+        return []
+    if whole <= 0:
+        return [0] * (len(weights) - 1) + [delta]
+    shares = [delta * weight // whole for weight in weights]
+    order = sorted(range(len(weights)), key=lambda at: (-(delta * weights[at] % whole), at))
+    for at in order[: delta - sum(shares)]:
+        shares[at] += 1
+    return shares

@@ -1,0 +1,122 @@
+"""The decoder against `struct`, which knows nothing of it."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.api import Vocabulary
+from edge_agent_modbus.address import Area
+from edge_agent_modbus.decode import Decoder
+from edge_agent_modbus.plan import Block, Caps, Field, plan
+from edge_agent_modbus.value import TYPES, allowed_orders, wire_order
+
+STRUCT = {"uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q", "int64": "q", "float32": "f",
+          "float64": "d"}  # fmt: skip
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> list[Field]:
+    """Numbers, bits and coils scattered over the areas, in any slots."""
+    fields: list[Field] = []
+    count = draw(st.integers(1, 30))
+    for slot in draw(st.permutations(range(count))):
+        name = draw(st.sampled_from(["bool", "coil", *STRUCT]))
+        start = draw(st.integers(0, 300))
+        if name == "coil":
+            area = draw(st.sampled_from([Area.COIL, Area.DISCRETE]))
+            fields.append(Field(slot, area, start, 1, TYPES["bool"]))
+            continue
+        area = draw(st.sampled_from([Area.HOLDING, Area.INPUT]))
+        kind = TYPES[name]
+        order = wire_order(kind, draw(st.sampled_from(allowed_orders(kind))), "ABCD")
+        fields.append(Field(slot, area, start, kind.size // 2, kind, order, draw(st.integers(0, 15))))
+    return fields
+
+
+def expected(field: Field, memory: dict[Area, bytes]) -> float:
+    """One value, the slow and obvious way."""
+    data = memory[field.area]
+    if field.area.is_bits:
+        return float(data[field.start // 8] >> field.start % 8 & 1)
+    wire = data[2 * field.start : 2 * field.end]
+    plain = bytes(wire[field.order.index(letter)] for letter in "ABCDEFGH"[: len(wire)])
+    if field.type.name == "bool":
+        return float(int.from_bytes(plain, "big") >> field.bit & 1)
+    return float(struct.unpack(">" + STRUCT[field.type.name], plain)[0])
+
+
+def answer(block: Block, memory: dict[Area, bytes]) -> bytes:
+    """What a device with `memory` answers."""
+    if not block.area.is_bits:
+        return memory[block.area][2 * block.start : 2 * (block.start + block.count)]
+    bits = np.unpackbits(np.frombuffer(memory[block.area], np.uint8), bitorder="little")
+    return np.packbits(bits[block.start : block.start + block.count], bitorder="little").tobytes()
+
+
+@given(layouts(), st.binary(min_size=700, max_size=700), st.integers(8, 125), st.integers(1, 2000))
+def test_every_type_in_every_order_decodes_as_struct_does(
+    fields: list[Field], memory: bytes, registers: int, bits: int
+) -> None:
+    areas = dict.fromkeys(Area, memory)
+    blocks = plan(fields, Caps(registers, bits))
+    row = Decoder(blocks, len(fields), {}).decode(b"".join(answer(block, areas) for block in blocks))
+    assert row.dtype == np.float64
+    for field in fields:
+        want = expected(field, areas)
+        assert row[field.slot] == want or (math.isnan(want) and math.isnan(row[field.slot]))
+
+
+def test_every_scan_gets_a_fresh_row() -> None:
+    field = Field(0, Area.HOLDING, 0, 1, TYPES["uint16"])
+    decoder = Decoder(plan([field], Caps()), 1, {})
+    first, second = decoder.decode(b"\0\1"), decoder.decode(b"\0\2")
+    assert (first[0], second[0]) == (1, 2)
+
+
+def test_slots_without_a_block_are_nan() -> None:
+    field = Field(1, Area.HOLDING, 0, 1, TYPES["uint16"])
+    row = Decoder(plan([field], Caps()), 3, {}).decode(b"\0\7")
+    assert np.isnan(row[0])
+    assert row[1] == 7
+    assert np.isnan(row[2])
+
+
+def test_a_signalling_nan_is_a_nan_and_no_warning() -> None:
+    field = Field(0, Area.HOLDING, 0, 2, TYPES["float32"], "ABCD")
+    assert np.isnan(Decoder(plan([field], Caps()), 1, {}).decode(b"\x7f\x80\0\1")[0])
+
+
+def test_a_large_integer_is_rounded_to_the_nearest_float() -> None:
+    field = Field(0, Area.HOLDING, 0, 4, TYPES["uint64"], "ABCDEFGH")
+    decoder = Decoder(plan([field], Caps()), 1, {})
+    assert decoder.decode((2**53).to_bytes(8, "big"))[0] == 2**53
+    assert decoder.decode((2**53 + 1).to_bytes(8, "big"))[0] == 2**53
+
+
+@pytest.mark.parametrize(
+    ("raw", "keys", "text"),
+    [
+        (b"A100\0\0", {"length": 6}, "A100"),
+        (b"A100\0X", {"length": 6}, "A100"),
+        (b"A100  ", {"length": 6}, "A100"),
+        (b"ABCDEF", {"length": 5}, "ABCDE"),
+        (b"1A00\0\0", {"length": 6, "order": "BA"}, "A100"),
+        (b"\0\0\0\0\0\0", {"length": 6}, ""),
+        ("阀一".encode(), {"length": 6}, "阀一"),
+        (b"A\xff\0\0\0\0", {"length": 6}, "A�"),
+    ],
+)
+def test_a_text_ends_at_nul_and_comes_as_a_code(raw: bytes, keys: dict[str, Any], text: str) -> None:
+    words = Vocabulary()
+    words.code("earlier")
+    field = Field(0, Area.HOLDING, 0, 3, TYPES["string"], keys.pop("order", "AB"), **keys)
+    decoder = Decoder(plan([field], Caps()), 1, {0: words})
+    assert words.text(decoder.decode(raw)[0]) == text
+    assert decoder.decode(raw)[0] == 1

@@ -1,0 +1,186 @@
+"""Values and holes, read from real servers."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edge_agent_modbus.client
+from edge_agent.api import BAD, GOOD, Reason, bad
+from edge_agent_modbus.value import TYPES, byte_offsets, wire_order
+
+Build = Callable[..., Any]
+REFUSED, DEVICE = bad(Reason.REFUSED), bad(Reason.DEVICE)
+
+VALUES = [
+    ("uint16", "H", 0xFEDC, ["AB", "BA"]),
+    ("int16", "h", -12345, ["AB", "BA"]),
+    ("uint32", "I", 0xFEDCBA98, ["ABCD", "BADC", "CDAB", "DCBA"]),
+    ("int32", "i", -123456789, ["ABCD", "BADC", "CDAB", "DCBA"]),
+    ("float32", "f", 3.140625, ["ABCD", "BADC", "CDAB", "DCBA"]),
+    ("uint64", "Q", 2**52 + 1, ["ABCDEFGH", "BADCFEHG", "GHEFCDAB", "HGFEDCBA", "CDAB"]),
+    ("int64", "q", -(2**52) - 1, ["ABCDEFGH", "BADCFEHG", "GHEFCDAB", "HGFEDCBA", "DCBA"]),
+    ("float64", "d", -1.23456789e200, ["ABCDEFGH", "BADCFEHG", "GHEFCDAB", "HGFEDCBA", "BADC"]),
+]
+
+
+async def test_every_type_arrives_in_every_order(
+    libmodbus: Any, device: Build, first_row: Any, write_registers: Any
+) -> None:
+    tags, memory, at = {}, b"", 0
+    for name, code, value, orders in VALUES:
+        for order in orders:
+            tags[f"{name}_{order}".lower()] = {"address": f"holding:{100 + at}", "type": name, "order": order}
+            plain = struct.pack(">" + code, value)
+            places = byte_offsets(wire_order(TYPES[name], order, "ABCD"))
+            wire = bytearray(len(plain))
+            for letter, place in enumerate(places):
+                wire[place] = plain[letter]
+            memory += bytes(wire)
+            at += len(plain) // 2
+    write_registers(libmodbus.port, 100, memory)
+    row = await first_row(device(libmodbus.port, tags))
+    for name, _, value, orders in VALUES:
+        for order in orders:
+            assert row[f"{name}_{order}".lower()] == (value, GOOD)
+
+
+async def test_each_area_is_read_with_its_own_function(libmodbus: Any, device: Build, first_row: Any) -> None:
+    tags = {
+        "holding": {"address": "holding:7"}, "modicon": {"address": "40008"}, "input": {"address": "input:7"},
+        "coil_on": {"address": "coil:9"}, "coil_off": {"address": "coil:10"}, "far_coil": {"address": "coil:600"},
+        "discrete_on": {"address": "discrete:10"}, "discrete_off": {"address": "discrete:9"},
+        "bit_on": {"address": "holding:5.2"}, "bit_off": {"address": "holding:5.1"},
+        "high_bit": {"address": "holding:512.9"}, "signed": {"address": "holding:3", "type": "int16"},
+    }  # fmt: skip
+    row = await first_row(device(libmodbus.port, tags))
+    assert {name: value for name, (value, _) in row.items()} == {
+        "holding": 7, "modicon": 7, "input": 10_007, "coil_on": 1, "coil_off": 0, "far_coil": 1,
+        "discrete_on": 1, "discrete_off": 0, "bit_on": 1, "bit_off": 0, "high_bit": 1, "signed": 3,
+    }  # fmt: skip
+    assert {quality for _, quality in row.values()} == {GOOD}
+
+
+async def test_a_text_comes_as_a_code_of_its_vocabulary(
+    libmodbus: Any, device: Build, first_row: Any, write_registers: Any
+) -> None:
+    write_registers(libmodbus.port, 30, b"A100".ljust(16, b"\0"))
+    driver = device(libmodbus.port, {"program": {"address": "holding:30", "type": "string", "length": 16}})
+    row = await first_row(driver)
+    assert driver.tags[0].vocabulary.text(row["program"][0]) == "A100"
+
+
+async def test_rows_are_those_of_the_drivers_groups(libmodbus: Any, device: Build, session: Any) -> None:
+    driver = device(libmodbus.port, {"a": {"address": "holding:1"}, "b": {"address": "holding:2", "poll": "5s"},
+                                     "c": {"address": "holding:3"}})  # fmt: skip
+    assert [list(group) for group in driver.groups] == [[0, 2], [1]]
+    async with session(driver) as opened:
+        batches = [await opened.read(), await opened.read()]
+    assert batches[0].tag is driver.groups[0]
+    assert batches[1].tag is driver.groups[1]
+    assert not opened.confirms
+
+
+async def test_a_hole_marks_only_its_tag(sparse: Any, device: Build, session: Any) -> None:
+    tags = {f"t{n}": {"address": f"holding:{n}"} for n in (0, 10, 49, 55, 60, 61, 99)}
+    async with session(device(sparse.port, tags, poll="20ms")) as opened:
+        for _ in range(2):
+            batch = await opened.read()
+            assert np.array_equal(batch.value, [0, 10, 49, math.nan, 60, 61, 99], equal_nan=True)
+            assert list(batch.quality) == [0, 0, 0, REFUSED, 0, 0, 0]
+
+
+async def test_what_lies_around_a_hole_is_read_in_as_few_requests_as_can_be(
+    scripted_server: Any, device: Build, session: Any, reply: Any, registers: Any
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    async def with_a_hole_at_37(request: bytes) -> bytes:
+        start, count = struct.unpack(">HH", request[8:12])
+        asked.append((start, count))
+        return reply(request, b"\x83\2") if start <= 37 < start + count else registers(request)
+
+    async with scripted_server(with_a_hole_at_37) as port:
+        driver = device(port, {f"t{n}": {"address": f"holding:{n}"} for n in range(100)}, poll="20ms")
+        async with session(driver) as opened:
+            await opened.read()
+            asked.clear()
+            batch = await opened.read()
+    assert asked == [(0, 37), (38, 62)]
+    assert list(np.flatnonzero(batch.quality)) == [37]
+    assert batch.value[99] == 99
+
+
+async def test_unreadable_registers_between_tags_cost_no_tag(
+    sparse: Any, device: Build, first_row: Any
+) -> None:
+    row = await first_row(
+        device(sparse.port, {"a": {"address": "holding:49"}, "b": {"address": "holding:60"}})
+    )
+    assert row == {"a": (49, GOOD), "b": (60, GOOD)}
+
+
+async def test_a_device_that_dislikes_large_requests_is_read_in_smaller_ones(
+    scripted_server: Any, device: Build, first_row: Any, reply: Any, registers: Any
+) -> None:
+    async def at_most_32(request: bytes) -> bytes:
+        return (
+            reply(request, b"\x83\3") if struct.unpack(">H", request[10:12])[0] > 32 else registers(request)
+        )
+
+    async with scripted_server(at_most_32) as port:
+        row = await first_row(device(port, {f"t{n}": {"address": f"holding:{n}"} for n in range(120)}))
+    assert [value for value, _ in row.values()] == list(range(120))
+
+
+async def test_a_busy_block_marks_its_tags_for_this_scan_only(
+    scripted_server: Any, device: Build, session: Any, reply: Any, registers: Any
+) -> None:
+    scans = 0
+
+    async def busy_once(request: bytes) -> bytes:
+        nonlocal scans
+        if request[7] == 3:
+            scans += 1
+            return reply(request, b"\x83\6") if scans == 2 else registers(request)  # the first is the probe
+        return registers(request)
+
+    async with scripted_server(busy_once) as port:
+        driver = device(port, {"a": {"address": "holding:1"}, "b": {"address": "input:2"}}, poll="20ms")
+        async with session(driver) as opened:
+            one, two = await opened.read(), await opened.read()
+    assert list(one.quality) == [DEVICE, GOOD]
+    assert math.isnan(one.value[0])
+    assert one.value[1] == 2
+    assert list(two.value) == [1, 2]
+    assert list(two.quality) == [GOOD, GOOD]
+
+
+async def test_an_unknown_function_refuses_the_tags_of_its_area(
+    scripted_server: Any, device: Build, first_row: Any, reply: Any, registers: Any
+) -> None:
+    async def only_holding(request: bytes) -> bytes:
+        return registers(request) if request[7] == 3 else reply(request, bytes((request[7] | 0x80, 1)))
+
+    async with scripted_server(only_holding) as port:
+        row = await first_row(device(port, {"a": {"address": "holding:1"}, "b": {"address": "coil:2"}}))
+    assert row["a"] == (1, GOOD)
+    assert row["b"][1] == REFUSED
+
+
+async def test_without_pymodbus_insides_the_answers_are_the_same(
+    sparse: Any, device: Build, monkeypatch: pytest.MonkeyPatch, first_row: Any
+) -> None:
+    assert edge_agent_modbus.client.RAW
+    monkeypatch.setattr(edge_agent_modbus.client, "RAW", False)
+    tags = {"a": {"address": "holding:7"}, "b": {"address": "input:8", "type": "uint32"}, "c": {"address": "coil:9"},
+            "d": {"address": "discrete:9"}, "hole": {"address": "holding:55"}}  # fmt: skip
+    row = await first_row(device(sparse.port, tags))
+    assert [value for value, _ in row.values()][:4] == [7, 10_008 * 65_536 + 10_009, 1, 0]
+    assert row["hole"][1] == REFUSED
+    assert row["hole"][1] & BAD

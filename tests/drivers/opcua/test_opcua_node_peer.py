@@ -1,0 +1,74 @@
+"""Against node-opcua, a server whose authors never saw our library."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from edge_agent.api import GOOD, AccessDenied, Kind, Reason, bad
+from edge_agent_opcua import feed
+
+pytestmark = pytest.mark.peer
+OWN = "ns=1;s="
+
+
+async def test_values_kinds_and_refusals_agree(node_server, device):
+    nodes = {name: OWN + name.capitalize() for name in ("speed", "level", "mode", "ghost")}
+    cnc = device(node_server.url, {**nodes, "state": "i=2259"})
+    session = await cnc.connect()
+    got = await cnc.first()
+    assert {name: value for name, (value, quality, _) in got.items() if quality == GOOD} == {
+        "speed": 12.5, "level": 3, "mode": "automatic", "state": 0,
+    }  # fmt: skip
+    assert got["ghost"][1] == bad(Reason.REFUSED)
+    assert session.refused == {"ghost": "BadNodeIdUnknown"}
+    assert cnc.tag["level"].kind is Kind.INT
+
+
+async def test_no_change_is_lost_between_two_publishes(node_server, device):
+    cnc = device(node_server.url, {"fast": {"node": OWN + "Fast", "sample": "50ms"}}, publish="500ms")
+    await cnc.connect()
+    samples = await cnc.changes("fast", 25)
+    values = [value for value, _, _ in samples]
+    assert values == [values[0] + i for i in range(len(values))]
+    assert {quality for _, quality, _ in samples} == {GOOD}
+    times = [at for _, _, at in samples]
+    assert times == sorted(set(times))
+
+
+async def test_the_servers_limit_of_items_in_a_call_is_kept(node_server, device):
+    cnc = device(node_server.url, {f"n{i}": f"{OWN}n{i}" for i in range(120)})
+    session = await cnc.connect()
+    assert await cnc.values() == {f"n{i}": i for i in range(120)}
+    assert session.refused == {}
+
+
+async def test_a_slow_reader_gets_the_newest_value_and_the_hole_is_marked(node_server, device, monkeypatch):
+    monkeypatch.setattr(feed, "LIMIT", 5)
+    tag = {"node": OWN + "Fast", "sample": "50ms", "queue": 5}
+    cnc = device(node_server.url, {"fast": tag}, publish="100ms")
+    session = await cnc.connect()
+    [(last, *_)] = (await cnc.first()).values()
+    await asyncio.sleep(3.0)
+    held = await session.read()
+    assert len(held) <= 2 * feed.LIMIT
+    assert not held.quality.any()
+    samples = await cnc.changes("fast", 10)
+    values = [last, *held.value.tolist(), *(value for value, _, _ in samples)]
+    quality = [GOOD, *held.quality.tolist(), *(quality for _, quality, _ in samples)]
+    hole = quality.index(GOOD | Reason.DEVICE)
+    assert values[hole] - values[hole - 1] > 5
+    assert [b - a for a, b in pairwise(values)].count(1) == len(values) - 2
+    assert GOOD | Reason.CLOCK not in quality
+
+
+async def test_a_password_travels_encrypted_and_only_the_right_one_opens(node_server, device):
+    cnc = device(node_server.url, {"speed": OWN + "Speed"}, login={"user": "edge", "password": "s3cret"})
+    await cnc.connect()
+    assert (await cnc.first())["speed"][0] == 12.5
+    with pytest.raises(AccessDenied, match=node_server.url):
+        await device(
+            node_server.url, {"speed": OWN + "Speed"}, login={"user": "edge", "password": "wrong"}
+        ).connect()

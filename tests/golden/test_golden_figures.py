@@ -1,0 +1,200 @@
+"""Golden cases of the small pure functions: counters, orders, yields, energy, lamps and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from edge_agent.core import wall
+from edge_agent.core.capability import capability
+from edge_agent.core.counters import Counter
+from edge_agent.core.digital import Device, indices, level, sme_score
+from edge_agent.core.energy import energy_kpis, register_kwh
+from edge_agent.core.lamps import lamp_state
+from edge_agent.core.lineup import Station, line_kpis
+from edge_agent.core.pieces import apportion
+from edge_agent.core.power import PowerLevels, PowerState
+from edge_agent.core.reliability import order_kpis, reliability
+from edge_agent.core.yields import yields
+
+Json = Mapping[str, Any]
+TOLERANCE = Fraction(5, 10_000_000)
+SECOND = 1_000_000_000
+ELSEWHERE = {"timeline", "merge", "bounds", "semi_e10"}
+
+
+def exact(value: object) -> Fraction:
+    return Fraction(str(value))
+
+
+def ns(seconds: object) -> int:
+    return int(exact(seconds) * SECOND)
+
+
+def assert_figures(found: Mapping[str, Fraction | float | None], expected: Json) -> None:
+    for name, figure in expected.items():
+        value = found[name]
+        if figure is None or value is None:
+            assert (value is None) == (figure is None), f"{name}: {value} instead of {figure}"
+        elif isinstance(value, float) or "frac" not in figure:
+            assert abs(Fraction(value) - exact(figure["dec"])) <= TOLERANCE, f"{name}: {value}"
+        else:
+            assert value == Fraction(figure["frac"]), f"{name}: {value} instead of {figure['frac']}"
+
+
+def check_counter(case: Json) -> None:
+    config = case.get("config", {})
+    counter = Counter(config.get("bits"), config.get("max_rate_per_s"), config.get("jitter_tolerance", 2))
+    fed = [
+        counter.feed(ns(r["t_s"]), int(r["raw"]), bool(r.get("reset_signal", False))) for r in case["readings"]
+    ]
+    expected = case["expected"]
+    assert [flag for _, flag in fed] == expected["flags"]
+    assert [increment for increment, _ in fed] == expected["increments"]
+    assert sum(increment for increment, _ in fed) == expected["total"]
+
+
+def check_gap_apportion(case: Json) -> None:
+    given = case["input"]
+    weights = [ns(seconds) for seconds in given["busy_seconds_by_window"]]
+    assert apportion(given["delta"], weights) == case["expected"]["parts_by_window"]
+
+
+def check_order(case: Json) -> None:
+    given = case["input"]
+    times = (exact(given[name]) for name in ("aoet_s", "aubt_s", "apt_s"))
+    assert_figures(order_kpis(*times, given["pq"], given.get("sq", 0), given.get("planned_scrap", 0)), case["expected"])
+
+
+def check_reliability(case: Json) -> None:
+    given = case["input"]
+    restored = [exact(seconds) for seconds in given.get("ttr_s", [])]
+    operating = given.get("operating_time_s", sum(map(exact, given.get("tbf_s", []))))
+    cmt, pmt = exact(given.get("cmt_s", 0)), exact(given.get("pmt_s", 0))
+    found = reliability(exact(operating), sum(restored, Fraction(0)), given["failures"], len(restored), cmt, pmt)
+    assert_figures(found, case["expected"])
+
+
+def check_wall_time(case: Json) -> None:
+    for row in case["expected"]:
+        found = wall.wall_to_ns(datetime.fromisoformat(row["wall"]), case["timezone"], row.get("fold", 0))
+        assert found == wall.to_ns(datetime.fromisoformat(row["utc"])), row["wall"]
+
+
+def check_quality(case: Json) -> None:
+    given = dict(case["input"])
+    steps = [exact(value) for value in given.get("other_step_fpy", [])]
+    names = ("pq", "good_first_pass", "rework", "scrap", "reworked_ok", "planned_scrap")
+    numbers = {name: given[name] for name in names if name in given}
+    assert_figures(yields(**numbers, other_step_fpy=steps), case["expected"])
+
+
+def check_line(case: Json) -> None:
+    given, expected = case["input"], dict(case["expected"])
+    stations = [Station(s["name"], exact(s["ideal"]), s["total"], s["good"]) for s in given["stations"]]
+    design = given.get("line_design_cycle_s")
+    found = line_kpis(
+        exact(given["pbt_s"]), stations, given["line_end_good"], None if design is None else exact(design)
+    )
+    assert_figures(found.station_oee, expected.pop("station_oee", {}))
+    figures = {
+        "line_oee": found.line_oee,
+        "constraint_oee": found.constraint_oee,
+        "pbt_weighted_mean_of_stations": found.mean_oee,
+        "line_quality_rty": found.rty,
+    }
+    assert_figures(figures, expected)
+
+
+def check_capability(case: Json) -> None:
+    given = case["input"]
+    groups = [[float(x) for x in group] for group in given["subgroups"]]
+    n = len(groups[0])
+    c4, d2 = (float(given[f"{name}_n{n}"]) if f"{name}_n{n}" in given else None for name in ("c4", "d2"))
+    for constants in ((c4, d2), (None, None)):
+        found = capability(groups, float(given["lsl"]), float(given["usl"]), *constants)
+        assert_figures({**found, "Cm": found["Pp"], "Cmk": found["Ppk"]}, case["expected"])
+
+
+def check_energy(case: Json) -> None:
+    given = case["input"]
+    by_state = {state: exact(kwh) for state, kwh in given["kwh_by_state"].items()}
+    found = energy_kpis(by_state, given["pq"], given["gq"], exact(given["grid_factor"]), exact(given["kgce_per_kwh"]))
+    assert_figures(found, case["expected"])
+
+
+def check_energy_register(case: Json) -> None:
+    given = case["input"]
+    assert_figures({"kwh": register_kwh(given["raw"], given["bits"], exact(given["scale"]))}, case["expected"])
+
+
+def check_digitalisation(case: Json) -> None:
+    given, expected = case["input"], case["expected"]
+    flags = {"digital", "connected", "cloud", "key_process", "nc", "oee_ready", "semantic"}
+    rows = [dict(zip(given["fields"], row, strict=True)) for row in given["devices"]]
+    devices = [
+        Device(**{k: v if k == "name" else bool(v) if k in flags else exact(v) for k, v in row.items()})
+        for row in rows
+    ]
+    found = indices(devices)
+    assert {device.name: level(device) for device in devices} == expected["levels"]
+    assert_figures(found, expected["kpi"])
+    scores = {
+        "q2_digital_rate": sme_score(found["device_digital_rate"]),
+        "q3_connected_rate": sme_score(found["device_connected_rate_of_all"]),
+    }
+    for name, score in expected.get("sme2024_score", {}).items():
+        assert scores[name] == exact(score), name
+
+
+def check_stack_light(case: Json) -> None:
+    for row in case["expected"]["table"]:
+        lamps = (row["red"], row["yellow"], row["green"], row.get("blue", "0"))
+        # The table's dark row stands for a meter that agrees; its reason spells the rule out.
+        state, reason = lamp_state(*lamps, powered=False)
+        assert state.name == row["state"], row
+        assert (row.get("reason") or "").partition(":")[0] == reason, row
+
+
+def check_power_state(case: Json) -> None:
+    config, expected = case["config"], case["expected"]
+    watts = (float(config[name]) for name in ("off_low_w", "off_high_w", "run_low_w", "run_high_w"))
+    trigger = PowerState(PowerLevels(*watts, dwell_ns=ns(config["dwell_s"])))
+    fed = [trigger.feed(ns(sample["t_s"]), float(sample["w"])) for sample in case["samples"]]
+    changes = [change for change in fed if change is not None]
+    assert changes == [(ns(s["t_s"]), state) for s, (_, state) in zip(expected["states"], changes, strict=True)]
+    assert [state.name for _, state in changes] == [s["state"] for s in expected["states"]]
+    durations = dict.fromkeys(expected.get("duration_s", {}), 0)
+    end = ns(expected.get("end_s", case["samples"][-1]["t_s"]))
+    for (since, state), (until, _) in pairwise([*changes, (end, changes[-1][1])]):
+        durations[state.name] = durations.get(state.name, 0) + until - since
+    for name, seconds in expected.get("duration_s", {}).items():
+        assert durations[name] == ns(seconds), name
+
+
+CHECKS = {
+    "counter": check_counter,
+    "gap_apportion": check_gap_apportion,
+    "order": check_order,
+    "reliability": check_reliability,
+    "wall_time": check_wall_time,
+    "quality": check_quality,
+    "line": check_line,
+    "capability": check_capability,
+    "energy": check_energy,
+    "energy_register": check_energy_register,
+    "digitalisation": check_digitalisation,
+    "stack_light": check_stack_light,
+    "power_state": check_power_state,
+}
+
+
+def test_a_case_gives_its_golden_figures(case: dict[str, Any]) -> None:
+    CHECKS[case["kind"]](case)
+
+
+def test_every_kind_of_the_file_is_checked(golden: dict[str, Any]) -> None:
+    assert {case["kind"] for case in golden["cases"]} <= ELSEWHERE | set(CHECKS)
