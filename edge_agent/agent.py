@@ -113,6 +113,7 @@ async def build(
         max_age_ns=site.journal.max_age,
         clock=clock,
         checkpoint=engine.checkpoint,
+        **({} if site.journal.segment is None else {"segment_bytes": site.journal.segment}),
     )
     parts = Parts(site, engine, journal, [], [], Health(), clock)
     await _take_up(parts)
@@ -259,12 +260,19 @@ async def keep_telling_status(parts: Parts) -> None:
             told, since = states, 0.0
             for follower in parts.followers:
                 follower.latest.put([follower.profile.status(status(parts))])
-        _count(parts)
 
 
 def status(parts: Parts) -> Status:
     """The agent's status now."""
-    return Status(online=True, time=parts.clock(), devices=parts.health.device_states())
+    _count(parts)
+    return Status(
+        online=True,
+        time=parts.clock(),
+        devices=parts.health.device_states(),
+        backlog={follower.line.name: follower.cursor.backlog_records for follower in parts.followers},
+        counts={str(count): n for count, n in parts.health.counts.items()},
+        journal=parts.journal.failing or "",
+    )
 
 
 def _count(parts: Parts) -> None:

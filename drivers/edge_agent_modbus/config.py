@@ -101,6 +101,10 @@ class ModbusTag(TagConfig):
         stays_whole = form.is_whole and self.scale.is_integer() and self.offset.is_integer()
         return Kind.INT if stays_whole else Kind.FLOAT
 
+    def bits(self) -> int | None:
+        """The width of an unsigned type: a signed one wraps to its least value, not to 0."""
+        return 8 * self.form.size if self.form.code[:1] == "u" else None
+
     @field_validator("poll")
     @classmethod
     def _poll_is_possible(cls, value: int | None) -> int | None:

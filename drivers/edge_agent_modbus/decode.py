@@ -87,14 +87,14 @@ class Decoder:
         row = np.empty(self._width) if self._complete else np.full(self._width, np.nan)
         octets = np.frombuffer(data, np.uint8)
         for group in self._numbers:
-            values = octets.take(group.index).view(group.dtype)
+            values = octets[group.index].view(group.dtype)
             if group.dtype.char == "f":
                 with np.errstate(invalid="ignore"):   # a signalling NaN is a NaN, not a warning
                     row[group.slots] = values
             else:
                 row[group.slots] = values
         if self._bits is not None:
-            row[self._bits.slots] = np.unpackbits(octets, bitorder="little").take(self._bits.index)
+            row[self._bits.slots] = np.unpackbits(octets, bitorder="little")[self._bits.index]
         for text in self._texts:
             row[text.slot] = text.code(data)
         return row

@@ -35,11 +35,29 @@ def schema(drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, Publish
         properties[group]["additionalProperties"] = _one_of(chooser, named)
     for group in ("devices", "machines", "calendars", "publish"):
         properties[group]["propertyNames"] = _IDS
-    for unused in ("DeviceConfig", "PublishConfig"):
-        defs.pop(unused, None)
-    whole = {"$schema": DIALECT, **site, "title": TITLE, "$defs": defs}
+    whole = {"$schema": DIALECT, **site, "title": TITLE}
+    whole["$defs"] = {name: defs[name] for name in sorted(_needed(whole, defs))}
     _drop_counted_defaults(whole)
     return whole
+
+
+def _needed(schema: dict[str, Any], defs: Mapping[str, Any]) -> set[str]:
+    """The definitions the schema refers to, directly or through others."""
+    needed: set[str] = set()
+    waiting = _refs(schema)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting |= _refs(defs[name])
+    return needed
+
+
+def _refs(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        here = {_def(node)} if isinstance(node.get("$ref"), str) else set()
+        return here.union(*map(_refs, node.values()))
+    return set[str]().union(*map(_refs, node)) if isinstance(node, list) else set()
 
 
 def _def(ref: dict[str, Any]) -> str:

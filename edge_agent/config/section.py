@@ -31,6 +31,7 @@ def validate(
     for key in wrong:
         _take_out(data, key, at)
     found: dict[tuple[Key, str], Found] = {}
+    forgiven: set[Key] = set()
     for _ in range(_ROUNDS):
         try:
             made = model.model_validate(value_at(data, at), context=names)
@@ -40,9 +41,10 @@ def validate(
             return (None if found or wrong else made), list(found.values())
         if _read_put_in(data, now, source):
             continue
-        wrong |= excused(now)
+        forgiven |= excused(now)
         for one in now:
-            if one.role == "unknown" or not _may_follow(one, wrong):
+            follows = _may_follow(one, wrong) or (one.role == "missing" and one.key in forgiven)
+            if one.role == "unknown" or not follows:
                 found.setdefault((one.key, one.message), one)
         if not _take_out_all(data, at, now, wrong):
             break

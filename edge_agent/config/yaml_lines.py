@@ -26,7 +26,7 @@ _PLAIN_TAGS: Final = {f"tag:yaml.org,2002:{name}" for name in ("str", "map", "se
 _NULL: Final = re.compile(r"~|null|Null|NULL|")
 _BOOL: Final = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT: Final = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,40}(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -123,7 +123,7 @@ class _Reader:
         self.document.value_lines[key] = line
         self.seen += 1
         if self.seen > VALUES_LIMIT:
-            raise _Refused(Mistake("YAML", "holds too many values; aliases repeat each other", line=line))
+            raise _Refused(Mistake("YAML", "holds too many values", hint="aliases of aliases multiply", line=line))
         if id(node) in above:
             raise _Refused(Mistake(dotted(key), "is an alias of something that contains it", line=line))
         if node.tag not in _PLAIN_TAGS:
@@ -182,15 +182,18 @@ def _syntax_mistake(error: yaml.YAMLError, text: str) -> Mistake:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        return Mistake("YAML", error.problem or "is not YAML", hint=_syntax_hint(error), line=line)
+        hint = _syntax_hint(error, text.splitlines()[line - 1 : line])
+        return Mistake("YAML", error.problem or "is not YAML", hint=hint, line=line)
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return Mistake("YAML", "holds a control character", hint="remove it", line=line)
     return Mistake("YAML", "is not YAML", line=1)
 
 
-def _syntax_hint(error: yaml.MarkedYAMLError) -> str:
+def _syntax_hint(error: yaml.MarkedYAMLError, line: list[str]) -> str:
     problem = error.problem or ""
+    if "'{'" in problem and "${" in "".join(line):
+        return 'inside { } write "${NAME}" in quotes'
     if "\\t" in problem:
         return "indent with spaces, not with tabs"
     if "mapping values are not allowed" in problem:

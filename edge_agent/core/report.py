@@ -71,8 +71,16 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The agent's own status; `devices` maps each device to `connected`, `connecting` or `lost`."""
+    """The agent's own status.
+
+    `devices` maps each device to `connected`, `connecting` or `lost`; `backlog` each destination to
+    the journal records that wait for it; `counts` is what the agent counts of itself; `journal` says
+    what is wrong with the disk, '' if nothing.
+    """
 
     online: bool
     time: int
     devices: Mapping[str, str] = field(default_factory=dict)
+    backlog: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    journal: str = ""

@@ -65,6 +65,8 @@ def _machine(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
         "job": {"tag": f"{name}.{'program' if by_name else 'product'}", "products": products},
         "calendar": "demo",
         "micro_stop": f"{MICRO_STOP_S}s",
+        # What the plant made before the demo began is in nobody's account.
+        "outside_plan": "exclude",
     }
 
 

@@ -211,9 +211,10 @@ def _pack_texts(batch: Batch, base: int, vocabularies: Mapping[int, Vocabulary])
         if not vocabulary.texts:
             continue
         codes = batch.value[batch.tag == position]
-        for code in np.unique(codes[np.isfinite(codes)]).astype(np.int64).tolist():
+        for code in np.unique(codes).tolist():
             if 0 <= code < len(vocabulary.texts):
-                found.append((position - base, code, vocabulary.texts[code].encode("utf-8", "surrogatepass")))
+                text = vocabulary.text(code).encode("utf-8", "surrogatepass")
+                found.append((position - base, int(code), text))
     if not found:
         return b""
     tags, codes_found, texts = zip(*found, strict=True)

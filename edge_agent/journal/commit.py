@@ -18,7 +18,7 @@ from pathlib import Path
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.pending import Pending
 from edge_agent.journal.recent import Recent
-from edge_agent.journal.record import HEAD_SIZE, Raw, RecordKind
+from edge_agent.journal.record import HEAD_SIZE, OWN, Raw, RecordKind
 from edge_agent.journal.recovery import RESERVE, Found
 from edge_agent.journal.retention import Retention
 from edge_agent.journal.segment import HEADER_SIZE, Before, Chain, Header, Segment
@@ -179,7 +179,8 @@ class Commits:
     def _floor(self, batch: list[Raw], roll: Roll | None) -> tuple[int, int, int] | None:
         if not batch or (roll is None and batch[-1][0] < self._reserved):
             return None
-        return (batch[0][0], batch[-1][0] + RESERVE, self._epoch)
+        last, kind = batch[-1][:2]
+        return (last if kind in OWN else last + 1, last + RESERVE, self._epoch)
 
     def _places(self, sync: bool) -> tuple[tuple[Cursor, tuple[int, int, int]], ...]:
         if sync:

@@ -5,9 +5,10 @@ Never refuses because of content. What was intact is kept; what was not is set a
 The next sequence number. All records of the newest segment are read, so normally it is the last
 one plus one. But when bytes were lost at the end (torn, damaged, missing), numbers may have been
 given out that nobody can see any more. The file `floor` (`slots.py`) bounds them: its three numbers
-are `base` (everything below is used), `reserved` (nothing from here on is used) and the epoch. It
-is written before a commit reaches `reserved` and before each new segment. After a loss numbering
-goes on at `reserved`; and nowhere below any cursor's place.
+are `base` (everything below may be used), `reserved` (nothing from here on is used) and the epoch. It
+is written before the first commit of each segment and before one that reaches `reserved`. If the
+newest record is below `base - 1`, or broken bytes stood behind it, numbering goes on at `reserved`;
+and nowhere below any cursor's place.
 """
 
 from __future__ import annotations

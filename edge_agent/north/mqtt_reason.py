@@ -48,7 +48,7 @@ def from_network(error: Exception) -> EdgeAgentError:
     """The error for what opening a connection raised: names, sockets, TLS, certificate files."""
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "the url must name the host as it does" if "mismatch" in error.verify_message else "see ca:"
-        return AccessDenied(f"the broker's certificate is not trusted: {error.verify_message}; {hint}")
+        return AccessDenied(f"the broker's certificate is not trusted: {error.verify_message.rstrip(".")}; {hint}")
     if isinstance(error, ssl.SSLError):
         return from_wire(f"TLS failed: {error}")
     if isinstance(error, socket.gaierror):

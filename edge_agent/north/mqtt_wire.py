@@ -84,6 +84,7 @@ class Wire:
         self._tick_s = min(TICK_S, silence_s / 4)
         self._loop = asyncio.get_running_loop()
         self._fd = -1
+        self._quick: socket.socket | None = None
         self._timer: asyncio.TimerHandle | None = None
         client.enable_logger(self.ear)
         client.on_socket_close = self._on_socket_close
@@ -153,12 +154,17 @@ class Wire:
         self._fd = sock.fileno()
         if isinstance(sock, socket.socket):
             _tune(sock, 2 * self._silence_s)
+            # Many brokers leave Nagle's algorithm on: the next PUBACK then waits for our kernel to confirm
+            # the last, 40 ms late at the end of every send. Not sticky, so asked for again at every read.
+            self._quick = sock if sys.platform == "linux" else None
         self._loop.add_reader(self._fd, self.turn, self._read)
         if self._client.want_write():
             self._loop.add_writer(self._fd, self.turn, self._client.loop_write)
         self._timer = self._loop.call_later(self._tick_s, self._tick)
 
     def _read(self) -> None:
+        if self._quick is not None:
+            self._quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self._client.loop_read()
         # bytes already decrypted do not make the socket readable again
         while isinstance(sock := self._client.socket(), ssl.SSLSocket) and sock.pending():
@@ -177,6 +183,7 @@ class Wire:
             self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
             self._fd = -1
+            self._quick = None
 
     def _abandon(self, opening: asyncio.Future[object]) -> None:
         if not opening.cancelled():

@@ -133,10 +133,11 @@ def _address(tag: ModbusTag) -> Iterator[Found]:
 
 
 def _room(machine: MachineFile, face: ModbusFace) -> Iterator[Found]:
-    tag = face.tags.get("program")
-    longest = max(machine.products, key=lambda name: len(name.encode()))
-    if tag and tag.length and len(longest.encode()) > tag.length:
-        yield ("modbus", "tags", "program", "length"), f"has no room for {longest}", str(tag.length), ""
+    texts = {"program": list(machine.products), "state": [state.value for state in State]}
+    for signal, tag in face.tags.items():
+        longest = max(texts.get(signal, [""]), key=lambda text: len(text.encode()))
+        if tag.length and len(longest.encode()) > tag.length:
+            yield ("modbus", "tags", signal, "length"), f"has no room for {longest}", str(tag.length), ""
 
 
 def _registers(face: ModbusFace) -> Iterator[Found]:

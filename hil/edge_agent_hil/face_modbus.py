@@ -18,7 +18,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent_hil.machine import Event
 from edge_agent_hil.plant_file import MachineFile, ModbusFace, ModbusTag
-from edge_agent_hil.tags import Show, Value, shown
+from edge_agent_hil.tags import Show, Value, shown, state_map
 
 Read = Callable[[str], Event]
 TABLES = ("coil", "discrete", "holding", "input")
@@ -121,7 +121,7 @@ class ModbusServer:
                 said["length"] = tag.length
             tags[signal] = said
         url = f"modbus+tcp://127.0.0.1:{self._port}?unit={face.unit}"
-        states = {code: state.value for state, code in face.states.items()}
+        states = state_map(face.tags["state"].type if "state" in face.tags else None, face.states)
         return {"driver": "modbus", "url": url, "tags": tags, "states": states}
 
     async def close(self) -> None:

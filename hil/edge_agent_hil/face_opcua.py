@@ -16,7 +16,7 @@ from asyncua import Server, ua
 from edge_agent_hil.machine import Event
 from edge_agent_hil.plant_file import MachineFile, OpcuaServer, OpcuaTag
 from edge_agent_hil.plant_file import OpcuaFace as FaceFile
-from edge_agent_hil.tags import Show, Value, shown
+from edge_agent_hil.tags import Show, Value, shown, state_map
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VARIANT = {
@@ -103,9 +103,7 @@ class OpcuaFace:
         variables = self._variables[name]
         tags = {item.signal: {"node": f"nsu={space};{item.identifier}"} for item in variables}
         types = {item.signal: item.type for item in variables}
-        by_name = any(item.signal == "state" and item.type == "string" for item in variables)
-        codes = self._machines[name].states
-        states = {state.value if by_name else str(code): state.value for state, code in codes.items()}
+        states = state_map(types.get("state"), self._machines[name].states)
         url = f"opc.tcp://127.0.0.1:{self._port}/plant"
         return {"driver": "opcua", "url": url, "tags": tags, "types": types, "states": states}
 

@@ -41,12 +41,15 @@ def shown(signal: str, kind: str, start: int, machine: MachineFile, codes: Mappi
         count, mask = _COUNTS[signal], (1 << counter_bits(kind)) - 1
         return lambda event: (start + count(event)) & mask
     if signal == "state":
-        names = {state: state.value for state in State}
-        table: Mapping[State, Value] = names if kind == "string" else codes
-        return lambda event: table[event.state]
+        return lambda event: event.state.value if kind == "string" else codes[event.state]
     if signal == "product":
         return lambda event: machine.products[event.product].code
     return _PLAIN[signal]
+
+
+def state_map(kind: str | None, codes: Mapping[State, int]) -> dict[str, str]:
+    """What a state tag of this type shows → the state, as a site file maps it."""
+    return {state.value if kind == "string" else str(code): state.value for state, code in codes.items()}
 
 
 _COUNTS: dict[str, Callable[[Event], int]] = {

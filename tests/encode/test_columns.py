@@ -50,7 +50,9 @@ friendly = st.one_of(
     st.integers(-9999, 9999).map(lambda i: i / 100),
     st.integers(-9999, 9999).map(lambda i: i / 1000),
     st.floats(width=32, allow_nan=False).map(float),
-    st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf, NAN_WITH_PAYLOAD, 2.0**63, -(2.0**63), 5e-324]),
+    st.sampled_from(
+        [0.0, -0.0, math.nan, math.inf, -math.inf, NAN_WITH_PAYLOAD, 2.0**63, -(2.0**63), 5e-324]
+    ),
 )
 floats = st.one_of(friendly, friendly, anything)
 
@@ -58,7 +60,8 @@ floats = st.one_of(friendly, friendly, anything)
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 5), st.one_of(near_times, any_int64), floats, st.integers(0, 255)), max_size=60
+        st.tuples(st.integers(0, 5), st.one_of(near_times, any_int64), floats, st.integers(0, 255)),
+        max_size=60,
     ),
     st.sampled_from([0, 7, 2**31 - 6]),
 )
@@ -75,7 +78,9 @@ def test_any_batch_comes_back_to_the_bit(samples: list[tuple[int, int, float, in
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.tuples(st.integers(1, 6), st.integers(1, 12)).flatmap(lambda shape: arrays(np.float64, shape, elements=floats)),
+    st.tuples(st.integers(1, 6), st.integers(1, 12)).flatmap(
+        lambda shape: arrays(np.float64, shape, elements=floats)
+    ),
     st.booleans(),
 )
 def test_any_scans_come_back_to_the_bit(
@@ -139,7 +144,11 @@ def test_only_the_texts_that_occur_go_along() -> None:
         np.array([2.0, 1.0, 0.0, 2.0, math.nan]),
         np.zeros(5, np.uint8),
     )
-    spoken = {10: vocabulary("no", "no", "never", "程序 7", "A"), 11: Vocabulary(), 12: vocabulary("", "unused")}
+    spoken = {
+        10: vocabulary("no", "no", "never", "程序 7", "A"),
+        11: Vocabulary(),
+        12: vocabulary("", "unused"),
+    }
     spoken[10].code("no")
     packed = there_and_back(batch, 10, spoken)
     assert columns.unpack(packed)[1] == {0: {2: "程序 7"}, 2: {0: ""}}

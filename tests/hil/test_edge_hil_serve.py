@@ -102,7 +102,7 @@ def rigs(tmp_path: Path) -> Iterator[Any]:
 
 
 def test_the_demo_plant_serves_within_seconds_and_ends_cleanly_with_its_truth_written(rigs: Any) -> None:
-    rig = rigs(ROOT / "hil" / "plants" / "demo.yaml", "--seed", "3")
+    rig = rigs(ROOT / "hil" / "edge_agent_hil" / "plants" / "demo.yaml", "--seed", "3")
     assert list(rig.ready["machines"]) == ["press-1", "press-2", "cnc-7"]
     urls = [machine["url"].partition(":")[0] for machine in rig.ready["machines"].values()]
     assert urls == ["modbus+tcp", "modbus+tcp", "opc.tcp"]

@@ -117,7 +117,8 @@ def test_a_repair_goes_on_through_a_break_and_the_machine_then_waits(
 ) -> None:
     broken: dict[str, Any] = {
         "products": {"A": {"code": 1, "ideal_cycle": "40s"}}, "jobs": [], "spread": 0, "micro_stops": None,
-        "faults": {"every": ["50s", "50s"], "for": ["30s", "30s"]}, "breaks": [{"start": "00:01", "for": "5min"}],
+        "faults": {"every": ["50s", "50s"], "for": ["30s", "30s"]},
+        "breaks": [{"start": "00:01", "for": "5min"}],
     }  # fmt: skip
     events = story(plant_of({"m": broken}), clock, 400)
     states = [((e.t - START) / SECOND, e.state, e.reason) for e in events if e.what is What.STATE]

@@ -111,7 +111,8 @@ def test_a_stop_is_short_or_long_by_its_whole_length_outside_breaks(
 ) -> None:
     broken: dict[str, Any] = {
         "products": {"A": {"code": 1, "ideal_cycle": "40s"}}, "jobs": [], "spread": 0, "micro_stops": None,
-        "faults": {"every": ["50s", "50s"], "for": ["30s", "30s"]}, "breaks": [{"start": "00:01", "for": "10s"}],
+        "faults": {"every": ["50s", "50s"], "for": ["30s", "30s"]},
+        "breaks": [{"start": "00:01", "for": "10s"}],
     }  # fmt: skip
     plant = plant_of({"m": broken})
     clock.forward(120)

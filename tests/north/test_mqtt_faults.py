@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
+from paho.mqtt.client import MQTTMessageInfo
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.api import AccessDenied, Message, NotConnected, Rejected
 from edge_agent.north.mqtt import MqttPublisher, plugin
@@ -123,6 +126,14 @@ async def test_no_acknowledgement_for_too_long_ends_the_link(answered: int) -> N
             await link.closed()
         with pytest.raises(NotConnected, match="half-open"):
             await link.send(messages(1))
+
+
+async def test_a_short_send_does_not_wait_for_the_kernels_delayed_acknowledgement() -> None:
+    async with linked(Script()) as (_, link):
+        started = time.monotonic()
+        for _ in range(20):
+            await link.send(messages(3))
+        assert time.monotonic() - started < 0.4
 
 
 async def test_a_thin_uplink_may_need_longer_than_the_deadline_for_one_large_message() -> None:
@@ -327,6 +338,10 @@ async def test_a_cancelled_send_leaves_room_for_the_next() -> None:
         assert numbers(broker) == [0, 1, 2, 3, 4, 100]
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_a_hundred_links_leave_no_descriptor_task_or_thread_behind() -> None:
     async with FakeBroker(Script()) as broker:
         made = publisher(broker.port)
@@ -338,12 +353,12 @@ async def test_a_hundred_links_leave_no_descriptor_task_or_thread_behind() -> No
 
         await visit()
         await until(lambda: broker.hung_up == 1)
-        tasks, descriptors = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+        tasks, descriptors = len(asyncio.all_tasks()), open_descriptors()
         for _ in range(100):
             await visit()
         await until(lambda: broker.hung_up == 101)
         assert len(asyncio.all_tasks()) <= tasks
-        assert len(os.listdir("/proc/self/fd")) <= descriptors + 2
+        assert open_descriptors() <= descriptors + 2
         assert not [thread for thread in threading.enumerate() if "paho" in thread.name]
 
 
@@ -352,6 +367,20 @@ async def test_messages_of_qos_0_count_as_sent_once_written() -> None:
         await link.send(messages(300, qos=0))
         await until(lambda: len(broker.payloads) == 300)
         assert numbers(broker) == list(range(300))
+
+
+async def test_an_acknowledgement_before_publish_returns_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with linked(Script(ack=lambda index, _: None)) as (_, link):
+        publish = link._client.publish
+
+        def acknowledged_at_once(*arguments: Any) -> MQTTMessageInfo:
+            info = publish(*arguments)
+            link._on_publish(link._client, None, info.mid, ReasonCode(PacketTypes.PUBACK), None)
+            return info
+
+        monkeypatch.setattr(link._client, "publish", acknowledged_at_once)
+        async with asyncio.timeout(2):
+            await link.send(messages(5))
 
 
 async def test_an_exception_in_a_callback_ends_the_link_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

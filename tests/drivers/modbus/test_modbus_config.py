@@ -212,6 +212,13 @@ def test_the_kind_of_a_tag_follows_from_type_and_scale(keys: dict[str, Any], kin
 
 
 @pytest.mark.parametrize(
+    ("kind", "bits"), [("uint16", 16), ("uint32", 32), ("uint64", 64), ("int32", None), ("float32", None)]
+)
+def test_an_unsigned_value_tells_where_it_wraps_to_zero(kind: str, bits: int | None) -> None:
+    assert ModbusTag.model_validate({"address": "holding:0", "type": kind}).bits() == bits
+
+
+@pytest.mark.parametrize(
     ("kind", "own", "default", "order"),
     [
         ("uint16", None, "DCBA", "AB"),

@@ -17,8 +17,16 @@ from edge_agent_modbus.decode import Decoder
 from edge_agent_modbus.plan import Block, Caps, Field, plan
 from edge_agent_modbus.value import TYPES, allowed_orders, wire_order
 
-STRUCT = {"uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q", "int64": "q", "float32": "f",
-          "float64": "d"}  # fmt: skip
+STRUCT = {
+    "uint16": "H",
+    "int16": "h",
+    "uint32": "I",
+    "int32": "i",
+    "uint64": "Q",
+    "int64": "q",
+    "float32": "f",
+    "float64": "d",
+}
 
 
 @st.composite

@@ -52,17 +52,34 @@ async def test_every_type_arrives_in_every_order(
 
 async def test_each_area_is_read_with_its_own_function(libmodbus: Any, device: Build, first_row: Any) -> None:
     tags = {
-        "holding": {"address": "holding:7"}, "modicon": {"address": "40008"}, "input": {"address": "input:7"},
-        "coil_on": {"address": "coil:9"}, "coil_off": {"address": "coil:10"}, "far_coil": {"address": "coil:600"},
-        "discrete_on": {"address": "discrete:10"}, "discrete_off": {"address": "discrete:9"},
-        "bit_on": {"address": "holding:5.2"}, "bit_off": {"address": "holding:5.1"},
-        "high_bit": {"address": "holding:512.9"}, "signed": {"address": "holding:3", "type": "int16"},
-    }  # fmt: skip
+        "holding": {"address": "holding:7"},
+        "modicon": {"address": "40008"},
+        "input": {"address": "input:7"},
+        "coil_on": {"address": "coil:9"},
+        "coil_off": {"address": "coil:10"},
+        "far_coil": {"address": "coil:600"},
+        "discrete_on": {"address": "discrete:10"},
+        "discrete_off": {"address": "discrete:9"},
+        "bit_on": {"address": "holding:5.2"},
+        "bit_off": {"address": "holding:5.1"},
+        "high_bit": {"address": "holding:512.9"},
+        "signed": {"address": "holding:3", "type": "int16"},
+    }
     row = await first_row(device(libmodbus.port, tags))
     assert {name: value for name, (value, _) in row.items()} == {
-        "holding": 7, "modicon": 7, "input": 10_007, "coil_on": 1, "coil_off": 0, "far_coil": 1,
-        "discrete_on": 1, "discrete_off": 0, "bit_on": 1, "bit_off": 0, "high_bit": 1, "signed": 3,
-    }  # fmt: skip
+        "holding": 7,
+        "modicon": 7,
+        "input": 10_007,
+        "coil_on": 1,
+        "coil_off": 0,
+        "far_coil": 1,
+        "discrete_on": 1,
+        "discrete_off": 0,
+        "bit_on": 1,
+        "bit_off": 0,
+        "high_bit": 1,
+        "signed": 3,
+    }
     assert {quality for _, quality in row.values()} == {GOOD}
 
 
@@ -76,8 +93,14 @@ async def test_a_text_comes_as_a_code_of_its_vocabulary(
 
 
 async def test_rows_are_those_of_the_drivers_groups(libmodbus: Any, device: Build, session: Any) -> None:
-    driver = device(libmodbus.port, {"a": {"address": "holding:1"}, "b": {"address": "holding:2", "poll": "5s"},
-                                     "c": {"address": "holding:3"}})  # fmt: skip
+    driver = device(
+        libmodbus.port,
+        {
+            "a": {"address": "holding:1"},
+            "b": {"address": "holding:2", "poll": "5s"},
+            "c": {"address": "holding:3"},
+        },
+    )
     assert [list(group) for group in driver.groups] == [[0, 2], [1]]
     async with session(driver) as opened:
         batches = [await opened.read(), await opened.read()]
@@ -178,8 +201,13 @@ async def test_without_pymodbus_insides_the_answers_are_the_same(
 ) -> None:
     assert edge_agent_modbus.client.RAW
     monkeypatch.setattr(edge_agent_modbus.client, "RAW", False)
-    tags = {"a": {"address": "holding:7"}, "b": {"address": "input:8", "type": "uint32"}, "c": {"address": "coil:9"},
-            "d": {"address": "discrete:9"}, "hole": {"address": "holding:55"}}  # fmt: skip
+    tags = {
+        "a": {"address": "holding:7"},
+        "b": {"address": "input:8", "type": "uint32"},
+        "c": {"address": "coil:9"},
+        "d": {"address": "discrete:9"},
+        "hole": {"address": "holding:55"},
+    }
     row = await first_row(device(sparse.port, tags))
     assert [value for value, _ in row.values()][:4] == [7, 10_008 * 65_536 + 10_009, 1, 0]
     assert row["hole"][1] == REFUSED

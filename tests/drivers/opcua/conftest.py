@@ -110,7 +110,6 @@ def start() -> Iterator[Callable[..., Peer]]:
 
     yield run
     for peer in peers:
-        peer.thaw()
         peer.kill()
 
 

@@ -1,0 +1,178 @@
+"""The profile `json`: what the agent publishes, readable by anyone (topics and keys: docs).
+
+`{root}` is `edge/{enterprise}/{site}/{area}/{agent}`, see `root_topic`. All messages have QoS 1.
+
+    {root}/status                    retained; the will says online: false
+    {root}/{device}/tags             samples, one group for each source time
+    {root}/{machine}/state           retained
+    {root}/{machine}/kpi/{window}    retained; the window's kind: shift, hour, day …
+    {root}/digital                   retained
+
+`seq` is the journal's number of the record and, with the agent's id, the key by which a receiver
+knows duplicates; a record too large for one message is several with the same `seq`, numbered
+`part` of `parts`. Times are integer ms UTC, windows ISO 8601 with the offset of their zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from edge_agent.core import kpi
+from edge_agent.core.cell import Cell
+from edge_agent.core.report import Report, Samples, StateChange, Status, Window
+from edge_agent.encode import json_samples
+from edge_agent.encode.message import Message
+
+VERSION: Final = 1
+"""The `v` of every payload; grows only when a key changes its meaning or goes."""
+
+MAX_PAYLOAD: Final = 200_000
+"""Bytes; the message limits of common cloud brokers start at 256 kB."""
+
+_MS: Final = 1_000_000
+_SECOND: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEVELS: Final = ("enterprise", "site", "area")
+_COUNTS: Final = ("pq", "gq", "sq", "rq")
+_IDEALS: Final = ("ipt", "igt")
+_TIMES: Final = (
+    "ct", "pot", "pbt", "nst", "pdot", "apt", "micro", "aust", "adet_fault", "adet_other", "maint", "adot",
+    "unk", "unk_raw", "promoted", "credited",
+)  # fmt: skip
+
+
+def root_topic(place: Mapping[str, str | None], agent: str) -> str:
+    """`edge/{enterprise}/{site}/{area}/{agent}`; levels that `place` does not name are left out."""
+    levels = ["edge", *(named for level in _LEVELS if (named := place.get(level))), agent]
+    for level in levels:
+        if any(character in "/+#\0" for character in level):
+            raise ValueError(f"{level!r} cannot be a level of a topic: it has one of / + #")
+    return "/".join(levels)
+
+
+class JsonProfile:
+    """Encodes for everyone who reads JSON; pure."""
+
+    def __init__(self, root: str, agent: str, version: str, max_payload: int = MAX_PAYLOAD) -> None:
+        self._root = root
+        self._agent = agent
+        self._version = version
+        self._max_payload = max_payload
+
+    def will(self) -> Message:
+        """What the broker says when the agent is gone; when that will be is not known, so `t` is null."""
+        return self._status(online=False, time_ms=None, devices={})
+
+    def status(self, status: Status) -> Message:
+        """The birth, and the status from then on."""
+        more: dict[str, object] = {"backlog": dict(status.backlog), "counts": dict(status.counts)}
+        if status.journal:
+            more["journal"] = status.journal
+        time_ms = status.time // _MS
+        return self._status(online=status.online, time_ms=time_ms, devices=status.devices, **more)
+
+    def _status(
+        self, *, online: bool, time_ms: int | None, devices: Mapping[str, str], **more: object
+    ) -> Message:
+        said = {"v": VERSION, "online": online, "t": time_ms, "agent": self._agent, "version": self._version}
+        return self._retained("status", {**said, "devices": dict(devices), **more})
+
+    def samples(self, samples: Samples) -> list[Message]:
+        """One device's samples, in one message if that is not too large; none if there are none."""
+        if not len(samples.batch):
+            return []
+        topic = f"{self._root}/{samples.device}/tags"
+        said: dict[str, Any] = {
+            "v": VERSION, "seq": samples.seq, "device": samples.device, "historical": samples.historical,
+        }  # fmt: skip
+        groups = json_samples.groups(samples)
+        payload = orjson.dumps({**said, "samples": groups})
+        if len(payload) <= self._max_payload:
+            return [Message(topic, payload)]
+        frame = len(orjson.dumps({**said, "part": 10**9, "parts": 10**9, "samples": []}))
+        cut = json_samples.parts(groups, self._max_payload - frame)
+        if len(cut) == 1:
+            return [Message(topic, payload)]
+        return [
+            Message(topic, _joined({**said, "part": number, "parts": len(cut)}, encoded))
+            for number, encoded in enumerate(cut, 1)
+        ]
+
+    def state(self, change: StateChange) -> list[Message]:
+        """A machine's new state."""
+        said = {
+            "v": VERSION,
+            "machine": change.machine,
+            "state": change.state.name,
+            "reason": change.reason or None,
+            "since": change.since // _MS,
+        }
+        return [self._retained(f"{change.machine}/state", said)]
+
+    def report(self, report: Report) -> list[Message]:
+        """A machine's KPIs in one window."""
+        zone = ZoneInfo(report.window.zone)
+        said = {
+            "v": VERSION,
+            "machine": report.machine,
+            "window": _window(report.window, zone),
+            "rev": report.revision,
+            "final": report.final,
+            "as_of": _iso(report.as_of, zone),
+            "config_hash": report.config_hash,
+            **_figures(report.cell),
+            "flags": list(report.flags),
+        }
+        return [self._retained(f"{report.machine}/kpi/{report.window.kind}", said)]
+
+    def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
+        """Plant indices and device levels, as of `time_ns`."""
+        return [self._retained("digital", {"v": VERSION, "t": time_ns // _MS, **payload})]
+
+    def _retained(self, below: str, said: Mapping[str, Any]) -> Message:
+        payload = orjson.dumps(said, default=_number, option=orjson.OPT_NON_STR_KEYS)
+        return Message(f"{self._root}/{below}", payload, retain=True)
+
+
+def _joined(said: Mapping[str, Any], groups: list[bytes]) -> bytes:
+    return orjson.dumps(said)[:-1] + b',"samples":[' + b",".join(groups) + b"]}"
+
+
+def _window(window: Window, zone: ZoneInfo) -> dict[str, str]:
+    return {
+        "kind": window.kind,
+        "name": window.name,
+        "start": _iso(window.start, zone),
+        "end": _iso(window.end, zone),
+        "production_date": window.production_date.isoformat(),
+    }
+
+
+def _figures(cell: Cell) -> dict[str, dict[str, Any]]:
+    return {
+        "time_s": {name: _number(Fraction(getattr(cell, name), _SECOND)) for name in _TIMES},
+        "counts": {name: getattr(cell, name) for name in _COUNTS},
+        "ideal_s": {name: _number(getattr(cell, name)) for name in _IDEALS},
+        "kpi": {name: _number(value) for name, value in kpi.kpis(cell).items()},
+        "bounds": {name: [_number(low), _number(high)] for name, (low, high) in kpi.bounds(cell).items()},
+    }
+
+
+def _number(value: Fraction | None) -> int | float | None:
+    """A whole number as such, any other as the nearest float; undefined stays undefined."""
+    if value is None:
+        return None
+    if not isinstance(value, Fraction):
+        raise TypeError(f"{type(value).__name__} has no form in JSON")
+    return value.numerator if value.denominator == 1 else float(value)
+
+
+def _iso(time_ns: int, zone: ZoneInfo) -> str:
+    """ISO 8601 in `zone`, with its offset; microseconds only if there are any."""
+    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).astimezone(zone).isoformat()

@@ -1,0 +1,98 @@
+"""State changes and reports as journal bodies: JSON, exact (`Cell.to_dict` writes fractions as text).
+
+Numbers of enums are stored, not names; `v` is the version of the body.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final
+
+import orjson
+
+from edge_agent.core.cell import Cell
+from edge_agent.core.report import Report, StateChange, Window
+from edge_agent.core.states import MachineState
+
+VERSION: Final = 1
+
+
+def pack_state(change: StateChange) -> bytes:
+    """The body of a STATE record."""
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "machine": change.machine,
+            "state": int(change.state),
+            "reason": change.reason,
+            "since": change.since,
+        }
+    )
+
+
+def unpack_state(body: bytes) -> StateChange:
+    """What `pack_state` wrote; ValueError if it is no such thing."""
+    said = _opened(body)
+    try:
+        return StateChange(said["machine"], MachineState(said["state"]), said["reason"], said["since"])
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"not a state change: {problem!r}") from problem
+
+
+def pack_report(report: Report) -> bytes:
+    """The body of a REPORT record."""
+    window = report.window
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "machine": report.machine,
+            "window": {
+                "kind": window.kind,
+                "name": window.name,
+                "start": window.start,
+                "end": window.end,
+                "production_date": window.production_date.isoformat(),
+                "zone": window.zone,
+            },
+            "revision": report.revision,
+            "final": report.final,
+            "as_of": report.as_of,
+            "config_hash": report.config_hash,
+            "cell": report.cell.to_dict(),
+            "flags": report.flags,
+        }
+    )
+
+
+def unpack_report(body: bytes) -> Report:
+    """What `pack_report` wrote; ValueError if it is no such thing."""
+    said = _opened(body)
+    try:
+        window = said["window"]
+        return Report(
+            said["machine"],
+            Window(
+                window["kind"],
+                window["name"],
+                window["start"],
+                window["end"],
+                date.fromisoformat(window["production_date"]),
+                window["zone"],
+            ),
+            said["revision"],
+            said["final"],
+            said["as_of"],
+            said["config_hash"],
+            Cell.from_dict(said["cell"]),
+            tuple(said["flags"]),
+        )
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(f"not a report: {problem!r}") from problem
+
+
+def _opened(body: bytes) -> dict[str, Any]:
+    said = orjson.loads(body)
+    version = said.get("v") if isinstance(said, dict) else None
+    if version != VERSION:
+        raise ValueError(f"a record of version {version}, this is version {VERSION}")
+    return dict(said)

@@ -1,0 +1,222 @@
+"""The samples, the reference and the schema, with the drivers and the publisher that are shipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import edge_agent_modbus
+import edge_agent_opcua
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, TagConfig
+from edge_agent.config import Site, load, machine_specs, sample, samples, schema
+from edge_agent.config.fields import _fields, _is_model, _members, _step
+from edge_agent.north import mqtt
+from edge_agent.north.mqtt_config import MqttConfig
+
+DRIVERS = {"modbus": edge_agent_modbus.plugin, "opcua": edge_agent_opcua.plugin}
+PUBLISHERS = {"mqtt": mqtt.plugin}
+ENVIRON = MappingProxyType({"MQTT_PASSWORD": "a-password"})
+CONFIGS = Path(__file__).parents[2] / "configs"
+OURS = ["minimal", "modbus", "opcua", "two-shift-line"]
+
+
+def keys_in(tmp_path: Path, text: str) -> list[tuple[int, str, str]]:
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        load(path, DRIVERS, PUBLISHERS, ENVIRON)
+    return [(mistake.line, mistake.key, mistake.hint) for mistake in raised.value.mistakes]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_sample_loads_and_reaches_the_core(name: str) -> None:
+    site = load(CONFIGS / f"{name}.yaml", DRIVERS, PUBLISHERS, ENVIRON)
+    table = site.tag_table()
+    assert len(machine_specs(site, table)) == len(site.machines) >= 1
+    for device_id, device in site.devices.items():
+        assert list(DRIVERS[device.driver].describe(device_id, device, table.device_tags(device_id)))
+
+
+def test_the_samples_are_the_files_of_configs() -> None:
+    assert set(OURS) <= set(samples()) == {path.stem for path in CONFIGS.glob("*.yaml")}
+    assert sample("minimal") == (CONFIGS / "minimal.yaml").read_text("utf-8")
+
+
+def test_a_sample_that_does_not_exist_names_those_that_do() -> None:
+    with pytest.raises(KeyError, match="minimal"):
+        sample("../../etc/passwd")
+
+
+@pytest.mark.parametrize("plugin", DRIVERS.values(), ids=lambda plugin: str(plugin.name))
+def test_the_sample_of_every_driver_loads(tmp_path: Path, plugin: Any) -> None:
+    section = "\n".join(f"    {line}" for line in plugin.sample.splitlines())
+    path = tmp_path / "site.yaml"
+    path.write_text(f"agent: {{id: gw-01}}\ndevices:\n  device:\n{section}\n")
+    site = load(path, DRIVERS, PUBLISHERS, {"PLC_PASSWORD": "x"})
+    assert site.devices["device"].driver == plugin.name
+
+
+def test_mistakes_of_real_drivers_are_in_their_lines(tmp_path: Path) -> None:
+    text = sample("modbus").replace('"holding:0"', '"holdin:0"').replace("type: int16", "type: int15")
+    text = text.replace("poll: 10s", "pol: 10s").replace("qos", "")
+    lines = text.splitlines()
+    expected = [
+        (next(n for n, line in enumerate(lines, 1) if "holdin:0" in line), "devices.press-1.tags.state.address"),
+        (next(n for n, line in enumerate(lines, 1) if "int15" in line), "devices.press-1.tags.temp.type"),
+        (next(n for n, line in enumerate(lines, 1) if "pol: 10s" in line), "devices.meter-1.pol"),
+    ]
+    found = keys_in(tmp_path, text)
+    assert [(line, key) for line, key, _ in found] == expected
+    assert found[2][2] == "did you mean 'poll'?"
+
+
+def test_a_bad_node_id_and_a_bad_key_of_a_login_are_in_their_lines(tmp_path: Path) -> None:
+    text = sample("opcua").replace("ns=2;i=1003", "ns=2;1003").replace("# login: {user:", "login: {usr:")
+    text = text.replace("${CNC7_PASSWORD}", "${MQTT_PASSWORD}")
+    assert [key for _, key, _ in keys_in(tmp_path, text)] == [
+        "devices.cnc-7.login.usr", "devices.cnc-7.tags.bad.node",
+    ]  # fmt: skip
+
+
+def test_a_password_in_the_clear_to_another_machine_is_a_mistake_of_its_destination(tmp_path: Path) -> None:
+    text = sample("two-shift-line").replace("mqtts://", "mqtt://")
+    assert [key for _, key, _ in keys_in(tmp_path, text)] == ["publish.platform"]
+
+
+def test_an_unset_variable_is_found_before_anything_starts() -> None:
+    with pytest.raises(ConfigError, match="environment variable MQTT_PASSWORD is not set"):
+        load(CONFIGS / "two-shift-line.yaml", DRIVERS, PUBLISHERS, {})
+
+
+SAMPLE_LINES = [line for name in OURS for line in sample(name).splitlines()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_damaged_site_file_makes_loading_fail_in_another_way(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    lines = sample(data.draw(st.sampled_from(OURS))).splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        cut = data.draw(st.integers(0, len(lines[at])))
+        put = data.draw(st.sampled_from(["", "x", ": ", "[", "{", "}", " 5", "${A}", "&a", "*a", "~", "-", '"']))
+        lines[at] = lines[at][:cut] + put + data.draw(st.sampled_from(["", lines[at][cut:], lines[at][cut + 1 :]]))
+    path = tmp_path_factory.mktemp("site") / "site.yaml"
+    path.write_text("\n".join(lines))
+    try:
+        load(path, DRIVERS, PUBLISHERS, ENVIRON)
+    except ConfigError as error:
+        assert error.mistakes
+        assert all(mistake.line > 0 and mistake.file for mistake in error.mistakes)
+
+
+def tables(markdown: str) -> Iterator[tuple[str, list[str]]]:
+    """Each heading of the reference with the keys of its table."""
+    for part in re.split(r"^### ", markdown, flags=re.MULTILINE)[1:]:
+        heading, _, body = part.partition("\n")
+        yield heading.strip("`"), re.findall(r"^\| `([^`]+)` \|", body, flags=re.MULTILINE)
+
+
+def sections(model: type[BaseModel], way: str) -> Iterator[tuple[str, list[str]]]:
+    """Each section of the model, named as the reference names it, with its keys."""
+    if way:
+        yield way, list(_fields(model))
+    for name, annotation in _fields(model).items():
+        for member in _members(annotation):
+            below = f"{way}.{name}" if way else name
+            if _is_model(member):
+                yield from sections(member, below)
+                continue
+            for inner in (one for step in _step(member, name) for one in _members(step)):
+                if _is_model(inner):
+                    named = "<name>" if name in ("products", "shifts") else "<id>"
+                    yield from sections(inner, f"{below}.{named}")
+            for inner in _step(member, 0) if not isinstance(member, type) else ():
+                if _is_model(inner):
+                    yield from sections(inner, f"{below}[]")
+
+
+def documented() -> Mapping[str, list[str]]:
+    return dict(tables((CONFIGS / "README.md").read_text("utf-8")))
+
+
+def test_every_key_of_the_site_file_is_documented() -> None:
+    found = dict(sections(Site, ""))
+    assert set(found) > {"agent", "devices.<id>.tags.<id>", "calendars.<id>.shifts.<name>.breaks[]", "ring"}
+    for section, keys in found.items():
+        assert documented().get(section) == keys, f"configs/README.md, section {section}"
+
+
+def test_nothing_is_documented_that_does_not_exist() -> None:
+    assert set(documented()) == {*dict(sections(Site, "")), "publish.<id>` of type mqtt"}
+
+
+def test_every_key_of_the_mqtt_destination_is_documented() -> None:
+    keys = [key for key in _fields(MqttConfig) if key not in ("type", "profile")]
+    assert sorted(documented()["publish.<id>` of type mqtt"]) == sorted(keys)
+
+
+def test_what_every_driver_shares_is_what_the_reference_says() -> None:
+    assert documented()["devices.<id>"] == list(_fields(DeviceConfig))
+    assert documented()["devices.<id>.tags.<id>"] == list(_fields(TagConfig))
+    assert documented()["publish.<id>"] == list(_fields(PublishConfig))
+
+
+DOCUMENT = schema(DRIVERS, PUBLISHERS)
+
+
+def referred(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref":
+                yield value.removeprefix("#/$defs/")
+            else:
+                yield from referred(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from referred(item)
+
+
+def test_the_schema_is_one_json_document_with_all_it_refers_to() -> None:
+    assert orjson.loads(orjson.dumps(DOCUMENT)) == DOCUMENT
+    assert set(referred(DOCUMENT)) == set(DOCUMENT["$defs"])
+
+
+def test_the_schema_knows_every_driver_and_its_keys() -> None:
+    devices = DOCUMENT["properties"]["devices"]["additionalProperties"]
+    assert devices["properties"]["driver"]["enum"] == ["modbus", "opcua"]
+    for rule, config in zip(devices["allOf"], (plugin.config for plugin in DRIVERS.values()), strict=True):
+        section = DOCUMENT["$defs"][rule["then"]["$ref"].removeprefix("#/$defs/")]
+        assert set(section["properties"]) == set(_fields(config))
+        assert section["properties"]["driver"]["const"] == rule["if"]["properties"]["driver"]["const"]
+        assert section["additionalProperties"] is False
+
+
+def test_the_schema_says_durations_as_they_are_written() -> None:
+    micro_stop = DOCUMENT["$defs"]["MachineModel"]["properties"]["micro_stop"]
+    assert micro_stop["type"] == "string"
+    assert re.fullmatch(micro_stop["pattern"], "300s")
+    assert "default" not in micro_stop
+    assert "5min" in micro_stop["description"]
+    assert "default" in DOCUMENT["$defs"]["StateModel"]["properties"]
+
+
+def test_every_key_of_ours_is_described_in_the_schema() -> None:
+    ours = [name for name in DOCUMENT["$defs"] if name.endswith("Model")]
+    bare = [
+        f"{name}.{key}"
+        for name in ours
+        for key, value in DOCUMENT["$defs"][name]["properties"].items()
+        if not value.get("description")
+    ]
+    assert bare == []

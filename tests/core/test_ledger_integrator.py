@@ -1,0 +1,415 @@
+"""The ledger against an integrator that looks at every tick of time on its own.
+
+The integrator shares no code and no idea with the ledger: it paints time tick by tick, judges stops
+and gaps by walking over the painting, and sums what a window covers. Slow, plain and easy to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_agent.core import kpi
+from edge_agent.core.calendar import CalendarKind, CalendarSpan, FixedCalendar
+from edge_agent.core.cell import Cell
+from edge_agent.core.ledger import Ledger, Policy
+from edge_agent.core.states import MachineState
+
+TICK = 600_000_000_000      # ns; a story spans twenty hours, so that the ledger settles parts of it
+TICKS = 120
+SECOND = 1_000_000_000
+EPOCH = 1_700_000_000_000_000_000
+
+State = tuple[int, str, str, bool | None]
+Job = tuple[int, str, Fraction | None]
+Count = tuple[int, str, int, int, int, int | None]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything that happened to a machine; times in ticks."""
+
+    calendar: list[tuple[int, int, str]]
+    states: list[State]
+    jobs: list[Job]
+    counts: list[Count]
+    micro: int
+    unknown: str
+    outside: str
+    hold_max: int | None
+
+    def facts(self) -> list[Callable[[Ledger], None]]:
+        """Each fact as something to be told to a ledger."""
+        told: list[Callable[[Ledger], None]] = []
+        for t, state, reason, order in self.states:
+            told.append(lambda led, a=(ns(t), MachineState[state], reason, order): led.state(*a))  # type: ignore[misc]
+        for t, product, ideal in self.jobs:
+            told.append(lambda led, a=(ns(t), product, ideal): led.job(*a))  # type: ignore[misc]
+        for t, source, total, scrap, rework, since in self.counts:
+            args = (ns(t), source, total, scrap, rework, None if since is None else ns(since))
+            told.append(lambda led, a=args: led.count(*a))  # type: ignore[misc]
+        return told
+
+    def ledger(self, facts: list[Callable[[Ledger], None]] | None = None) -> Ledger:
+        spans = [CalendarSpan(ns(a), ns(b), CalendarKind(kind)) for a, b, kind in self.calendar]
+        hold_max = None if self.hold_max is None else self.hold_max * TICK
+        policy = Policy(self.micro * TICK, self.unknown, self.outside, hold_max)  # type: ignore[arg-type]
+        ledger = Ledger(FixedCalendar(spans), policy)
+        for tell in self.facts() if facts is None else facts:
+            tell(ledger)
+        return ledger
+
+
+def ns(tick: int) -> int:
+    return EPOCH + tick * TICK
+
+
+# -- the integrator ----------------------------------------------------------------------------
+
+
+class Integrator:
+    """Paints a story, as known at `as_of`, into one cell a tick."""
+
+    def __init__(self, story: Story, as_of: int | None = None) -> None:
+        self.story = story
+        bounds = [x for a, b, _ in story.calendar for x in (a, b)] or [0]
+        self.last = max(bounds) if as_of is None else as_of
+        known = [s for s in story.states if as_of is None or s[0] <= as_of]
+        self.events = sorted({s[0] for s in known})
+        self.kind = [self.kind_at(x) for x in range(TICKS)]
+        self.raw = [self.state_at(x, known) for x in range(TICKS)]
+        # An order that begins later than as_of cannot be seen before it.
+        self.order = [self.order_at(x, known) for x in range(TICKS)]
+        self.counts = {}
+        for count in story.counts:
+            if as_of is None or count[0] <= as_of:
+                key = count[:2]
+                since = count[0] if count[5] is None else count[5]
+                row = (*count[2:5], since)
+                self.counts[key] = max(row, self.counts.get(key, row))
+        self.state = self.effective()
+        self.cells = [self.tick(x) for x in range(TICKS)]
+        self.add_pieces()
+        self.add_stops()
+
+    def kind_at(self, x: int) -> str:
+        kinds = {kind for a, b, kind in self.story.calendar if a <= x < b}
+        return "PLANNED_DOWN" if "PLANNED_DOWN" in kinds else "BUSY" if "BUSY" in kinds else "NON_SCHEDULED"
+
+    def state_at(self, x: int, known: list[State]) -> tuple[str, str]:
+        times = [s[0] for s in known if s[0] <= x]
+        if not times:
+            return "UNKNOWN", ""
+        rank = ["OFF", "IDLE", "SETUP", "RUN", "FAULT", "MAINT", "UNKNOWN"]
+        there = [s for s in known if s[0] == max(times)]
+        winner = max(there, key=lambda s: (rank.index(s[1]), s[2]))
+        return winner[1], winner[2]
+
+    def order_at(self, x: int, known: list[State]) -> bool:
+        said = [(s[0], s[3]) for s in known if s[0] <= x and s[3] is not None]
+        return max(said)[1] is not False if said else True
+
+    def stretches(self, painted: list[Any]) -> list[tuple[int, int]]:
+        cuts = [0, *(x for x in range(1, TICKS) if painted[x] != painted[x - 1]), TICKS]
+        return list(pairwise(cuts))
+
+    def effective(self) -> list[tuple[str, str]]:
+        state = list(self.raw)
+        for a, b in self.stretches([s == "UNKNOWN" for s, _ in self.raw]):
+            if self.raw[a][0] != "UNKNOWN" or a == 0 or self.story.unknown != "hold":
+                continue
+            end = b if any(e == b for e in self.events) else self.last
+            if self.story.hold_max is None or end - a <= self.story.hold_max:
+                for x in range(a, b):
+                    state[x] = state[a - 1]
+        return state
+
+    def busy(self, a: int, b: int) -> int:
+        return sum(self.kind[x] == "BUSY" for x in range(max(a, 0), min(b, TICKS, self.last)))
+
+    def tick(self, x: int) -> dict[str, Any]:
+        kind, (state, reason), order = self.kind[x], self.state[x], self.order[x]
+        cell: dict[str, Any] = {"ct": TICK}
+
+        def add(*names: str) -> dict[str, Any]:
+            return {**cell, **dict.fromkeys(names, TICK)}
+
+        unknown = self.raw[x][0] == "UNKNOWN"
+        if kind != "BUSY":
+            if state == "RUN" and self.story.outside == "promote":
+                return add("apt", "promoted", *(["held"] if unknown else []))
+            if kind == "NON_SCHEDULED":
+                return add("nst")
+            return add("pdot", "pmt") if state == "MAINT" else add("pdot")
+        if unknown:
+            cell["unk_raw"] = TICK
+        if state == "UNKNOWN":
+            by_policy = {"exclude": ("unk", "excluded"), "down": ("adet_other",)}
+            return add(*by_policy.get(self.story.unknown, ("unk",)))
+        if state == "RUN":
+            return add("apt", "held") if unknown else add("apt")
+        if state == "SETUP":
+            return add("aust", "trial") if reason == "TRIAL" else add("aust")
+        if state == "MAINT":
+            return add("maint", "pmt" if reason == "preventive" else "cmt")
+        if state in ("IDLE", "FAULT") and order and self.is_micro(x):
+            return add("micro")
+        if state == "FAULT":
+            return add("adet_fault", "cmt")
+        return add("adet_other") if order else add("adot")
+
+    def stop_around(self, x: int) -> tuple[int, int]:
+        a = b = x
+        while a > 0 and self.state[a - 1][0] in ("IDLE", "FAULT"):
+            a -= 1
+        while b < TICKS and self.state[b][0] in ("IDLE", "FAULT"):
+            b += 1
+        return a, b
+
+    def is_micro(self, x: int) -> bool:
+        return self.busy(*self.stop_around(x)) <= self.story.micro
+
+    def add(self, x: int, name: str, amount: Any) -> None:
+        self.cells[x][name] = self.cells[x].get(name, 0) + amount
+
+    def add_pieces(self) -> None:
+        """Pieces belong to the tick that ends at their time."""
+        proof: dict[int, Fraction] = {}
+        for (t, _), (total, scrap, rework, since) in self.counts.items():
+            for x, made in self.shares(t, since, (total, scrap, rework)).items():
+                if not self.counted(x):
+                    continue
+                jobs = [j for j in self.story.jobs if j[0] < x + 1]
+                job = max(jobs, key=lambda j: (j[0], j[1], j[2] is not None, j[2] or 0)) if jobs else None
+                good = made[0] - made[1] - made[2]
+                for name, n in zip(("pq", "sq", "rq", "gq"), (*made, good), strict=True):
+                    self.add(x, name, n)
+                if job is None or job[2] is None:
+                    self.add(x, "unrated", made[0])
+                    continue
+                self.add(x, "ipt", job[2] * made[0])
+                self.add(x, "igt", job[2] * good)
+                if self.raw[x][0] == "UNKNOWN":
+                    self.add(x, "igt_gap", job[2] * good)
+                    proof[x] = proof.get(x, Fraction(0)) + job[2] * made[0]
+        for a, b in self.stretches([s == "UNKNOWN" for s, _ in self.raw]):
+            credited = self.raw[a][0] == "UNKNOWN" and self.state[a][0] == "UNKNOWN"
+            if credited and self.story.unknown in ("bridge", "hold"):
+                self.credit(a, b, sum((proof.get(x, Fraction(0)) for x in range(a, b)), Fraction(0)))
+
+    def shares(self, t: int, since: int, made: tuple[int, int, int]) -> dict[int, tuple[int, ...]]:
+        ticks = [x for x in range(max(since, 0), t) if self.kind[x] == "BUSY"]
+        if since >= t or not ticks:
+            return {t - 1: made} if t > 0 else {}
+        found, before = {}, (0, 0, 0)
+        for at, x in enumerate(ticks, start=1):
+            upto = tuple(int((Fraction(n * at, len(ticks)) + Fraction(1, 2)).__floor__()) for n in made)
+            found[x] = tuple(n - m for n, m in zip(upto, before, strict=True))
+            before = upto
+        return found
+
+    def counted(self, x: int) -> bool:
+        if self.story.outside == "exclude" and self.kind[x] != "BUSY":
+            return False
+        return not (self.story.unknown == "exclude" and self.raw[x][0] == "UNKNOWN")
+
+    def credit(self, a: int, b: int, ideal: Fraction) -> None:
+        end = b if any(e == b for e in self.events) else min(b, self.last)
+        ticks = [x for x in range(a, end) if self.kind[x] == "BUSY"]
+        proven = min(len(ticks) * TICK, int(max(ideal, Fraction(0)) * SECOND))
+        for at, x in enumerate(ticks, start=1):
+            self.add(x, "credited", proven * at // len(ticks) - proven * (at - 1) // len(ticks))
+
+    def add_stops(self) -> None:
+        x = 0
+        while x < TICKS:
+            if self.state[x][0] not in ("IDLE", "FAULT"):
+                x += 1
+                continue
+            a, b = self.stop_around(x)
+            self.add_stop(a, b)
+            x = b
+
+    def add_stop(self, a: int, b: int) -> None:
+        end = min(b, self.last) if b == TICKS or b not in self.events else b
+        busy = [x for x in range(a, end) if self.kind[x] == "BUSY"]
+        if busy and busy[0] < TICKS:
+            micro = len(busy) <= self.story.micro
+            if micro and self.order[busy[0]]:
+                self.add(busy[0], "n_micro", 1)
+            elif self.order[busy[0]] or self.state[busy[0]][0] == "FAULT":
+                self.add(busy[0], "n_stop", 1)
+        faults = self.stretches([s == "FAULT" for s, _ in self.state])
+        for c, d in {(max(c, a), min(d, b)) for c, d in faults if self.state[c][0] == "FAULT" and c < b and d > a}:
+            down = [x for x in busy if c <= x < d]
+            if not down or (self.order[down[0]] and len(busy) <= self.story.micro):
+                continue
+            self.add(down[0], "fe", 1)
+            if d < TICKS or d in self.events:
+                self.add(d - 1, "n_ttr_closed", 1)
+                self.add(d - 1, "ttr_sum", len(down) * TICK)
+
+    def window(self, a: int, b: int) -> Cell:
+        return sum((Cell(**self.cells[x]) for x in range(a, b)), Cell())
+
+
+# -- stories -----------------------------------------------------------------------------------
+
+ticks = st.integers(0, TICKS - 1)
+states = st.tuples(
+    ticks,
+    st.sampled_from([state.name for state in MachineState]),
+    st.sampled_from(["", "", "TRIAL", "preventive"]),
+    st.sampled_from([None, None, True, False]),
+)
+calendars = st.lists(
+    st.tuples(st.integers(0, TICKS), st.integers(1, 60), st.sampled_from(["BUSY", "BUSY", "PLANNED_DOWN"])).map(
+        lambda s: (s[0], min(s[0] + s[1], TICKS), s[2])
+    ).filter(lambda s: s[0] < s[1]),
+    min_size=1, max_size=6,
+)
+ideals = st.sampled_from([Fraction(7), Fraction(333, 10), Fraction(90), Fraction(1000, 3), None])
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> Count:
+    t = draw(st.integers(1, TICKS - 1))
+    total, scrap, rework = draw(st.tuples(st.integers(0, 40), st.integers(-3, 9), st.integers(0, 3)))
+    since = draw(st.none() | st.integers(max(0, t - 30), t))
+    return t, draw(st.sampled_from("ab")), total, scrap, rework, since
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    story = Story(
+        calendar=draw(calendars),
+        states=draw(st.lists(states, max_size=25)),
+        jobs=draw(st.lists(st.tuples(ticks, st.sampled_from("pq"), ideals), max_size=4)),
+        counts=draw(st.lists(counts(), max_size=12)),
+        micro=draw(st.integers(0, 6)),
+        unknown=draw(st.sampled_from(["bridge", "exclude", "down", "hold"])),
+        outside=draw(st.sampled_from(["promote", "exclude"])),
+        hold_max=draw(st.none() | st.integers(0, 10)),
+    )
+    return story
+
+
+windows = st.tuples(st.integers(0, TICKS), st.integers(0, TICKS)).map(sorted).map(tuple)
+slow = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@slow
+@given(stories(), windows)
+def test_a_window_is_the_sum_of_its_ticks(story: Story, window: tuple[int, int]) -> None:
+    a, b = window
+    assert story.ledger().cell(ns(a), ns(b)) == Integrator(story).window(a, b)
+
+
+@slow
+@given(stories(), windows, st.integers(0, TICKS))
+def test_a_window_is_the_sum_of_its_ticks_as_of_any_instant(
+    story: Story, window: tuple[int, int], as_of: int
+) -> None:
+    a, b = window
+    expected = Integrator(story, as_of).window(a, min(b, as_of)) if a < as_of else Cell()
+    assert story.ledger().cell(ns(a), ns(b), ns(as_of)) == expected
+
+
+@slow
+@given(stories(), st.data())
+def test_asking_along_the_way_changes_no_answer(story: Story, data: st.DataObject) -> None:
+    """Late, shuffled and repeated facts, with questions in between: each answer is that of a fresh ledger."""
+    facts = story.facts()
+    told = data.draw(st.permutations(facts)) + data.draw(st.lists(st.sampled_from(facts), max_size=5) if facts else st.just([]))
+    live = story.ledger([])
+    starts = data.draw(st.lists(ticks, min_size=1, max_size=3))
+    for at, tell in enumerate(told, start=1):
+        tell(live)
+        if data.draw(st.booleans()):
+            start, end = ns(data.draw(st.sampled_from(starts))), ns(data.draw(ticks))
+            as_of = data.draw(st.none() | st.integers(0, TICKS).map(ns))
+            assert live.cell(start, end, as_of) == story.ledger(told[:at]).cell(start, end, as_of)
+    assert live.cell(ns(0), ns(TICKS)) == Integrator(story).window(0, TICKS)
+
+
+@slow
+@given(stories(), windows, st.lists(st.integers(0, TICKS * TICK), max_size=4), st.none() | ticks)
+def test_cutting_a_window_anywhere_changes_nothing(
+    story: Story, window: tuple[int, int], cuts: list[int], as_of: int | None
+) -> None:
+    ledger, (a, b) = story.ledger(), window
+    known = None if as_of is None else ns(as_of)
+    bounds = [ns(a), *sorted(EPOCH + cut for cut in cuts if ns(a) < EPOCH + cut < ns(b)), ns(b)]
+    parts = [ledger.cell(low, high, known) for low, high in pairwise(bounds)]
+    assert sum(parts, Cell()) == story.ledger().cell(ns(a), ns(b), known)
+
+
+@slow
+@given(stories(), windows, ticks)
+def test_forgetting_and_restoring_changes_no_later_window(story: Story, window: tuple[int, int], before: int) -> None:
+    ledger, (a, b) = story.ledger(), window
+    expected = story.ledger().cell(ns(a), ns(b))
+    ledger.prune(ns(min(before, a)))
+    other = story.ledger([])
+    other.restore(ledger.snapshot())
+    assert ledger.cell(ns(a), ns(b)) == other.cell(ns(a), ns(b)) == expected
+    for tell in story.facts():
+        tell(other)
+    assert other.cell(ns(a), ns(b)) == expected
+
+
+@slow
+@given(stories(), windows)
+def test_the_books_always_balance(story: Story, window: tuple[int, int]) -> None:
+    cell = story.ledger().cell(ns(window[0]), ns(window[1]))
+    assert cell.ct == (window[1] - window[0]) * TICK == cell.nst + cell.pdot + cell.pbt + cell.excluded
+    assert sum(kpi.waterfall(cell).values()) == Fraction(cell.pbt, SECOND)
+    assert 0 <= cell.credited <= cell.unk
+    assert Cell.from_dict(cell.to_dict()) == cell
+    values = kpi.kpis(cell)
+    if cell.igt >= 0 and values["nee"] is not None and values["oee"] is not None:
+        assert values["nee"] >= values["oee"]
+    ordered = [values[name] for name in ("teep", "ooe", "oee")]
+    if not cell.promoted and not cell.excluded and cell.igt >= 0 and None not in ordered:
+        assert ordered == sorted(ordered)   # type: ignore[type-var]
+
+
+@slow
+@given(stories(), st.integers(0, 20))
+def test_the_micro_stop_threshold_moves_no_oee(story: Story, micro: int) -> None:
+    one, other = story, Story(**{**vars(story), "micro": micro})
+    a, b = (kpi.kpis(s.ledger().cell(ns(0), ns(TICKS)))["oee"] for s in (one, other))
+    assert a == b
+
+
+@slow
+@given(stories(), windows)
+def test_spans_tile_time(story: Story, window: tuple[int, int]) -> None:
+    a, b = window
+    spans = story.ledger().spans(ns(a), ns(b))
+    bounds = [ns(a), *(span.end for span in spans)]
+    assert [span.start for span in spans] == bounds[:-1]
+    assert bounds[-1] == ns(b)
+    assert all(x[2:] != y[2:] for x, y in pairwise(spans))
+
+
+@pytest.mark.parametrize("k", [3, 7])
+def test_scaling_time_and_ideal_cycle_leaves_the_ratios(k: int) -> None:
+    def ratios(scale: int) -> dict[str, Fraction | None]:
+        spans = [CalendarSpan(0, 100 * scale * SECOND, CalendarKind.BUSY)]
+        ledger = Ledger(FixedCalendar(spans), Policy(micro_stop_ns=5 * scale * SECOND))
+        for t, state in ((0, "RUN"), (20, "IDLE"), (24, "RUN"), (40, "FAULT"), (60, "UNKNOWN"), (80, "RUN")):
+            ledger.state(t * scale * SECOND, MachineState[state])
+        ledger.job(0, "p", Fraction(3 * scale))
+        ledger.count(70 * scale * SECOND, "a", 4)
+        ledger.count(90 * scale * SECOND, "a", 14, 3)
+        return kpi.kpis(ledger.cell(0, 100 * scale * SECOND))
+
+    assert ratios(1) == ratios(k)
