@@ -26,7 +26,7 @@ from edge_agent.core.report import Status
 from edge_agent.encode import columns, records
 from edge_agent.encode.json_profile import root_topic
 from edge_agent.health import Count, Health
-from edge_agent.journal import Journal, RecordKind
+from edge_agent.journal import Alive, Journal, RecordKind
 from edge_agent.north.follow import Follower, Profile
 from edge_agent.south.reader import Reader
 from edge_agent.supervise import until
@@ -48,6 +48,7 @@ class Parts:
     site: Site
     engine: Engine
     journal: Journal
+    alive: Alive
     readers: list[Reader]
     followers: list[Follower]
     health: Health
@@ -113,9 +114,10 @@ async def build(
         max_age_ns=site.journal.max_age,
         clock=clock,
         checkpoint=engine.checkpoint,
-        **({} if site.journal.segment is None else {"segment_bytes": site.journal.segment}),
+        segment_bytes=site.journal.segment,
     )
-    parts = Parts(site, engine, journal, [], [], Health(), clock)
+    alive = Alive(Path(site.agent.data_dir) / "alive")
+    parts = Parts(site, engine, journal, alive, [], [], Health(), clock)
     await _take_up(parts)
     parts.readers = [
         Reader(
@@ -150,10 +152,11 @@ async def _take_up(parts: Parts) -> None:
             parts.engine.replay(orjson.loads(record.body))
         elif record.kind == RecordKind.REPORT:
             parts.engine.settle(records.unpack_report(record.body))
+    now = parts.clock()
     if ended:
-        away = (parts.clock() - ended) / 1e9
-        log.info("took up where the journal ends, %.1f s ago", away)
-        parts.engine.was_away(ended)
+        ended = await parts.journal.in_thread(parts.alive.read, ended, now)
+        log.info("took up where the journal ends, %.1f s ago", (now - ended) / 1e9)
+    parts.engine.begin(now, ended)
 
 
 async def run(parts: Parts, stop: asyncio.Event) -> None:
@@ -190,10 +193,13 @@ async def keep_journalling(parts: Parts) -> None:
     said = loop.time()
     while True:
         await asyncio.sleep(period)
+        now = parts.clock()
         alive = loop.time() - said >= ALIVE_EVERY_S
         if put_aside(parts, alive=alive):
             said = loop.time()
             await parts.journal.flush()
+        if not parts.journal.failing:
+            await parts.journal.in_thread(parts.alive.write, now)
 
 
 def put_aside(parts: Parts, *, alive: bool) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Final
+from itertools import accumulate, groupby
+from typing import Final, TypeGuard
 
 import numpy as np
 
-from edge_agent.api import Batch, Bytes, Floats, Int32s, Reason, Vocabulary, bad, row
+from edge_agent.api import GOOD, Batch, Bytes, Floats, Int32s, Reason, Vocabulary, bad, row
 from edge_agent_modbus.decode import Decoder
 from edge_agent_modbus.plan import Block, block_of, halves
 
@@ -51,11 +51,18 @@ class Scan:
     def __init__(self, group: Group, ask: Ask) -> None:
         self._group = group
         self._ask = ask
-        self._refused: set[int] = set()
         self._use(group.blocks)
 
     async def ask(self) -> list[Answer]:
-        """The answers to the group's blocks, in their order, once refused tags are set aside."""
+        """The answers to the group's blocks, in their order, once refused tags are set aside.
+
+        A device that refuses all of them is asked for one each time: it may only be in the middle
+        of something, and a line on which nothing is asked is never seen to break.
+        """
+        if not self._blocks:
+            if await self._ask(block_of(self._group.blocks[0].fields[:1])) in REFUSALS:
+                return []
+            self._use(self._group.blocks)
         answers = [await self._ask(block) for block in self._blocks]
         if not any(answer in REFUSALS for answer in answers):
             return answers
@@ -67,12 +74,11 @@ class Scan:
 
     def batch(self, time_ns: int, answers: Sequence[Answer]) -> Batch:
         """The group's row from what `ask` has returned."""
-        good = [answer for answer in answers if isinstance(answer, bytes)]
         quality = self._quality.copy()
-        if len(good) == len(answers):
-            values = self._decoder.decode(b"".join(good))
+        if _all_bytes(answers):
+            values = self._decoder.decode(b"".join(answers))
         else:
-            values = self._partly(answers, b"".join(good), quality)
+            values = self._partly(answers, quality)
         for slot in self._group.vocabularies:
             if values[slot] != values[slot] and quality[slot] == 0:
                 quality[slot] = _UNMAPPED
@@ -82,13 +88,13 @@ class Scan:
         self._blocks = tuple(blocks)
         self._decoder = self._partial = self._decoder_of(self._blocks)
         self._answering = self._blocks
-        self._quality: Bytes = np.zeros(len(self._group.tags), np.uint8)
-        self._quality[sorted(self._refused)] = _REFUSED
+        self._quality: Bytes = np.full(len(self._group.tags), _REFUSED, np.uint8)
+        self._quality[[field.slot for block in blocks for field in block.fields]] = GOOD
 
     def _decoder_of(self, blocks: Sequence[Block]) -> Decoder:
         return Decoder(blocks, len(self._group.tags), self._group.vocabularies)
 
-    def _partly(self, answers: Sequence[Answer], data: bytes, quality: Bytes) -> Floats:
+    def _partly(self, answers: Sequence[Answer], quality: Bytes) -> Floats:
         """The row of those blocks that were answered; marks the others in `quality`."""
         asked = list(zip(self._blocks, answers, strict=True))
         answering = tuple(block for block, answer in asked if isinstance(answer, bytes))
@@ -98,13 +104,13 @@ class Scan:
             if not isinstance(answer, bytes):
                 mark = _REFUSED if answer == ILLEGAL_FUNCTION else _DEVICE
                 quality[[field.slot for field in block.fields]] = mark
-        return self._partial.decode(data)
+        return self._partial.decode(b"".join(answer for answer in answers if isinstance(answer, bytes)))
 
     async def _around_holes(self, block: Block) -> list[tuple[Block, Answer]]:
         """The largest parts of a refused block that are answered, with their answers."""
         parts = await self._narrow(block)
         found: list[tuple[Block, Answer]] = []
-        for run in self._runs(block, parts):
+        for run in _runs(block, parts):
             whole = block_of([field for part, _ in run for field in part.fields])
             if len(run) > 1 and len(whole.fields) < len(block.fields):
                 answer = await self._ask(whole)
@@ -115,20 +121,22 @@ class Scan:
         return found
 
     async def _narrow(self, block: Block) -> list[tuple[Block, Answer]]:
-        """Halve a refused block until what is refused is single places, which are remembered."""
-        parts = halves(block)
-        if not parts:
-            self._refused.update(field.slot for field in block.fields)
-            return []
+        """What is answered of a refused block, halved until what is refused is single places."""
         found: list[tuple[Block, Answer]] = []
-        for part in parts:
+        for part in halves(block):
             answer = await self._ask(part)
             found += await self._narrow(part) if answer in REFUSALS else [(part, answer)]
         return found
 
-    def _runs(self, block: Block, parts: list[tuple[Block, Answer]]) -> list[list[tuple[Block, Answer]]]:
-        """`parts` put together where no hole lies between them."""
-        refused = [field.slot in self._refused for field in block.fields]
-        slots = [field.slot for field in block.fields]
-        runs = groupby(parts, key=lambda part: sum(refused[: slots.index(part[0].fields[0].slot)]))
-        return [list(run) for _, run in runs]
+
+def _runs(block: Block, parts: list[tuple[Block, Answer]]) -> list[list[tuple[Block, Answer]]]:
+    """`parts` of `block` put together where no hole lies between them."""
+    slots = [field.slot for field in block.fields]
+    answered = {field.slot for part, _ in parts for field in part.fields}
+    holes = list(accumulate((slot not in answered for slot in slots), initial=0))
+    runs = groupby(parts, key=lambda part: holes[slots.index(part[0].fields[0].slot)])
+    return [list(run) for _, run in runs]
+
+
+def _all_bytes(answers: Sequence[Answer]) -> TypeGuard[Sequence[bytes]]:
+    return all(type(answer) is bytes for answer in answers)

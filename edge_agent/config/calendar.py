@@ -22,7 +22,7 @@ _DAY_S: Final = 86_400
 _WEEK_S: Final = 7 * _DAY_S
 _WALL: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?")
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
 
 
 def _wall_time(value: object) -> time:

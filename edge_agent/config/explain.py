@@ -27,7 +27,7 @@ NOT_YET: Final[Mapping[Key, frozenset[str]]] = {
 """Keys of the site file that are known and not built; those in place of others excuse their absence."""
 
 NOT_AVAILABLE: Final = "is not available in this version"
-_SECRET_KEYS: Final = re.compile("password|passphrase|token|secret|pin")
+_SECRET_KEYS: Final = re.compile("password|passphrase|token|secret|^pin$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,9 @@ def _explain_one(details: ErrorDetails, model: type[BaseModel], at: Key, source:
     key, missing = _locate(details, at, source.document.data)
     kind = details["type"]
     context = details.get("ctx", {})
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        key = (*key, str(context["discriminator"]).strip("'"))
+        missing = Found(key, "is missing", role="missing") if kind == "union_tag_not_found" else None
     if kind == FINDINGS:
         for finding in context["findings"]:
             yield _ours(finding, key, source)

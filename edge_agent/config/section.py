@@ -27,7 +27,7 @@ def validate(
 ) -> tuple[M | None, list[Found]]:
     """The model of the section at `at` of the whole file's `data`, or None and what is wrong with it."""
     wrong: set[Key] = {key for key in source.secrets.failed if key[: len(at)] == at}
-    data = copy.deepcopy(data)
+    data = _section(data, at)
     for key in wrong:
         _take_out(data, key, at)
     found: dict[tuple[Key, str], Found] = {}
@@ -49,6 +49,14 @@ def validate(
         if not _take_out_all(data, at, now, wrong):
             break
     return None, list(found.values())
+
+
+def _section(data: Any, at: Key) -> Any:
+    """The way to the section with nothing beside it, and a copy of the section to cut pieces out of."""
+    section = copy.deepcopy(value_at(data, at))
+    for part in reversed(at):
+        section = {part: section}
+    return section
 
 
 def _read_put_in(data: Any, found: list[Found], source: Source) -> bool:

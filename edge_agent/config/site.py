@@ -70,8 +70,8 @@ class JournalModel(StrictModel):
     """oldest records go first past this age; default 30d"""
     flush: PositiveDuration = 1_000_000_000
     """what a power cut may cost; longer spares the flash; default 1s"""
-    segment: PositiveSize | None = None
-    """size of one file; default as the journal sees fit"""
+    segment: PositiveSize = 16_000_000
+    """size of one of its files, the smallest piece it can delete; default 16MB"""
 
 
 class KpiModel(StrictModel):
@@ -142,8 +142,10 @@ class Site(StrictModel):
     def counter(self, machine: str, source: str) -> Counter:
         """A fresh counter for one of the machine's counts (total, good, scrap, rework)."""
         model = self.machines[machine]
-        bits = model.counter.bits or self.tag_config(model.counts.tags()[source]).bits() or BITS
-        return Counter(bits, model.max_rate(), model.counter.jitter)
+        tag = self.tag_config(model.counts.tags()[source])
+        # A scaled counter wraps at no power of two; its wrap is then taken for a reset.
+        own = None if (tag.scale, tag.offset) != (1, 0) else tag.bits() or BITS
+        return Counter(model.counter.bits or own, model.max_rate(), model.counter.jitter)
 
     def config_hash(self, machine: str) -> str:
         """12 hex digits of everything that moves the machine's KPIs; equal where they may be compared."""

@@ -133,7 +133,6 @@ class Engine:
         oldest = now
         made: list[Report] = []
         for kind in self._windows:
-            # A machine that was never seen before starts its first windows now.
             settled = max(machine.settled.setdefault(kind, now), now - OLDEST_WINDOW_NS)
             for window in self.windows(machine, kind, settled, now + 1):
                 if window.end <= settled:
@@ -191,8 +190,14 @@ class Engine:
             kind = report.window.kind
             machine.settled[kind] = max(machine.settled.get(kind, 0), report.window.end)
 
-    def was_away(self, since: int) -> None:
-        """The agent did not run from `since` until now."""
+    def begin(self, now: int, ended: int = 0) -> None:
+        """Begin to work at `now`; the agent's last life, if it had one, ended at `ended`.
+
+        Machines with a past know nothing of the time between; machines without one have their first
+        windows from now on.
+        """
         for machine in self.machines.values():
-            if machine.settled:
-                machine.was_away(since)
+            if ended and machine.current.since:
+                machine.was_away(ended)
+            for kind in self._windows:
+                machine.settled.setdefault(kind, now)

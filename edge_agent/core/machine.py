@@ -187,7 +187,6 @@ class Machine:
         return {
             "machine": self.spec.id,
             "ledger": self.ledger.snapshot(),
-            "settled": dict(self.settled),
             "now": self._position(),
         }
 
@@ -198,6 +197,7 @@ class Machine:
             "gaps": dict(self._gap_since),
             "product": self._product,
             "order": self._order,
+            "settled": dict(self.settled),
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
@@ -205,7 +205,6 @@ class Machine:
         self.ledger.restore(snapshot["ledger"])
         if self.spec.ideal is not None:
             self.ledger.job(0, "", self.spec.ideal)
-        self.settled = dict(snapshot["settled"])
         self._take_position(snapshot["now"])
 
     def replay(self, events: Mapping[str, Any]) -> None:
@@ -222,6 +221,7 @@ class Machine:
                 self._counters[source].restore(snapshot)
         self._gap_since = dict(now["gaps"])
         self._product, self._order = now["product"], now["order"]
+        self.settled = dict(now["settled"])
 
     def was_away(self, since: int) -> None:
         """The agent did not run from `since` on: nothing is known until the next sample."""

@@ -105,7 +105,7 @@ class Pieces:
         Proven is the ideal time of the pieces that came out of the whole gap, at most the gap's busy
         time; it is spread evenly over that, rounding the running sum, so any cut adds up.
         """
-        ideal = self._made(gap.from_, gap.until).ipt
+        ideal = self._made(*self._whole(gap)).ipt
         if ideal <= 0:
             return 0
         busy = self._calendar.busy(gap.from_, gap.until)
@@ -116,6 +116,12 @@ class Pieces:
         before = self._calendar.busy(gap.from_, low)
         after = before + self._calendar.busy(low, high)
         return proven * after // busy - proven * before // busy
+
+    def _whole(self, gap: Run) -> Interval:
+        """Where a gap's pieces are reported: a gap without beginning or end has all before or after it."""
+        first, last = self._counts.extent() or (gap.from_, gap.until)
+        start = gap.from_ if gap.opened else min(gap.from_, first - 1)
+        return start, gap.until if gap.closed or self._as_of is not None else max(gap.until, last)
 
 
 def _remaining(start: int, end: int, without: Sequence[Interval]) -> Iterator[Interval]:

@@ -42,8 +42,8 @@ class Run(NamedTuple):
     """A stretch of one state, whole as far as it is known, whatever window is looked at.
 
     `state` is the state that counts, `raw` what was reported: they differ where a gap is bridged by
-    holding the last state. `closed` tells that another event ended it. `from_` and `until` are where
-    it is judged: the same as `start` and `end` except where the run has no beginning or no end.
+    holding the last state. `opened` and `closed` tell whether events began and ended it. `from_` and
+    `until` are where it is judged: `start` and `end` except where it has no beginning or no end.
     """
 
     start: int
@@ -51,6 +51,7 @@ class Run(NamedTuple):
     state: MachineState
     reason: str
     raw: MachineState
+    opened: bool
     closed: bool
     from_: int
     until: int
@@ -108,7 +109,8 @@ class Timeline:
             if told.state is not UNKNOWN:
                 held = told
             counts = held if held is not None and self._is_held(told, until - from_) else told
-            found.append(Run(begin, finish, counts.state, counts.reason, told.state, closed, from_, until))
+            state, reason = counts.state, counts.reason
+            found.append(Run(begin, finish, state, reason, told.state, at >= 0, closed, from_, until))
             at = following
         return found
 

@@ -5,6 +5,7 @@ Start reading at `log.py`: what is promised and how it works.
 
 from __future__ import annotations
 
+from edge_agent.journal.alive import Alive
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.folder import FolderUnusable
 from edge_agent.journal.log import Journal
@@ -12,6 +13,6 @@ from edge_agent.journal.record import Record, RecordKind
 from edge_agent.journal.survey import CursorFacts, FolderFacts, SegmentFacts, records, stat, verify
 
 __all__ = [
-    "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal", "Record", "RecordKind",
+    "Alive", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal", "Record", "RecordKind",
     "SegmentFacts", "records", "stat", "verify",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -83,7 +83,7 @@ def records(folder: Path, kinds: Collection[int] | None = None, start_ns: int = 
     """Every intact record of the agent, oldest first; only of `kinds`, only appended since `start_ns`."""
     disk = Disk()
     segments = [segment for segment, _ in _segments(disk, folder)]
-    for segment, following in zip(segments, [*segments[1:], None], strict=True):
+    for segment, following in zip_longest(segments, segments[1:]):
         before = following.header.before if following else None
         if before and before.first == segment.first and before.time < start_ns:
             continue

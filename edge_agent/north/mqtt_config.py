@@ -73,11 +73,11 @@ class MqttConfig(PublishConfig):
     """our client certificate (PEM), for brokers that ask for one"""
     key: Path | None = None
     """its private key (PEM), where `cert` does not hold it"""
-    client_id: str | None = Field(None, min_length=1, max_length=65535)
+    client_id: str | None = Field(default=None, min_length=1, max_length=65535)
     """default: the agent's id; two clients of one id throw each other out"""
     keepalive: Duration = 30 * SECOND
     """longest silence before we ask whether the broker is still there; whole seconds, 1s to 18h"""
-    window: int = Field(100, ge=1, le=100)
+    window: int = Field(default=100, ge=1, le=100)
     """messages on the way at once; a broker may ask for fewer (Receive Maximum)"""
     ack_timeout: Duration = 10 * SECOND
     """no acknowledgement for this long while something waits for one ends the link"""

@@ -47,8 +47,9 @@ def from_broker(what: str, code: int, text: str, client_id: str, server: str = "
 def from_network(error: Exception) -> EdgeAgentError:
     """The error for what opening a connection raised: names, sockets, TLS, certificate files."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "the url must name the host as it does" if "mismatch" in error.verify_message else "see ca:"
-        return AccessDenied(f"the broker's certificate is not trusted: {error.verify_message.rstrip(".")}; {hint}")
+        what = error.verify_message.rstrip(".")
+        hint = "the url must name the host as it does" if "mismatch" in what else "see ca:"
+        return AccessDenied(f"the broker's certificate is not trusted: {what}; {hint}")
     if isinstance(error, ssl.SSLError):
         return from_wire(f"TLS failed: {error}")
     if isinstance(error, socket.gaierror):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -60,13 +61,15 @@ def plc(start_process: Callable[..., Any], request: pytest.FixtureRequest) -> Pl
     return Plc(start_process, request.getfixturevalue("plc_port"))
 
 
-@pytest.fixture
-def plc_port() -> int:
-    import socket
-
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def plc_port() -> int:
+    return free_port()
 
 
 @pytest.fixture
@@ -102,9 +105,8 @@ def test_values_states_and_kpis_arrive_as_the_contract_says(
     wait_for(lambda: pieces(listener) == 10, 5, "ten pieces")
     assert [value for _, value, _ in listener.values("press-1", "total")] == [100, 110]
     assert listener.on("/press-1/state")[-1]["state"] == "RUN"
-    birth = listener.on(f"{ROOT}/status")[-1]
-    assert birth["online"] is True
-    assert birth["devices"] == {"press-1": "connected"}
+    wait_for(lambda: listener.on(f"{ROOT}/status")[-1]["devices"] == {"press-1": "connected"}, 5, "the status")
+    assert listener.on(f"{ROOT}/status")[-1]["online"] is True
     record = newest_kpi(listener)
     assert record["counts"] == {"pq": 10, "gq": 10, "sq": 0, "rq": 0}
     assert record["ideal_s"] == {"ipt": 10, "igt": 10}
@@ -129,7 +131,8 @@ def test_after_kill_9_the_record_continues_exactly_and_the_absence_is_unknown_ti
     assert after["counts"]["pq"] == 20
     away = after["time_s"]["unk_raw"] - before["unk_raw"]
     assert away >= 1.9
-    assert after["time_s"]["apt"] >= before["apt"]
+    # Known up to the last commit before the kill, a tenth of a second.
+    assert after["time_s"]["apt"] >= before["apt"] - 0.2
     reasons = [(change["state"], change["reason"]) for change in listener.on("/press-1/state")]
     assert ("UNKNOWN", "AGENT_DOWN") in reasons
     assert reasons[-1] == ("RUN", None)
@@ -153,16 +156,23 @@ def test_a_plc_that_restarts_is_back_by_itself_and_its_counter_bridges_the_gap(
     assert log.count("press-1: connected") == 2
 
 
-def test_a_broker_that_goes_away_costs_nothing_but_time(
-    site: str, plc: Plc, broker: Any, listener: Any, start_agent: Callable[[str], Any]
+def test_a_network_that_goes_away_costs_nothing_but_time(
+    site: str,
+    plc: Plc,
+    broker: Any,
+    listener: Any,
+    start_agent: Callable[[str], Any],
+    start_process: Callable[..., Any],
 ) -> None:
-    start_agent(site)
+    wire_port = free_port()
+    wire = start_process("wire", sys.executable, str(PEERS / "proxy.py"), str(wire_port), str(broker.port))
+    start_agent(site.replace(f":{broker.port}", f":{wire_port}"))
     wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
-    broker.stop(signal.SIGKILL)
+    wire.stop(signal.SIGKILL)
     for total in range(101, 121):
         plc.count(total)
         time.sleep(0.15)
-    broker.start()
+    wire.start()
     wait_for(lambda: pieces(listener) == 20, 20, "KPIs after the outage")
     plc.count(121)
     wait_for(lambda: pieces(listener) == 21, 10, "live data after the outage")
@@ -184,9 +194,8 @@ def test_a_device_that_is_dead_from_the_start_neither_stops_nor_delays_the_other
     )
     start_agent(site.replace("devices:\n", dead))
     wait_for(lambda: pieces(listener) == 0, 15, "the living device's first KPI record")
-    states = wait_for(lambda: (listener.on("/status") or [{}])[-1].get("devices"), 5, "the status")
-    assert states["press-1"] == "connected"
-    assert states["dead-1"] in ("lost", "connecting")
+    told = {"press-1": "connected", "dead-1": "lost"}
+    wait_for(lambda: listener.on("/status")[-1]["devices"] == told, 5, "the status")
     times = [t for t, *_ in listener.values("press-1", "state")]
     assert times
 

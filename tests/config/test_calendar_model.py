@@ -24,8 +24,8 @@ def ns(text: str) -> int:
     ("written", "days"),
     [
         ("mon-fri", (0, 1, 2, 3, 4)), ("mon,wed", (0, 2)), ("daily", (0, 1, 2, 3, 4, 5, 6)), ("sun", (6,)),
-        ("sat-mon", (0, 5, 6)), ("mon-wed, sat", (0, 1, 2, 5)), (["mon", "wed"], (0, 2)), ("MON-FRI", (0, 1, 2, 3, 4)),
-        (["mon-tue", "sun"], (0, 1, 6)),
+        ("sat-mon", (0, 5, 6)), ("mon-wed, sat", (0, 1, 2, 5)), ("MON-FRI", (0, 1, 2, 3, 4)),
+        (["mon", "wed"], (0, 2)), (["mon-tue", "sun"], (0, 1, 6)),
     ],
 )  # fmt: skip
 def test_days_are_written_in_many_ways(written: Any, days: tuple[int, ...]) -> None:
@@ -38,7 +38,9 @@ def test_what_names_no_days_is_refused(written: Any) -> None:
         ShiftModel.model_validate({"days": written, "start": "06:00", "end": "14:00"})
 
 
-@pytest.mark.parametrize(("end", "hours"), [("14:00", 8), ("06:00", 24), ("05:00", 23), ("24:00", 18), ("06:01", 1 / 60)])
+@pytest.mark.parametrize(
+    ("end", "hours"), [("14:00", 8), ("06:00", 24), ("05:00", 23), ("24:00", 18), ("06:01", 1 / 60)]
+)
 def test_an_end_not_after_the_start_is_on_the_next_day(end: str, hours: float) -> None:
     shift = ShiftModel.model_validate({"start": "06:00", "end": end})
     assert shift.length_s == round(hours * 3600)
@@ -62,7 +64,8 @@ def test_shifts_that_run_at_once_are_found(
     one: tuple[str, str, str], other: tuple[str, str, str], clash: str
 ) -> None:
     first, second = (
-        ShiftModel.model_validate({"days": days, "start": start, "end": end}) for days, start, end in (one, other)
+        ShiftModel.model_validate(dict(zip(("days", "start", "end"), rule, strict=True)))
+        for rule in (one, other)
     )
     assert first.clash(second) == clash
 
@@ -85,13 +88,16 @@ calendars:
         ('      n: {start: "22:00", end: "06:00", breaks: [{start: "05:50"}]}',
          "20: calendars.c.shifts.n.breaks[0].for: is missing"),
         ('      n: {days: weekdays, start: "22:00", end: "06:00"}',
-         "20: calendars.c.shifts.n.days: 'weekdays' names no day of the week with 'weekdays'; did you mean 'wed'?"),
-        ('      n: {start: "22:60", end: "06:00"}', "20: calendars.c.shifts.n.start: '22:60' is not a time of day; "
+         "20: calendars.c.shifts.n.days: 'weekdays' names no day of the week with 'weekdays'; did you "
+         "mean 'wed'?"),
+        ('      n: {start: "22:60", end: "06:00"}', "20: calendars.c.shifts.n.start: '22:60' is not a "
+         "time of day; "
          'the last one is "23:59:59", midnight is "00:00" or "24:00"'),
         ('      n: {start: 22, end: "06:00"}',
          "20: calendars.c.shifts.n.start: '22' is not a time of day; write \"06:00\" or \"22:30\""),
         ("    planned_down: [{start: 2026-12-01T06:00, end: 2026-12-01T06:00}]",
-         "20: calendars.c.planned_down[0].end: '2026-12-01T06:00' is not after start; start is 2026-12-01T06:00"),
+         "20: calendars.c.planned_down[0].end: '2026-12-01T06:00' is not after start; start is "
+         "2026-12-01T06:00"),
         ("    planned_down: [{start: 2026-12-01T06:00+08:00, end: 2026-12-02T06:00}]",
          "20: calendars.c.planned_down[0].start: '2026-12-01T06:00+08:00' is not a local date and time; "
          "write 2026-12-01T06:00, local time without offset"),
@@ -116,14 +122,24 @@ def test_overlaps_are_found_although_another_shift_is_wrong(tmp_path: Path) -> N
 def test_days_may_be_off_without_quotes(tmp_path: Path) -> None:
     text = f"{FAKE_SITE}{CALENDAR}    exceptions: {{2026-10-01: off, 2026-10-10: workday}}\n"
     exceptions = site_of(tmp_path, text).calendars["c"].exceptions
-    assert {str(day): kind for day, kind in exceptions.items()} == {"2026-10-01": "off", "2026-10-10": "workday"}
+    days = {str(day): kind for day, kind in exceptions.items()}
+    assert days == {"2026-10-01": "off", "2026-10-10": "workday"}
+
+
+def test_planned_downtime_may_end_between_two_seconds() -> None:
+    calendar = core(planned_down=[{"start": "2026-11-23T08:00:30", "end": "2026-11-23 08:00:31.25"}])
+    start = ns("2026-11-23T00:00")
+    assert [span.end - start for span in calendar.spans(start, start + HOUR)][:2] == [
+        30 * 10**9, 31_250_000_000,
+    ]  # fmt: skip
 
 
 def core(**keys: Any) -> Any:
     return CalendarModel.model_validate(keys).to_core("Asia/Shanghai")
 
 
-EARLY = {"early": {"days": "mon-fri", "start": "06:00", "end": "14:00", "breaks": [{"start": "10:00", "for": "15min"}]}}
+BREAKS = [{"start": "10:00", "for": "15min"}]
+EARLY = {"early": {"days": "mon-fri", "start": "06:00", "end": "14:00", "breaks": BREAKS}}
 
 
 def test_the_core_has_shifts_less_breaks() -> None:

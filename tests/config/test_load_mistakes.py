@@ -47,7 +47,8 @@ def test_seven_mistakes_in_one_file_are_seven_messages_in_line_order(tmp_path: P
 def test_a_message_begins_with_file_line_and_key(tmp_path: Path) -> None:
     [mistake] = mistakes_of(tmp_path, replaced(FAKE_SITE, "total: {address: 1}", "total: {adress: 1}"))
     path = tmp_path / "site.yaml"
-    assert str(mistake) == f"{path}:8: devices.press-1.tags.total.adress: unknown key; did you mean 'address'?"
+    told_as = "devices.press-1.tags.total.adress: unknown key; did you mean 'address'?"
+    assert str(mistake) == f"{path}:8: {told_as}"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,8 @@ def test_a_message_begins_with_file_line_and_key(tmp_path: Path) -> None:
         ("id: gw-01", "id: GW 01", "1: agent.id: 'GW 01' is not an id (a-z, 0-9, '-' and '_', at most 63, "
          "not starting with '-' or '_'); 'gw-01' would do"),
         ("id: gw-01, ", "", "1: agent.id: is missing"),
-        ("timezone", "place: {site: a/b}, timezone", "1: agent.place.site: 'a/b' cannot be a level of a topic; "
+        ("timezone", "place: {site: a/b}, timezone", "1: agent.place.site: 'a/b' cannot be a level of a "
+         "topic; "
          "a text without / + # and not empty"),
         ("timezone", "language: de, timezone", "1: agent.language: 'de' is not one of en, zh"),
         ("fake\n", "fak\n", "4: devices.press-1.driver: 'fak' is no driver; did you mean 'fake'?"),
@@ -65,7 +67,8 @@ def test_a_message_begins_with_file_line_and_key(tmp_path: Path) -> None:
         ("fake://10.0.0.5", "http://x", "5: devices.press-1.url: 'http://x' is not a fake address; "
          "write fake://10.0.0.5"),
         ("    url: fake://10.0.0.5\n", "", "3: devices.press-1.url: is missing"),
-        ("{address: 0}", "{address: abc}", "7: devices.press-1.tags.state.address: 'abc' is not a whole number"),
+        ("{address: 0}", "{address: abc}", "7: devices.press-1.tags.state.address: 'abc' is not a whole "
+         "number"),
         ("{address: 0}", "7", "7: devices.press-1.tags.state: '7' needs keys and values below it, "
          "not a single value or list"),
         ("{address: 0}", "", "7: devices.press-1.tags.state: is empty; keys below it are needed"),
@@ -73,24 +76,30 @@ def test_a_message_begins_with_file_line_and_key(tmp_path: Path) -> None:
          "7: devices.press-1.tags.state.range: needs at least 2 values"),
         ("{address: 0}", "{address: 0, range: [9, 1]}",
          "7: devices.press-1.tags.state.range: ends below its start; write the lowest value first"),
-        ("      state:", "      Old: {address: 9}\n      state:", "7: devices.press-1.tags.Old: 'Old' is not an id (a-z, 0-9, '-' "
+        ("      state:", "      Old: {address: 9}\n      state:", "7: devices.press-1.tags.Old: 'Old' is "
+         "not an id (a-z, 0-9, '-' "
          "and '_', at most 63, not starting with '-' or '_'); 'old' would do"),
-        ("tag: press-1.state", "tag: state", "13: machines.press-1.state.tag: 'state' is not a tag reference; "
+        ("tag: press-1.state", "tag: state", "13: machines.press-1.state.tag: 'state' is not a tag "
+         "reference; "
          "write device.tag, such as press-1.state"),
-        ("tag: press-1.state", "tag: pres-1.state", "13: machines.press-1.state.tag: 'pres-1.state' names no tag: "
+        ("tag: press-1.state", "tag: pres-1.state", "13: machines.press-1.state.tag: 'pres-1.state' "
+         "names no tag: "
          "there is no device 'pres-1'; did you mean 'press-1'?"),
         ("map: {0: IDLE, 1: RUN}", "map: {}", "13: machines.press-1.state.map: needs at least 1"),
-        ("0: IDLE", "idle: IDLE", "13: machines.press-1.state.map.idle: 'IDLE' this key is not a whole number; "
+        ("0: IDLE", "idle: IDLE", "13: machines.press-1.state.map.idle: 'IDLE' this key is not a whole "
+         "number; "
          "press-1.state has numbers, not texts"),
         ("scrap: press-1.scrap", "rework: press-1.scrap", "14: machines.press-1.counts: needs exactly two of "
          "total, good, scrap; the third follows; given: total"),
         ("scrap: press-1.scrap", "scrap: press-1.scrap, good: press-1.total", "14: machines.press-1.counts: "
          "needs exactly two of total, good, scrap; the third follows; given: total, good, scrap"),
-        ("total: press-1.total", "total: press-1.program", "14: machines.press-1.counts.total: 'press-1.program' "
+        ("total: press-1.total", "total: press-1.program", "14: machines.press-1.counts.total: "
+         "'press-1.program' "
          "is a text tag, a number is needed here"),
         ("    ideal_cycle: 1.2s\n", "", "12: machines.press-1: has no ideal cycle, so it can have no OEE; "
          "write ideal_cycle: 1.2s, or job: with a tag and products"),
-        ("ideal_cycle: 1.2s", "ideal_cycle: 0s", "15: machines.press-1.ideal_cycle: '0s' must be more than 0"),
+        ("ideal_cycle: 1.2s", "ideal_cycle: 0s", "15: machines.press-1.ideal_cycle: '0s' must be more "
+         "than 0"),
         ("ideal_cycle: 1.2s", "job: {tag: press-1.program, products: {A: {}}}",
          "15: machines.press-1.job.products.A.ideal_cycle: is missing"),
         ("ideal_cycle: 1.2s", "job: {tag: press-1.state, products: {A: {ideal_cycle: 1s}}}",
@@ -98,7 +107,8 @@ def test_a_message_begins_with_file_line_and_key(tmp_path: Path) -> None:
          "press-1.state has numbers, not texts"),
         ("ideal_cycle: 1.2s", "ideal_cycle: 1.2s\n    calendar: two-shift",
          "16: machines.press-1.calendar: 'two-shift' names no calendar; there are no calendars"),
-        ("ideal_cycle: 1.2s", "ideal_cycle: 1.2s\n    unknown: brige", "16: machines.press-1.unknown: 'brige' "
+        ("ideal_cycle: 1.2s", "ideal_cycle: 1.2s\n    unknown: brige", "16: machines.press-1.unknown: "
+         "'brige' "
          "is not one of bridge, exclude, down, hold; did you mean 'bridge'?"),
         ("ideal_cycle: 1.2s", "ideal_cycle: 1.2s\n    counter: {bits: 33}",
          "16: machines.press-1.counter.bits: '33' is not one of 16, 32, 64"),
@@ -126,8 +136,10 @@ def test_a_mistake_is_named_where_it_is_with_what_would_be_right(
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ("{tag: press-1.state, map: {0: IDLE, 1: RUN}}", "{packml: press-1.state}", "machines.press-1.state.packml"),
-        ("state: {tag: press-1.state, map: {0: IDLE, 1: RUN}}", "stacklight: {}", "machines.press-1.stacklight"),
+        ("{tag: press-1.state, map: {0: IDLE, 1: RUN}}", "{packml: "
+         "press-1.state}", "machines.press-1.state.packml"),
+        ("state: {tag: press-1.state, map: {0: IDLE, 1: RUN}}", "stacklight: "
+         "{}", "machines.press-1.stacklight"),
         ("ideal_cycle", "energy: {tag: press-1.total}\n    ideal_cycle", "machines.press-1.energy"),
         ("    poll: 1s", "    template: ./acme.yaml", "devices.press-1.template"),
         ("machines:", "calendars: {a: {holidays: CN}}\nmachines:", "calendars.a.holidays"),
@@ -136,7 +148,9 @@ def test_a_mistake_is_named_where_it_is_with_what_would_be_right(
          "publish.p.profile"),
     ],
 )  # fmt: skip
-def test_what_is_not_built_yet_is_refused_in_clear_words(tmp_path: Path, old: str, new: str, key: str) -> None:
+def test_what_is_not_built_yet_is_refused_in_clear_words(
+    tmp_path: Path, old: str, new: str, key: str
+) -> None:
     text = replaced(FAKE_SITE, "fake://10.0.0.5\n", "fake://10.0.0.5\n    poll: 1s\n")
     [mistake] = mistakes_of(tmp_path, replaced(text, old, new))
     assert mistake.key == key
@@ -144,7 +158,8 @@ def test_what_is_not_built_yet_is_refused_in_clear_words(tmp_path: Path, old: st
 
 
 def test_a_key_of_a_device_that_is_written_twice_is_a_mistake(tmp_path: Path) -> None:
-    text = replaced(FAKE_SITE, "      scrap: {address: 2}", "      scrap: {address: 2}\n      total: {address: 9}")
+    text = replaced(FAKE_SITE, "      scrap: {address: 2}", "      scrap: {address: 2}\n      total: "
+     "{address: 9}")
     assert told(mistakes_of(tmp_path, text)) == [
         "10: devices.press-1.tags.total: is written twice; the first is in line 8"
     ]
@@ -194,7 +209,8 @@ def test_nothing_is_said_to_be_missing_because_it_was_wrong(tmp_path: Path) -> N
         ("agent: {id: a}\n---\nagent: {id: b}\n", "2: YAML: but found another document; "
          "a site file is one document: remove the line ---"),
         ("agent: {id: a}\ndevices: &d {x: *d}\n", "2: devices.x: is an alias of something that contains it"),
-        ("agent: {id: a}\nkpi: !!python/none x\n", "2: kpi: the YAML tag tag:yaml.org,2002:python/none is not "
+        ("agent: {id: a}\nkpi: !!python/none x\n", "2: kpi: the YAML tag tag:yaml.org,2002:python/none "
+         "is not "
          "used in a site file; remove it"),
         ("agent: {id: a\x07}\n", "1: YAML: holds a control character; remove it"),
         ("devices: {}\n", "1: agent: is missing; write agent: {id: gw-01}"),

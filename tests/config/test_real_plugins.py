@@ -8,25 +8,27 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import edge_agent_modbus
-import edge_agent_opcua
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+import edge_agent_modbus
+import edge_agent_opcua
+import edge_agent_simulated
 from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, TagConfig
 from edge_agent.config import Site, load, machine_specs, sample, samples, schema
-from edge_agent.config.fields import _fields, _is_model, _members, _step
+from edge_agent.config.fields import is_model, keys_of, members, step
 from edge_agent.north import mqtt
 from edge_agent.north.mqtt_config import MqttConfig
 
-DRIVERS = {"modbus": edge_agent_modbus.plugin, "opcua": edge_agent_opcua.plugin}
+SHIPPED = (edge_agent_modbus.plugin, edge_agent_opcua.plugin, edge_agent_simulated.plugin)
+DRIVERS = {plugin.name: plugin for plugin in SHIPPED}
 PUBLISHERS = {"mqtt": mqtt.plugin}
 ENVIRON = MappingProxyType({"MQTT_PASSWORD": "a-password"})
 CONFIGS = Path(__file__).parents[2] / "configs"
-OURS = ["minimal", "modbus", "opcua", "two-shift-line"]
+OURS = ["minimal", "modbus", "opcua", "simulated", "two-shift-line"]
 
 
 def keys_in(tmp_path: Path, text: str) -> list[tuple[int, str, str]]:
@@ -67,16 +69,37 @@ def test_the_sample_of_every_driver_loads(tmp_path: Path, plugin: Any) -> None:
 
 def test_mistakes_of_real_drivers_are_in_their_lines(tmp_path: Path) -> None:
     text = sample("modbus").replace('"holding:0"', '"holdin:0"').replace("type: int16", "type: int15")
-    text = text.replace("poll: 10s", "pol: 10s").replace("qos", "")
+    text = text.replace("poll: 10s", "pol: 10s")
     lines = text.splitlines()
-    expected = [
-        (next(n for n, line in enumerate(lines, 1) if "holdin:0" in line), "devices.press-1.tags.state.address"),
-        (next(n for n, line in enumerate(lines, 1) if "int15" in line), "devices.press-1.tags.temp.type"),
-        (next(n for n, line in enumerate(lines, 1) if "pol: 10s" in line), "devices.meter-1.pol"),
-    ]
+    written = ("holdin:", "int15", "pol: ")
+    wrong = [next(n for n, line in enumerate(lines, 1) if what in line) for what in written]
+    keys = ["devices.press-1.tags.state.address", "devices.press-1.tags.temp.type", "devices.meter-1.pol"]
     found = keys_in(tmp_path, text)
-    assert [(line, key) for line, key, _ in found] == expected
+    assert [(line, key) for line, key, _ in found] == list(zip(wrong, keys, strict=True))
     assert found[2][2] == "did you mean 'poll'?"
+
+
+def test_a_signal_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    text = sample("simulated").replace("signal: sine", "signal: sin").replace("signal: walk, ", "")
+    text = text.replace("poll: 500ms", "pol: 500ms")
+    assert [(key, hint) for _, key, hint in keys_in(tmp_path, text)] == [
+        ("devices.toy-1.tags.temp.signal", "did you mean 'sine'?"),
+        ("devices.toy-2.tags.current.signal", ""),
+    ]
+
+
+def test_a_mistake_in_a_signal_is_named_without_the_signal(tmp_path: Path) -> None:
+    text = sample("simulated").replace("poll: 500ms", "pol: 500ms").replace("every: 90s", "every: 90")
+    assert [key for _, key, _ in keys_in(tmp_path, text)] == [
+        "devices.toy-1.tags.scrap.every", "devices.toy-2.tags.current.pol",
+    ]  # fmt: skip
+
+
+def test_counters_are_as_wide_as_the_drivers_say() -> None:
+    site = load(CONFIGS / "simulated.yaml", DRIVERS, PUBLISHERS, ENVIRON)
+    assert site.counter("toy-2", "good").bits == 16
+    site = load(CONFIGS / "two-shift-line.yaml", DRIVERS, PUBLISHERS, ENVIRON)
+    assert site.counter("press-1", "total").bits == 32
 
 
 def test_a_bad_node_id_and_a_bad_key_of_a_login_are_in_their_lines(tmp_path: Path) -> None:
@@ -97,7 +120,7 @@ def test_an_unset_variable_is_found_before_anything_starts() -> None:
         load(CONFIGS / "two-shift-line.yaml", DRIVERS, PUBLISHERS, {})
 
 
-SAMPLE_LINES = [line for name in OURS for line in sample(name).splitlines()]
+DAMAGE = ["", "x", ": ", "[", "{", "}", " 5", "${A}", "&a", "*a", "~", "-", '"']
 
 
 @settings(max_examples=60, deadline=None)
@@ -109,15 +132,19 @@ def test_no_damaged_site_file_makes_loading_fail_in_another_way(
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(lines) - 1))
         cut = data.draw(st.integers(0, len(lines[at])))
-        put = data.draw(st.sampled_from(["", "x", ": ", "[", "{", "}", " 5", "${A}", "&a", "*a", "~", "-", '"']))
-        lines[at] = lines[at][:cut] + put + data.draw(st.sampled_from(["", lines[at][cut:], lines[at][cut + 1 :]]))
+        put = data.draw(st.sampled_from(DAMAGE))
+        rest = data.draw(st.sampled_from(["", lines[at][cut:], lines[at][cut + 1 :]]))
+        lines[at] = lines[at][:cut] + put + rest
     path = tmp_path_factory.mktemp("site") / "site.yaml"
     path.write_text("\n".join(lines))
     try:
         load(path, DRIVERS, PUBLISHERS, ENVIRON)
     except ConfigError as error:
-        assert error.mistakes
-        assert all(mistake.line > 0 and mistake.file for mistake in error.mistakes)
+        mistakes = error.mistakes
+    else:
+        return
+    assert mistakes
+    assert all(mistake.line > 0 and mistake.file for mistake in mistakes)
 
 
 def tables(markdown: str) -> Iterator[tuple[str, list[str]]]:
@@ -130,19 +157,19 @@ def tables(markdown: str) -> Iterator[tuple[str, list[str]]]:
 def sections(model: type[BaseModel], way: str) -> Iterator[tuple[str, list[str]]]:
     """Each section of the model, named as the reference names it, with its keys."""
     if way:
-        yield way, list(_fields(model))
-    for name, annotation in _fields(model).items():
-        for member in _members(annotation):
+        yield way, list(keys_of(model))
+    for name, annotation in keys_of(model).items():
+        for member in members(annotation):
             below = f"{way}.{name}" if way else name
-            if _is_model(member):
+            if is_model(member):
                 yield from sections(member, below)
                 continue
-            for inner in (one for step in _step(member, name) for one in _members(step)):
-                if _is_model(inner):
+            for inner in (one for below_it in step(member, name) for one in members(below_it)):
+                if is_model(inner):
                     named = "<name>" if name in ("products", "shifts") else "<id>"
                     yield from sections(inner, f"{below}.{named}")
-            for inner in _step(member, 0) if not isinstance(member, type) else ():
-                if _is_model(inner):
+            for inner in step(member, 0) if not isinstance(member, type) else ():
+                if is_model(inner):
                     yield from sections(inner, f"{below}[]")
 
 
@@ -162,14 +189,14 @@ def test_nothing_is_documented_that_does_not_exist() -> None:
 
 
 def test_every_key_of_the_mqtt_destination_is_documented() -> None:
-    keys = [key for key in _fields(MqttConfig) if key not in ("type", "profile")]
+    keys = [key for key in keys_of(MqttConfig) if key not in ("type", "profile")]
     assert sorted(documented()["publish.<id>` of type mqtt"]) == sorted(keys)
 
 
 def test_what_every_driver_shares_is_what_the_reference_says() -> None:
-    assert documented()["devices.<id>"] == list(_fields(DeviceConfig))
-    assert documented()["devices.<id>.tags.<id>"] == list(_fields(TagConfig))
-    assert documented()["publish.<id>"] == list(_fields(PublishConfig))
+    assert documented()["devices.<id>"] == list(keys_of(DeviceConfig))
+    assert documented()["devices.<id>.tags.<id>"] == list(keys_of(TagConfig))
+    assert documented()["publish.<id>"] == list(keys_of(PublishConfig))
 
 
 DOCUMENT = schema(DRIVERS, PUBLISHERS)
@@ -194,10 +221,10 @@ def test_the_schema_is_one_json_document_with_all_it_refers_to() -> None:
 
 def test_the_schema_knows_every_driver_and_its_keys() -> None:
     devices = DOCUMENT["properties"]["devices"]["additionalProperties"]
-    assert devices["properties"]["driver"]["enum"] == ["modbus", "opcua"]
+    assert devices["properties"]["driver"]["enum"] == list(DRIVERS)
     for rule, config in zip(devices["allOf"], (plugin.config for plugin in DRIVERS.values()), strict=True):
         section = DOCUMENT["$defs"][rule["then"]["$ref"].removeprefix("#/$defs/")]
-        assert set(section["properties"]) == set(_fields(config))
+        assert set(section["properties"]) == set(keys_of(config))
         assert section["properties"]["driver"]["const"] == rule["if"]["properties"]["driver"]["const"]
         assert section["additionalProperties"] is False
 

@@ -13,6 +13,16 @@ from edge_agent.config import machine_specs
 from edge_agent.core.states import MachineState
 
 S = 1_000_000_000
+EVERYTHING = """\
+    job: {tag: press-1.program, products: {A: {ideal_cycle: 2s}}}
+    line: line-a
+    order: {tag: press-1.state}
+    calendar: c
+    micro_stop: 2min
+    unknown: hold
+    hold_max: 30s
+    outside_plan: exclude
+"""
 CALENDAR = 'calendars: {c: {shifts: {day: {start: "06:00", end: "14:00"}}}}\n'
 
 
@@ -24,8 +34,8 @@ def test_the_tag_table_has_every_tag_in_file_order(tmp_path: Path) -> None:
 
 
 def test_a_tag_has_what_its_section_says(tmp_path: Path) -> None:
-    text = replaced(FAKE_SITE, "{address: 0}",
-                    "{address: 0, scale: 0.1, offset: 2, unit: Cel, deadband: 0.5, range: [-40, 400], stale: 3s}")  # fmt: skip
+    keys = "scale: 0.1, offset: 2, unit: Cel, deadband: 0.5, range: [-40, 400], stale: 3s"
+    text = replaced(FAKE_SITE, "{address: 0}", f"{{address: 0, {keys}}}")
     tag = site_of(tmp_path, text).tag_table()[0]
     assert (tag.scale, tag.offset, tag.unit, tag.deadband, tag.low, tag.high, tag.stale_ns) == (
         0.1, 2.0, "Cel", 0.5, -40.0, 400.0, 3 * S,
@@ -33,7 +43,7 @@ def test_a_tag_has_what_its_section_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("poll", "stale"), [("1s", 10), ("5s", 15)])
-def test_a_tag_is_stale_after_three_poll_periods_or_ten_seconds(tmp_path: Path, poll: str, stale: int) -> None:
+def test_a_tag_is_stale_after_three_polls_or_ten_seconds(tmp_path: Path, poll: str, stale: int) -> None:
     text = replaced(FAKE_SITE, "fake://10.0.0.5", f"fake://10.0.0.5\n    poll: {poll}")
     assert site_of(tmp_path, text).tag_table()[0].stale_ns == stale * S
 
@@ -44,6 +54,11 @@ def test_a_counter_is_as_wide_as_its_tag_unless_told(tmp_path: Path) -> None:
     assert [site.counter("press-1", source).bits for source in ("total", "scrap")] == [16, 32]
     site = site_of(tmp_path, replaced(text, "ideal_cycle", "counter: {bits: 64}\n    ideal_cycle"))
     assert [site.counter("press-1", source).bits for source in ("total", "scrap")] == [64, 64]
+
+
+def test_a_scaled_counter_wraps_at_no_power_of_two(tmp_path: Path) -> None:
+    text = replaced(FAKE_SITE, "{address: 1}", "{address: 1, scale: 10}")
+    assert site_of(tmp_path, text).counter("press-1", "total").bits is None
 
 
 @pytest.mark.parametrize(
@@ -71,14 +86,7 @@ def test_states_and_products_are_found_by_number_and_by_text(tmp_path: Path) -> 
 
 
 def test_a_spec_has_everything_the_machine_says(tmp_path: Path) -> None:
-    text = replaced(FAKE_SITE, "ideal_cycle: 1.2s", """job: {tag: press-1.program, products: {A: {ideal_cycle: 2s}}}
-    line: line-a
-    order: {tag: press-1.state}
-    calendar: c
-    micro_stop: 2min
-    unknown: hold
-    hold_max: 30s
-    outside_plan: exclude""")
+    text = replaced(FAKE_SITE, "    ideal_cycle: 1.2s\n", EVERYTHING)
     text = replaced(text, "1: RUN}", "1: RUN}, default: FAULT, dwell: 2s") + CALENDAR
     site = site_of(tmp_path, text)
     table = site.tag_table()

@@ -76,11 +76,13 @@ def test_what_cannot_be_put_in_is_one_mistake(tmp_path: Path, line: str, message
 
 def test_a_required_text_that_cannot_be_put_in_is_not_also_wrong(tmp_path: Path) -> None:
     text = replaced(FAKE_SITE, "fake://10.0.0.5", "${PLC}")
-    assert told(mistakes_of(tmp_path, text)) == ["5: devices.press-1.url: '${PLC}' environment variable PLC is not set"]
+    assert told(mistakes_of(tmp_path, text)) == ["5: devices.press-1.url: '${PLC}' environment variable "
+     "PLC is not set"]
 
 
 def test_every_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
-    text = with_device("password: ${A}${B}").replace("fake://10.0.0.5", "${C}").replace("driver: fake", "driver: ${D}")
+    text = with_device("password: ${A}${B}").replace("fake://10.0.0.5", "${C}").replace("driver: "
+     "fake", "driver: ${D}")
     assert [mistake.value for mistake in mistakes_of(tmp_path, text)] == ["${D}", "${C}", "${A}", "${B}"]
 
 

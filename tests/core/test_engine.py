@@ -128,7 +128,7 @@ def test_a_window_that_ended_while_the_agent_was_off_is_still_reported() -> None
     checkpoint = plant.engine.checkpoint()
     other = plant.fresh()
     other.restore(checkpoint)
-    other.was_away(start + 30 * MINUTE)
+    other.begin(DAY0 + 19 * HOUR, ended=start + 30 * MINUTE)
     [final] = [r for r in other.reports(DAY0 + 20 * HOUR) if r.final]
     assert final.cell.apt == 30 * MINUTE
     assert final.cell.unk_raw == 30 * MINUTE + 7 * HOUR

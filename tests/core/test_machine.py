@@ -141,9 +141,9 @@ def test_pieces_seen_across_a_gap_prove_run_time_in_it() -> None:
 def test_snapshot_and_events_restore_the_very_same_ledger() -> None:
     held, other = machine(), machine()
     held.feed(samples([(STATE, 0, 1), (TOTAL, 0, 0), (SECOND, 0, 0), (TOTAL, 7, 5)]))
-    held.settled["day"] = 42
     snapshot = orjson.loads(orjson.dumps(held.snapshot()))
     held.take_events()
+    held.settled["day"] = 42
     held.feed(samples([(TOTAL, 9, 6), (STATE, 10, 2), (TOTAL, 11, 4_000_000_000)]))
     events = orjson.loads(orjson.dumps(held.take_events()))
     other.restore(snapshot)

@@ -79,10 +79,11 @@ def test_the_birth_and_the_will_share_a_retained_topic() -> None:
     assert birth.topic == will.topic == "edge/acme/suzhou/machining/gw-01/status"
     assert birth.retain
     assert will.retain
-    assert said(birth) == {
+    told_at_birth = {
         "v": 1, "online": True, "t": T0 // MS + 5, "agent": "gw-01", "version": "0.1.0",
         "devices": {"press-1": "connected"},
     }  # fmt: skip
+    assert told_at_birth.items() <= said(birth).items()
     assert said(will) == {
         "v": 1, "online": False, "t": None, "agent": "gw-01", "version": "0.1.0", "devices": {},
     }  # fmt: skip
@@ -107,7 +108,7 @@ def test_a_state_without_a_reason_has_null() -> None:
 
 def test_digital_indices_are_retained_and_take_fractions() -> None:
     payload = {
-        "indices": {"connected": Fraction(2, 3), "all": Fraction(1)},
+        "indices": {"a": Fraction(2, 3), "b": Fraction(1)},
         "levels": {"press-1": 3},
         "none": None,
     }
@@ -140,7 +141,7 @@ def test_whole_numbers_of_an_integer_tag_are_json_integers_and_others_are_not() 
     assert b'"total":5}' in message.payload
     assert b'"total":5.5}' in message.payload
     assert b'"temp":5.0}' in message.payload
-    assert b'"total":1e30}' in message.payload
+    assert b'"total":1e+30}' in message.payload
 
 
 def test_an_integer_keeps_all_digits_a_float_has() -> None:
@@ -303,7 +304,8 @@ def test_any_samples_are_told_as_if_one_by_one(drawn: list[tuple[int, int, float
 SHIFT = Window("shift", "day", T0, T0 + 8 * 3600 * S, date(2026, 11, 23), "Asia/Shanghai")
 CELL = Cell(
     ct=28800 * S, pdot=900 * S, apt=25000 * S, micro=100 * S, aust=1800 * S, adet_fault=1000 * S,
-    unk_raw=S // 2, pq=1000, gq=990, sq=10, ipt=Fraction(1000) * Fraction(6, 5), igt=Fraction(990) * Fraction(6, 5),
+    unk_raw=S // 2, pq=1000, gq=990, sq=10,
+    ipt=Fraction(1000) * Fraction(6, 5), igt=Fraction(990) * Fraction(6, 5),
 )  # fmt: skip
 
 

@@ -12,9 +12,13 @@ from edge_agent.north.mqtt import plugin
 from edge_agent.north.mqtt_config import MqttConfig, parse_url
 
 
+def config(**keys: Any) -> MqttConfig:
+    return MqttConfig.model_validate({"type": "mqtt", "url": "mqtt://127.0.0.1", **keys})
+
+
 def mistake(**keys: Any) -> str:
     with pytest.raises(ValidationError) as caught:
-        MqttConfig(**{"url": "mqtt://127.0.0.1", **keys})
+        config(**keys)
     return str(caught.value.errors()[0]["msg"])
 
 
@@ -44,10 +48,10 @@ def test_a_wrong_url_says_what_would_be_right(url: str, says: str) -> None:
 def test_a_password_over_plain_tcp_to_another_machine_needs_a_word() -> None:
     assert "mqtts://" in mistake(url="mqtt://10.0.0.2", user="gw", password="s3cret")
     assert "mqtts://" in mistake(url="mqtt://broker", user="access-token")
-    MqttConfig(url="mqtt://10.0.0.2", user="gw", password="s3cret", insecure=True)
-    MqttConfig(url="mqtts://10.0.0.2", user="gw", password="s3cret")
-    MqttConfig(url="mqtt://localhost", user="gw", password="s3cret")
-    MqttConfig(url="mqtt://[::1]", user="gw", password="s3cret")
+    config(url="mqtt://10.0.0.2", user="gw", password="s3cret", insecure=True)
+    config(url="mqtts://10.0.0.2", user="gw", password="s3cret")
+    config(url="mqtt://localhost", user="gw", password="s3cret")
+    config(url="mqtt://[::1]", user="gw", password="s3cret")
 
 
 @pytest.mark.parametrize(
@@ -73,10 +77,10 @@ def test_keys_that_make_no_sense_are_mistakes(keys: dict[str, Any], says: str) -
 
 
 def test_the_password_is_never_shown() -> None:
-    config = MqttConfig(url="mqtts://b", user="gw", password="s3cret")
-    assert "s3cret" not in f"{config!r} {config} {config.model_dump()} {config.model_dump_json()}"
+    shown = config(url="mqtts://b", user="gw", password="s3cret")
+    assert "s3cret" not in f"{shown!r} {shown} {shown.model_dump()} {shown.model_dump_json()}"
 
 
 def test_building_does_no_io() -> None:
-    config = MqttConfig(url="mqtts://no.such.host", ca="/no/such/file", cert="/no/such/file")
-    plugin.build("platform", config, "gw-01", Message("edge/status", b"{}", retain=True))
+    files = config(url="mqtts://no.such.host", ca="/no/such/file", cert="/no/such/file")
+    plugin.build("platform", files, "gw-01", Message("edge/status", b"{}", retain=True))

@@ -25,9 +25,7 @@ from tests.peers.fake_broker import (
     FakeBroker,
     Script,
     maximum_packet_size,
-    maximum_qos,
     receive_maximum,
-    server_reference,
 )
 
 WILL = Message("edge/status", b'{"online":false}', 1, retain=True)
@@ -184,100 +182,6 @@ async def test_a_disconnect_says_why_to_everyone(code: int, kind: type[Exception
             await waiting
 
 
-@pytest.mark.parametrize(
-    ("version", "code", "kind", "says"),
-    [
-        ("3.1.1", 2, AccessDenied, "(?i)client identifier"),
-        ("3.1.1", 3, NotConnected, "Server unavailable"),
-        ("3.1.1", 4, AccessDenied, "user name or password"),
-        ("3.1.1", 5, AccessDenied, "(?i)not authori"),
-        ("5", 0x85, AccessDenied, "(?i)client identifier"),
-        ("5", 0x86, AccessDenied, "user name or password"),
-        ("5", 0x87, AccessDenied, "(?i)not authori"),
-        ("5", 0x88, NotConnected, "Server unavailable"),
-        ("5", 0x8A, AccessDenied, "Banned"),
-        ("5", 0x97, NotConnected, "Quota"),
-    ],
-)
-async def test_a_refused_connection_is_sorted_by_what_to_do(
-    version: str, code: int, kind: type[Exception], says: str
-) -> None:
-    async with FakeBroker(Script(connack=code)) as broker:
-        with pytest.raises(kind, match=says):
-            await publisher(broker.port, version=version).connect()
-
-
-async def test_a_broker_that_moved_names_its_new_address() -> None:
-    async with FakeBroker(Script(connack=0x9C, properties=server_reference("b2.example"))) as broker:
-        with pytest.raises(NotConnected, match=r"b2\.example"):
-            await publisher(broker.port, version="5").connect()
-
-
-async def test_a_broker_that_cannot_acknowledge_is_refused() -> None:
-    async with FakeBroker(Script(properties=maximum_qos(0))) as broker:
-        with pytest.raises(AccessDenied, match="QoS 0 only"):
-            await publisher(broker.port, version="5").connect()
-
-
-async def test_a_broker_without_mqtt_5_is_asked_for_it_once() -> None:
-    async with FakeBroker(Script(versions=(4,))) as broker:
-        made = publisher(broker.port)
-        for _ in range(2):
-            link = await made.connect()
-            await link.send(messages(3))
-            await link.close()
-        assert broker.connects == [5, 4, 4]
-
-
-async def test_a_broker_that_hangs_up_at_mqtt_5_is_spoken_to_in_the_older_version() -> None:
-    async with FakeBroker(Script(hang_up_at=(5,))) as broker:
-        link = await publisher(broker.port).connect()
-        await link.send(messages(3))
-        await link.close()
-        assert broker.connects == [5, 4]
-
-
-async def test_a_broker_that_falls_silent_at_mqtt_5_is_spoken_to_in_the_older_version() -> None:
-    async with FakeBroker(Script(silent_at=(5,))) as broker:
-        link = await publisher(broker.port, ack_timeout="300ms").connect()
-        await link.send(messages(3))
-        await link.close()
-        assert broker.connects == [5, 4]
-
-
-async def test_a_broker_that_always_hangs_up_is_not_connected() -> None:
-    async with FakeBroker(Script(hang_up_at=(4, 5))) as broker:
-        with pytest.raises(NotConnected, match="did not answer CONNECT"):
-            await publisher(broker.port).connect()
-
-
-async def test_a_demanded_version_is_not_traded_for_another() -> None:
-    async with FakeBroker(Script(versions=(4,))) as broker:
-        with pytest.raises(AccessDenied, match="protocol version"):
-            await publisher(broker.port, version="5").connect()
-        assert broker.connects == [5]
-
-
-async def test_a_broker_that_never_answers_connect_is_given_up() -> None:
-    async with FakeBroker(Script(silent_at=(4, 5))) as broker:
-        with pytest.raises(NotConnected, match="did not answer CONNECT"):
-            await publisher(broker.port, ack_timeout="300ms").connect()
-        await until(lambda: broker.goodbyes == 2)
-
-
-async def test_nobody_listening_names_the_address() -> None:
-    async with FakeBroker(Script()) as broker:
-        port = broker.port
-    with pytest.raises(NotConnected, match=f"mqtt://127.0.0.1:{port}.*refused"):
-        await publisher(port).connect()
-
-
-async def test_a_name_that_does_not_resolve_is_not_connected() -> None:
-    config = MqttConfig(url="mqtt://no-such-host.invalid")
-    with pytest.raises(NotConnected, match="resolve"):
-        await plugin.build("platform", config, "gw-01", WILL).connect()
-
-
 async def test_close_says_goodbye_after_what_is_on_the_way_has_landed() -> None:
     async with FakeBroker(Script(ack_delay=0.1)) as broker:
         link = await publisher(broker.port, window=10).connect()
@@ -413,7 +317,6 @@ def test_everything_works_on_uvloop_too() -> None:
     async def day() -> None:
         await test_a_send_returns_when_every_message_is_acknowledged_in_order()
         await test_close_says_goodbye_after_what_is_on_the_way_has_landed()
-        await test_a_broker_without_mqtt_5_is_asked_for_it_once()
         await test_a_cancelled_connect_leaves_nothing_open()
 
     uvloop.run(day())

@@ -106,7 +106,7 @@ class Listener:
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe("edge/#", qos=1)
         self._client.on_subscribe = lambda *_: ready.set()
-        self._client.on_message = lambda _c, _d, m: self.heard.append((m.topic, m.payload))
+        self._client.on_message = lambda _c, _d, m: self.heard.append((m.topic, bytes(m.payload)))
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert ready.wait(5)

@@ -184,6 +184,43 @@ async def test_a_busy_block_marks_its_tags_for_this_scan_only(
     assert list(two.quality) == [GOOD, GOOD]
 
 
+async def test_a_device_that_refused_everything_is_read_once_it_answers_again(
+    scripted_server: Any, device: Build, session: Any, reply: Any, registers: Any
+) -> None:
+    programming = True
+
+    async def in_programming_mode(request: bytes) -> bytes:
+        return reply(request, b"\x83\2") if programming else registers(request)
+
+    async with scripted_server(in_programming_mode) as port:
+        driver = device(port, {f"t{n}": {"address": f"holding:{n}"} for n in range(5)}, poll="20ms")
+        async with session(driver) as opened:
+            for _ in range(2):
+                assert set((await opened.read()).quality) == {REFUSED}
+            programming = False
+            batch = await opened.read()
+    assert list(batch.value) == [0, 1, 2, 3, 4]
+    assert not batch.quality.any()
+
+
+async def test_a_device_busy_for_long_gives_its_other_tags_all_the_time(
+    scripted_server: Any, device: Build, session: Any, reply: Any, registers: Any
+) -> None:
+    async def coils_fail(request: bytes) -> bytes:
+        return registers(request) if request[7] == 3 else reply(request, b"\x81\4")
+
+    async with scripted_server(coils_fail) as port:
+        words = {"address": "holding:8", "type": "string", "length": 2}
+        driver = device(
+            port, {"a": {"address": "coil:1"}, "b": {"address": "holding:7"}, "c": words}, poll="20ms"
+        )
+        async with session(driver) as opened:
+            for _ in range(3):
+                batch = await opened.read()
+                assert list(batch.quality) == [DEVICE, GOOD, GOOD]
+                assert batch.value[1] == 7
+
+
 async def test_an_unknown_function_refuses_the_tags_of_its_area(
     scripted_server: Any, device: Build, first_row: Any, reply: Any, registers: Any
 ) -> None:
