@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _load(path: Path) -> Site:
-    return load(path, registry.drivers(), registry.publishers())
+    return load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
 
 
 def _show_mistakes(error: ConfigError, as_json: bool) -> int:

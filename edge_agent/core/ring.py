@@ -4,7 +4,7 @@ Two stores side by side, because one layout cannot be quick for both kinds of ba
 
 * a scan group (the tags one request round answers together, see `tags.scan_group`) has a
   time-major matrix: value float64 (N, T), quality uint8 (N, T), time int64 (N,), with N a power
-  of two. A scan is written as one row, about ten times cheaper than scattering it;
+  of two. A scan is written as one row, six to nine times cheaper than scattering it;
 * every other batch (subscriptions, comm-lost marks, a group's row whose samples do not share one
   time) goes to the change log, four columns that wrap together.
 

@@ -32,6 +32,8 @@ wear of a quiet journal."""
 AGE_PARTS = 8
 """A segment is closed after an eighth of the allowed age: a quiet journal forgets in steps of that."""
 
+REPORTS = 1000
+
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
@@ -93,6 +95,12 @@ class Commits:
         """Something beside a record wants to be written."""
         self._extras += 1
 
+    def tell(self, what: str) -> None:
+        """Add to the reports, unless it was said a moment ago; the oldest of very many are forgotten."""
+        if what not in self.reports[-8:]:
+            self.reports.append(what)
+        del self.reports[:-REPORTS]
+
     async def flush(self) -> None:
         """See `Journal.flush`."""
         wanted = self._stamp
@@ -111,7 +119,7 @@ class Commits:
         self._apply(order, done)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.close)
         if self.pending.raws:
-            self.reports.append(f"{len(self.pending.raws)} records could not be written before the end")
+            self.tell(f"{len(self.pending.raws)} records could not be written before the end")
 
     async def quiet(self) -> None:
         """Wait until no commit is under way."""
@@ -173,7 +181,7 @@ class Commits:
             return self._settings.checkpoint() if self._settings.checkpoint else None
         except Exception as error:
             # A fault of the agent must not keep records from the disk; `tail` then reaches further back.
-            self.reports.append(f"no checkpoint: {type(error).__name__}: {error}")
+            self.tell(f"no checkpoint: {type(error).__name__}: {error}")
             return None
 
     def _floor(self, batch: list[Raw], roll: Roll | None) -> tuple[int, int, int] | None:
@@ -193,13 +201,19 @@ class Commits:
 
     def _finish(self, order: Order, future: asyncio.Future[Done]) -> None:
         self._under_way = None
-        self._apply(order, future.result())
+        if error := future.exception():  # not the disk: memory, or a fault of ours; whoever flushes gets it
+            self.pending.give_back(order.batch)
+            self.active = None
+            self._fail(f"{type(error).__name__}: {error}")
+        else:
+            self._apply(order, future.result())
 
     def _apply(self, order: Order, done: Done) -> None:
         for cursor, _ in order.places:
             if cursor not in done.saved:
                 cursor.dirty = cursor.unsynced = True
-        self.reports += done.notes
+        for note in done.notes:
+            self.tell(note)
         if done.error:
             self._failed(order, done, done.error)
         else:
@@ -214,10 +228,12 @@ class Commits:
             self._doomed += self._retention.give_up_released(need, self.active)
             done.retry = bool(self._doomed)
         if not done.retry:
-            why = error.strerror or str(error)
-            if self.failing is None:
-                self.reports.append(f"cannot write: {why}; records wait in memory")
-            self.failing = why
+            self._fail(error.strerror or str(error))
+
+    def _fail(self, why: str) -> None:
+        if self.failing is None:
+            self.tell(f"cannot write: {why}; records wait in memory")
+        self.failing = why
 
     def _succeeded(self, order: Order, done: Done) -> None:
         self._settled = max(self._settled, order.covers)
@@ -230,7 +246,7 @@ class Commits:
             self._append_segment(done.segment)
         segment.size = done.size
         if self.failing is not None:
-            self.reports.append(f"writing again; {self.pending.dropped} records were given up so far")
+            self.tell(f"writing again; {self.pending.dropped} records were given up so far")
             self.failing = None
         if done.fresh:
             segment.records += len(done.fresh)

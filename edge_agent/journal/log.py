@@ -275,7 +275,7 @@ class Journal:
         left, set_aside, report = await self.in_thread(_salvage, self._writer, self.disk, new)
         if segment not in segments:
             return
-        self.reports.append(report)
+        self._commits.tell(report)
         place = segments.index(segment)
         later = (sum(s.records for s in segments[place + 1 :]), sum(s.bytes for s in segments[place + 1 :]))
         segments[place : place + 1] = [new] if new.size else []

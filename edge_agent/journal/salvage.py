@@ -74,7 +74,7 @@ def salvage(disk: Disk, segment: Segment) -> str:
     if not found:
         return _give_up(disk, segment, damaged, "holds no intact record")
     try:
-        _replace(disk, segment, damaged, found)
+        _replace(disk, segment, damaged, data, found)
     except OSError as error:
         return _give_up(disk, segment, damaged, f"is damaged and cannot be rewritten ({error.strerror})")
     missing = f", {before - segment.records} records lost" if before > segment.records else ""
@@ -84,7 +84,7 @@ def salvage(disk: Disk, segment: Segment) -> str:
     )
 
 
-def _replace(disk: Disk, segment: Segment, damaged: Path, raws: list[Raw]) -> None:
+def _replace(disk: Disk, segment: Segment, damaged: Path, data: bytes, raws: list[Raw]) -> None:
     fresh = segment.path.with_name(segment.path.name + ".new")
     header, last = segment.header, 0
     parts = [header.pack()]
@@ -101,7 +101,10 @@ def _replace(disk: Disk, segment: Segment, damaged: Path, raws: list[Raw]) -> No
         file.sync()
     finally:
         file.close()
-    disk.link(segment.path, damaged)
+    try:
+        disk.link(segment.path, damaged)
+    except OSError:  # FAT knows no second names
+        _keep(disk, damaged, data)
     disk.rename(fresh, segment.path)
     disk.sync_folder(fresh.parent)
     tally = Tally(last=header.first - 1)

@@ -42,7 +42,7 @@ def whole() -> Batch:
 
 
 def changed() -> Batch:
-    """What a deadband lets pass of ten times the same scans."""
+    """What a deadband lets pass of the same scans."""
     deadband = Deadband(TABLE)
     return concat([deadband.filter(scan) for scan in scans()])
 

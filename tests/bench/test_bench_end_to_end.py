@@ -87,7 +87,7 @@ def peers(tmp_path: Path) -> Iterator[tuple[int, int]]:
     config.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n")
     with (tmp_path / "peers.log").open("wb") as log:
         started = [
-            subprocess.Popen([server, str(modbus), "1000", "changing"], stdout=log, stderr=log),
+            subprocess.Popen([server, str(modbus), "100", "changing"], stdout=log, stderr=log),
             subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=log, stderr=log),
         ]
         time.sleep(1.0)

@@ -69,7 +69,7 @@ async def test_a_reader_that_keeps_up_never_touches_the_disk(opened: Opener) -> 
     def refused(*_: object) -> bytes:
         raise AssertionError("read from disk")
 
-    journal.disk.read = refused  # type: ignore[method-assign]
+    journal.disk.read = refused  # type: ignore[method-assign, assignment]
     for _ in range(50):
         for _ in range(20):
             journal.append(RecordKind.SAMPLES, bytes(1000))

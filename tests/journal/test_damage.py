@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import Journal, RecordKind, records, verify
+from edge_agent.journal import Journal, Record, RecordKind, records, verify
 
 Opener = Callable[..., Awaitable[Journal]]
 Crash = Callable[[Journal], None]
@@ -25,8 +26,18 @@ def number(body: bytes) -> int:
     return int(body.split(b".")[0])
 
 
+def clean(folder: Path) -> None:
+    for leftover in folder.glob("*.torn"):
+        leftover.unlink()
+
+
 def numbers(folder: Path) -> list[int]:
     return [number(record.body) for record in records(folder)]
+
+
+def put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
 
 
 def segments(folder: Path) -> list[Path]:
@@ -70,8 +81,7 @@ async def test_every_cut_of_the_last_file_leaves_a_prefix(opened: Opener, crash:
     whole = path.read_bytes()
     for size in range(88, len(whole), 9):
         path.write_bytes(whole[:size])
-        for leftover in folder.glob("*.*n"):
-            leftover.unlink()
+        clean(folder)
         journal = await opened()
         got = numbers(folder)
         assert got == list(range((size - 88) // 52))
@@ -168,7 +178,7 @@ async def test_a_file_with_nothing_in_it_is_set_aside(
     assert victim.with_name(victim.name + ".damaged").read_bytes() == content
     assert len(numbers(folder)) == 100 - sum(seq < int(segments(folder)[1].stem) for seq in lost)
     cursor = journal.cursor("all", start="oldest")
-    got = []
+    got: list[Record] = []
     while len(got) < cursor.backlog_records:
         got += await cursor.read()
     assert len(got) == len(numbers(folder))
@@ -245,8 +255,6 @@ async def test_a_torn_cursor_slot_falls_back_to_the_other(opened: Opener, folder
         assert journal.reports == []
         journal.closed = True
         journal._thread.shutdown()
-        import os
-
         os.close(journal._lock)
     spoil(path, 20)
     spoil(path, 4096 + 20)
@@ -288,12 +296,12 @@ async def test_the_tail_walks_back_over_damaged_segments(opened: Opener, crash: 
 
 
 async def test_a_half_made_segment_is_swept_away(opened: Opener, folder: Path) -> None:
-    folder.mkdir()
-    (folder / "00000000000000000001.seg.new").write_bytes(b"half")
+    half = folder / "00000000000000000001.seg.new"
+    put(half, b"half")
     journal = await opened()
     await fill(journal, 0, 3)
     assert journal.reports == []
-    assert [path.name for path in folder.glob("*.new")] == []
+    assert not half.exists()
 
 
 async def test_damage_found_while_running_in_the_segment_being_written(opened: Opener, folder: Path) -> None:

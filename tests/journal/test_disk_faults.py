@@ -143,7 +143,9 @@ async def test_a_failure_is_reported_once_and_its_end_too(opened: Opener) -> Non
     disk.mend()
     await journal.flush()
     assert journal.failing is None
-    assert [report.split(":")[0].split(";")[0] for report in journal.reports] == ["cannot write", "writing again"]
+    assert len(journal.reports) == 2
+    assert journal.reports[0].startswith("cannot write")
+    assert journal.reports[1].startswith("writing again")
 
 
 async def test_memory_is_bounded_and_samples_are_given_up_first(opened: Opener, folder: Path) -> None:

@@ -220,7 +220,7 @@ async def test_definitions_are_in_force_where_the_record_stands(opened: Opener) 
         expected += [body, b"m"]
         await journal.flush()
     assert len(journal.chain.segments) > 2
-    got = []
+    got: list[bytes | None] = []
     while len(got) < 120:
         got += [record.definition for record in await cursor.read()]
     assert got == expected
@@ -260,7 +260,8 @@ async def test_the_tail_begins_with_the_newest_checkpoint(opened: Opener, crash:
     tail = await journal.tail()
     assert tail[0].kind == RecordKind.CHECKPOINT
     began = int(tail[0].body.split()[1])
-    assert [r.body for r in tail if r.kind == RecordKind.EVENT] == [b"event %d" % i for i in range(began, 100)]
+    events = [r.body for r in tail if r.kind == RecordKind.EVENT]
+    assert events == [b"event %d" % i for i in range(began, 100)]
     assert {r.kind for r in await journal.tail(kinds=[RecordKind.EVENT])} == {
         RecordKind.CHECKPOINT,
         RecordKind.EVENT,
@@ -328,7 +329,7 @@ async def test_a_folder_that_cannot_be_made_says_why(opened: Opener, tmp_path: P
 async def test_what_cannot_be_a_record_is_refused_at_once(opened: Opener) -> None:
     journal = await opened()
     for kind, body, key in ((1, b"", 0), (2, b"", 0), (128, b"", 0), (3, b"", 7), (3, "text", 0)):
-        with pytest.raises(ValueError, match="kind|key|body"):
+        with pytest.raises(ValueError, match=r"kind|key|body"):
             journal.append(kind, body, key)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cursor name"):
         journal.cursor("")

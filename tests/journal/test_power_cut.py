@@ -1,5 +1,5 @@
-"""Power cuts: every call to the disk is recorded, then replayed up to a random point with whatever was not
-synced dropped, torn at any byte or kept, in any combination; the journal that is left is opened and judged."""
+"""Power cuts: every call to the disk is recorded, then replayed up to a random point, with whatever was
+not synced dropped, torn at any byte or kept, in any combination; what is left is opened and judged."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def torn(draw: random.Random, data: bytes) -> bytes:
 
 
 def after_power_cut(calls: list[Call], draw: random.Random, folder: Path) -> int:
-    """Write what may be left of `calls` into `folder`; returns how many records were reported as committed."""
+    """Write what may be left of `calls` into `folder`; returns how many records were committed."""
     safe: dict[int, bytearray] = {}
     open_writes: dict[int, list[Call]] = {}
     names: dict[str, int] = {}

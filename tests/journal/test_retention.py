@@ -12,7 +12,13 @@ Opener = Callable[..., Awaitable[Journal]]
 
 
 def on_disk(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in (".seg", ".torn", ".damaged"))
+    kinds = (".seg", ".torn", ".damaged")
+    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in kinds)
+
+
+def put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
 
 
 async def fill(journal: Journal, count: int, size: int = 168, per_flush: int = 10) -> None:
@@ -97,8 +103,7 @@ async def test_a_quiet_journal_forgets_by_age(opened: Opener, clock: Any) -> Non
 
 
 async def test_files_set_aside_go_before_any_segment(opened: Opener, folder: Path) -> None:
-    folder.mkdir()
-    (folder / "00000000000000000000.seg.damaged").write_bytes(bytes(20_000))
+    put(folder / "00000000000000000000.seg.damaged", bytes(20_000))
     journal = await opened(max_bytes=40_000)
     cursor = journal.cursor("north")
     await fill(journal, 100)

@@ -1,11 +1,12 @@
 /* A Modbus TCP server on libmodbus: an implementation that shares no code with ours.
  *
- *   gcc -O2 mbserver.c -o mbserver -lmodbus && ./mbserver PORT [ADDRESSES]
+ *   gcc -O2 mbserver.c -o mbserver -lmodbus && ./mbserver PORT [ADDRESSES [changing]]
  *
  * Listens on 127.0.0.1, prints "ready", serves any unit and many connections from one map of
  * ADDRESSES (default 1000) coils, discrete inputs, holding and input registers. At the start
  * holding n is n, input n is 10000 + n, coil n is n % 3 == 0, discrete n is n % 5 == 0.
- * Past the end it answers exception 2. Writes are accepted. */
+ * Past the end it answers exception 2. Writes are accepted. With "changing" as third argument every
+ * holding register grows by one with each request: a load that no deadband thins. */
 #include <modbus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static int accepting(modbus_t *ctx, int listening) {
 }
 
 int main(int argc, char **argv) {
-    int n = argc > 2 ? atoi(argv[2]) : 1000;
+    int n = argc > 2 ? atoi(argv[2]) : 1000, changing = argc > 3;
     modbus_t *ctx = modbus_new_tcp("127.0.0.1", argc > 1 ? atoi(argv[1]) : 1502);
     modbus_mapping_t *map = modbus_mapping_new(n, n, n, n);
     for (int i = 0; i < n; i++) {
@@ -48,6 +49,7 @@ int main(int argc, char **argv) {
             uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
             modbus_set_socket(ctx, fd);
             int length = modbus_receive(ctx, query);
+            for (int i = 0; changing && length > 0 && i < n; i++) map->tab_registers[i]++;
             if (length > 0) modbus_reply(ctx, query, length, map);
             else if (length < 0) { close(fd); FD_CLR(fd, &open); }
         }
