@@ -236,6 +236,7 @@ def _definition(parts: Parts, device: str) -> int:
         body = {"device": device, "names": [tag.name for tag in tags], "kinds": kinds}
         parts.keys[device] = parts.journal.define(device, orjson.dumps(body))
         parts.kinds[device] = kinds
+        parts.engine.refresh()
     return parts.keys[device]
 
 

@@ -171,12 +171,13 @@ class Calendar(_Base):
         self._planned = sorted(planned_down)
         self._instances: dict[date, list[tuple[Shift, list[PlannedDown]]]] = {}
         self._days: dict[date, list[CalendarSpan]] = {}
+        self._last: tuple[int, int, date] = (0, 0, date.min)     # the day last asked about
 
     def spans(self, start: int, end: int) -> list[CalendarSpan]:
         found: list[CalendarSpan] = []
         if start >= end:
             return found
-        day, at = wall.day_at(start, self._place), start
+        day, at = self._date(start), start
         while at < end:
             for span in self._day(day):
                 if span.end > start and span.start < end:
@@ -197,6 +198,14 @@ class Calendar(_Base):
 
     def extent(self, first: int, last: int) -> tuple[int, int]:
         return first - FAR, last + FAR
+
+    def _date(self, t: int) -> date:
+        start, end, day = self._last
+        if not start <= t < end:
+            day = wall.day_at(t, self._place)
+            spans = self._day(day)
+            self._last = (spans[0].start, spans[-1].end, day)
+        return day
 
     def _day(self, day: date) -> list[CalendarSpan]:
         """The spans of one local day; shifts of the day before may reach into it."""

@@ -90,6 +90,11 @@ class Engine:
             self.reported_samples += len(reported)
             self._outbox.setdefault(device, []).append(reported)
 
+    def refresh(self) -> None:
+        """A driver has learned the kind of a tag: what was worked out from kinds is worked out anew."""
+        self._cleaner.refresh()
+        self._deadband.refresh()
+
     def take_samples(self) -> list[tuple[str, Batch]]:
         """What has passed the deadband since the last call, one batch a device."""
         outbox, self._outbox = self._outbox, {}

@@ -37,7 +37,7 @@ class PowerState:
         self._candidate: tuple[int, MachineState] | None = None
 
     def feed(self, t_ns: int, watts: float) -> tuple[int, MachineState] | None:
-        """The state entered and since when, once it has dwelt; else `None`. The first sample decides alone."""
+        """The state entered and since when, once it has dwelt. The first sample decides alone."""
         if self.state is None:
             self.state = self._level(watts, OFF)
             return t_ns, self.state

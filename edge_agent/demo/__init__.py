@@ -58,10 +58,12 @@ def _run(folder: Path, stack: ExitStack, seconds: float | None, broker: str | No
     from edge_agent.demo.verdict import Truth, judge
 
     ready = _start_plant(folder, stack)
-    url = broker or _start_broker(folder, stack)
+    # The broker inside speaks MQTT 3.1.1 only and does not answer a newer greeting.
+    place = {"url": broker} if broker else {"url": _start_broker(folder, stack), "version": "3.1.1"}
+    url = place["url"]
     begin = time.time_ns() // 10**9 * 10**9 + START_S * 10**9
     path = folder / "site.yaml"
-    sites.write(path, sites.site(ready, folder, url, sites.local(begin, ready["timezone"])))
+    sites.write(path, sites.site(ready, folder, place, sites.local(begin, ready["timezone"])))
     listener = Subscriber(url, ROOT)
     stack.callback(listener.close)
     stack.enter_context(_process(folder, "agent", "-m", "edge_agent.cli", "run", str(path)))

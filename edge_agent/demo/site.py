@@ -14,7 +14,9 @@ MICRO_STOP_S = 2
 POLL = {"modbus": {"poll": "100ms"}, "opcua": {"publish": "200ms"}}
 
 
-def site(ready: Mapping[str, Any], folder: Path, broker: str, begin: datetime) -> dict[str, Any]:
+def site(
+    ready: Mapping[str, Any], folder: Path, broker: Mapping[str, str], begin: datetime
+) -> dict[str, Any]:
     """A site with a device and a machine for each machine of the plant, busy from `begin` on.
 
     The shift starts on the full minute before; what lies between is planned down, so that agent
@@ -42,7 +44,7 @@ def site(ready: Mapping[str, Any], folder: Path, broker: str, begin: datetime) -
                 ],
             }
         },
-        "publish": {"broker": {"type": "mqtt", "url": broker, "profile": "json"}},
+        "publish": {"broker": {"type": "mqtt", "profile": "json", **broker}},
         "journal": {"flush": "500ms"},
         "kpi": {"every": "1s", "windows": ["shift"]},
     }

@@ -42,7 +42,12 @@ from edge_agent.journal.writer import Writer
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+# Not the file's fault: too many files open, no memory.
 _PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR))
+PATIENCE = 5
+PAUSE_S = 0.5
+"""An unreadable segment is tried five times over two seconds, so that the flush of every second notices first if it
+is the disk that is gone."""
 
 
 class Journal:
@@ -75,6 +80,7 @@ class Journal:
             self._writer.go_on(set(found.definitions))
         self._commits = Commits(found, settings, self.cursors, self._writer, thread)
         self._pending = self._commits.pending
+        self._patience: dict[Segment, int] = {}
         self._keys = {name: key for key, (name, _) in sorted(found.definitions.items())}
 
     @classmethod
@@ -261,10 +267,14 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
     async def mend(self, segment: Segment, trouble: Exception) -> None:
-        """For cursors: reading `segment` met trouble. Afterwards it is intact, or gone from the chain."""
-        if isinstance(trouble, OSError) and trouble.errno in _PASSING:
-            await asyncio.sleep(1.0)  # not the file's fault: too many open files, or no memory
-            return
+        """For cursors: reading `segment` met trouble. Afterwards it is intact, or gone from the chain, or
+        worth another try: while the whole disk is failing, no file of it is given up."""
+        if isinstance(trouble, OSError) and not isinstance(trouble, FileNotFoundError):
+            self._patience[segment] = self._patience.get(segment, PATIENCE) - 1
+            if self.failing or trouble.errno in _PASSING or self._patience[segment] > 0:
+                await asyncio.sleep(PAUSE_S)
+                return
+        self._patience.pop(segment, None)
         if self._commits.active is segment:
             self._commits.active = None
         await self._commits.quiet()

@@ -24,7 +24,6 @@ from edge_agent.journal.record import Definitions
 from edge_agent.journal.salvage import cut, salvage, torn_at
 from edge_agent.journal.segment import (
     ASIDE,
-    SUFFIX,
     Before,
     Chain,
     Damage,
@@ -103,11 +102,11 @@ def aside(disk: Disk, folder: Path) -> list[tuple[Path, int]]:
 
 def _sweep(disk: Disk, folder: Path, names: list[str]) -> None:
     for name in names:
-        if name.endswith(SUFFIX + ".new"):
+        if name.endswith(".new"):
             try:
                 disk.remove(folder / name)
             except OSError:
-                pass  # a half-made segment does no harm; the next of this name replaces it
+                pass  # a half-made file does no harm; the next of this name replaces it
 
 
 def _headers(disk: Disk, folder: Path, names: list[str]) -> list[tuple[Path, Header | None]]:

@@ -13,6 +13,8 @@ from edge_agent.journal.disk import Disk
 from edge_agent.journal.record import OWN, Raw, frame, is_torn, next_intact, take
 from edge_agent.journal.segment import HEADER_SIZE, Segment, Tally
 
+SECTOR = 4096  # what a medium loses at once
+
 
 def intact(data: bytes, start: int, salt: int) -> tuple[list[Raw], int]:
     """All intact records from `start` on, across damage; and how many bytes belong to none."""
@@ -67,7 +69,7 @@ def salvage(disk: Disk, segment: Segment) -> str:
     damaged = segment.path.with_name(segment.path.name + ".damaged")
     before = segment.records
     try:
-        data = disk.read(segment.path, 0, segment.size)
+        data = _readable(disk, segment)
         found, lost = intact(data, HEADER_SIZE, segment.header.salt)
     except OSError as error:
         return _give_up(disk, segment, damaged, f"cannot be read ({error.strerror})")
@@ -82,6 +84,22 @@ def salvage(disk: Disk, segment: Segment) -> str:
         f"{segment.path.name}: {lost} damaged bytes{missing}, {segment.records} intact records go on, "
         f"the file as it was is kept in {damaged.name}"
     )
+
+
+def _readable(disk: Disk, segment: Segment) -> bytes:
+    """The whole segment, with zeros where the medium gives nothing; OSError if it gives nothing at all."""
+    pieces: list[bytes] = []
+    trouble: OSError | None = None
+    for offset in range(0, segment.size, SECTOR):
+        size = min(SECTOR, segment.size - offset)
+        try:
+            pieces.append(disk.read(segment.path, offset, size))
+        except OSError as error:
+            trouble = error
+            pieces.append(bytes(size))
+    if trouble and not any(map(any, pieces)):
+        raise trouble
+    return b"".join(pieces)
 
 
 def _replace(disk: Disk, segment: Segment, damaged: Path, data: bytes, raws: list[Raw]) -> None:

@@ -4,9 +4,9 @@
     offset 4096  slot 1:  the same
 
 Little-endian; crc is the CRC-32 of what follows it. The intact slot with the higher generation
-counts. A save goes to the slot that does *not* hold the newest synced state, so whatever a crash
-tears, the last synced state is still there. The slots lie a page apart, for flash that loses
-whole pages.
+counts. The file appears under its name with its first slot already durable. A save goes to the
+slot that does *not* hold the newest synced state, so whatever a crash tears, the last synced state
+is still there. The slots lie a page apart, for flash that loses whole pages.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Slots:
     def save(self, three: Three, *, sync: bool) -> None:
         """Write; with `sync` (always on the first save) return once it would survive a power cut."""
         sync = sync or not self.exists
-        file = self._disk.open(self.path)
+        path = self.path if self.exists else self.path.with_name(self.path.name + ".new")
+        file = self._disk.open(path, fresh=not self.exists)
         try:
             file.write(self._target * _APART, _pack(self._generation + 1, three))
             if sync:
@@ -60,6 +61,7 @@ class Slots:
             file.close()
         self._generation += 1
         if not self.exists:
+            self._disk.rename(path, self.path)
             self._disk.sync_folder(self.path.parent)
             self.exists = True
         if sync:

@@ -8,8 +8,10 @@ topic, and every link gets all of them once and then what changes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 import orjson
@@ -17,6 +19,7 @@ import orjson
 from edge_agent.api import Clock, Kind, Link, Message, Publisher, Rejected
 from edge_agent.core.report import Report, Samples, StateChange, Status
 from edge_agent.encode import columns, records
+from edge_agent.errors import EdgeAgentError
 from edge_agent.health import Count, Health, Line
 from edge_agent.journal import Cursor, Record, RecordKind
 from edge_agent.supervise import Backoff, keep_connected, together
@@ -29,6 +32,9 @@ BACKOFF = Backoff(first=0.5, longest=10.0)
 # One sending: enough to fill the window of a link, little enough to repeat after a loss.
 RECORDS_A_SENDING = 100
 BYTES_A_SENDING = 4_000_000
+
+# A stop must not wait for a broker that does not listen.
+GOODBYE_S = 1.0
 
 
 class Profile(Protocol):
@@ -123,11 +129,22 @@ class Follower:
         await self._send(link, [self.profile.status(self._status())])
         self.latest.renew()
         name = self.line.name
-        await together(
-            (f"{name}-drain", self._drain(link)),
-            (f"{name}-latest", self._show(link)),
-            (f"{name}-closed", link.closed()),
-        )
+        try:
+            await together(
+                (f"{name}-drain", self._drain(link)),
+                (f"{name}-latest", self._show(link)),
+                (f"{name}-closed", link.closed()),
+            )
+        except asyncio.CancelledError:
+            await self._say_goodbye(link)
+            raise
+
+    async def _say_goodbye(self, link: Link) -> None:
+        """A link closed in good manners fires no will: what the will would say is said here."""
+        with contextlib.suppress(EdgeAgentError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                now = self._status()
+                await link.send([self.profile.status(replace(now, online=False))])
 
     async def _drain(self, link: Link) -> None:
         while True:

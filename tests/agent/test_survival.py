@@ -208,6 +208,7 @@ def test_an_orderly_stop_says_goodbye_and_loses_nothing(
     plc.count(150)
     wait_for(lambda: pieces(listener) == 50, 5, "fifty pieces")
     assert agent.stop() == 0
+    wait_for(lambda: not listener.on("/status")[-1]["online"], 2, "the goodbye")
     agent.start()
     wait_for(lambda: pieces(listener) == 50 and len(listener.on("/press-1/state")) >= 3, 15, "the restart")
     assert [value for _, value, _ in listener.values("press-1", "total") if value is not None] == [100, 150, 150]

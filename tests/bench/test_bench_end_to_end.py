@@ -56,7 +56,7 @@ class Points:
         self.status: dict[str, Any] = {}
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe([("+/+/tags", 0), ("+/+/status", 0)])
+        self._client.on_connect = lambda client, *_: client.subscribe("edge/#", 0)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._take
         self._client.connect("127.0.0.1", port)
@@ -67,7 +67,7 @@ class Points:
         payload = orjson.loads(message.payload)
         if message.topic.endswith("/status"):
             self.status = payload
-        else:
+        elif message.topic.endswith("/tags"):
             self.count += sum(len(group["values"]) for group in payload["samples"])
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ def peers(tmp_path: Path) -> Iterator[tuple[int, int]]:
     if not (MOSQUITTO and shutil.which("gcc") and Path("/usr/include/modbus/modbus.h").exists()):
         pytest.skip("needs mosquitto, gcc and libmodbus-dev")
     server = tmp_path / "mbserver"
-    subprocess.run(["gcc", "-O2", str(PEERS / "mbserver.c"), "-o", str(server), "-lmodbus"], check=True)
+    subprocess.run(["gcc", "-O2", "-I/usr/include/modbus", str(PEERS / "mbserver.c"), "-o", str(server), "-lmodbus"], check=True)
     modbus, broker = free_port(), free_port()
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n")

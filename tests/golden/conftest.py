@@ -13,7 +13,8 @@ SCHEMA = "golden_oee/1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cases", metavar="FILE", help=f"golden cases of schema {SCHEMA}; default: {DEFAULT.name}")
+    about = f"golden cases of schema {SCHEMA}; default: {DEFAULT.name}"
+    parser.addoption("--cases", metavar="FILE", help=about)
 
 
 def _load(config: pytest.Config) -> dict[str, Any]:

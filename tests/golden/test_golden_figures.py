@@ -66,7 +66,8 @@ def check_gap_apportion(case: Json) -> None:
 def check_order(case: Json) -> None:
     given = case["input"]
     times = (exact(given[name]) for name in ("aoet_s", "aubt_s", "apt_s"))
-    assert_figures(order_kpis(*times, given["pq"], given.get("sq", 0), given.get("planned_scrap", 0)), case["expected"])
+    found = order_kpis(*times, given["pq"], given.get("sq", 0), given.get("planned_scrap", 0))
+    assert_figures(found, case["expected"])
 
 
 def check_reliability(case: Json) -> None:
@@ -74,7 +75,8 @@ def check_reliability(case: Json) -> None:
     restored = [exact(seconds) for seconds in given.get("ttr_s", [])]
     operating = given.get("operating_time_s", sum(map(exact, given.get("tbf_s", []))))
     cmt, pmt = exact(given.get("cmt_s", 0)), exact(given.get("pmt_s", 0))
-    found = reliability(exact(operating), sum(restored, Fraction(0)), given["failures"], len(restored), cmt, pmt)
+    down, closed = sum(restored, Fraction(0)), len(restored)
+    found = reliability(exact(operating), down, given["failures"], closed, cmt, pmt)
     assert_figures(found, case["expected"])
 
 
@@ -122,13 +124,15 @@ def check_capability(case: Json) -> None:
 def check_energy(case: Json) -> None:
     given = case["input"]
     by_state = {state: exact(kwh) for state, kwh in given["kwh_by_state"].items()}
-    found = energy_kpis(by_state, given["pq"], given["gq"], exact(given["grid_factor"]), exact(given["kgce_per_kwh"]))
+    factors = exact(given["grid_factor"]), exact(given["kgce_per_kwh"])
+    found = energy_kpis(by_state, given["pq"], given["gq"], *factors)
     assert_figures(found, case["expected"])
 
 
 def check_energy_register(case: Json) -> None:
     given = case["input"]
-    assert_figures({"kwh": register_kwh(given["raw"], given["bits"], exact(given["scale"]))}, case["expected"])
+    kwh = register_kwh(given["raw"], given["bits"], exact(given["scale"]))
+    assert_figures({"kwh": kwh}, case["expected"])
 
 
 def check_digitalisation(case: Json) -> None:
@@ -165,8 +169,7 @@ def check_power_state(case: Json) -> None:
     trigger = PowerState(PowerLevels(*watts, dwell_ns=ns(config["dwell_s"])))
     fed = [trigger.feed(ns(sample["t_s"]), float(sample["w"])) for sample in case["samples"]]
     changes = [change for change in fed if change is not None]
-    assert changes == [(ns(s["t_s"]), state) for s, (_, state) in zip(expected["states"], changes, strict=True)]
-    assert [state.name for _, state in changes] == [s["state"] for s in expected["states"]]
+    assert [(t, state.name) for t, state in changes] == [(ns(s["t_s"]), s["state"]) for s in expected["states"]]
     durations = dict.fromkeys(expected.get("duration_s", {}), 0)
     end = ns(expected.get("end_s", case["samples"][-1]["t_s"]))
     for (since, state), (until, _) in pairwise([*changes, (end, changes[-1][1])]):

@@ -71,7 +71,8 @@ def ledger_of(case: Json, config: Json, *, backwards: bool = False) -> Ledger:
 def cell_of(case: Json, config: Json, window: Json, *, backwards: bool = False) -> Cell:
     as_of = case.get("as_of")
     ledger = ledger_of(case, config, backwards=backwards)
-    return ledger.cell(instant(window["start"]), instant(window["end"]), None if as_of is None else instant(as_of))
+    known = None if as_of is None else instant(as_of)
+    return ledger.cell(instant(window["start"]), instant(window["end"]), known)
 
 
 def assert_figure(name: str, found: Fraction | float | None, expected: Json | str | float | None) -> None:
@@ -81,7 +82,8 @@ def assert_figure(name: str, found: Fraction | float | None, expected: Json | st
         return
     if isinstance(expected, Mapping) and "frac" in expected:
         exact = Fraction(expected["frac"])
-        assert found == exact or abs(Fraction(found) - exact) <= TOLERANCE, f"{name}: {found} instead of {exact}"
+        close = found == exact or abs(Fraction(found) - exact) <= TOLERANCE
+        assert close, f"{name}: {found} instead of {exact}"
         return
     decimal = Fraction(str(expected["dec"] if isinstance(expected, Mapping) else expected))
     assert abs(Fraction(found) - decimal) <= TOLERANCE, f"{name}: {float(found)} instead of {expected}"
@@ -163,7 +165,8 @@ def check_timeline(case: Json, golden: Json) -> None:
         assert sum(subwindows, Cell()) == cell
     if "production_date" in case:
         zone = ZoneInfo(case["timezone"])
-        assert wall.local(instant(window["start"]), zone).date() == date.fromisoformat(case["production_date"])
+        start = wall.local(instant(window["start"]), zone)
+        assert start.date() == date.fromisoformat(case["production_date"])
     assert_extra(case, cell, subwindows)
     assert_published(case, cell)
 
@@ -186,7 +189,7 @@ def named_timeline(case: Json, golden: Json) -> Json:
     titles = re.findall(r"\bG\d+[a-z]?\b", str(case.get("title", "")))
     for name in [case.get("of"), *titles, case["id"].rstrip("abcdefghijklmnopqrstuvwxyz"), case["id"][:-1]]:
         exact = [other for other in timelines if other["id"] == name]
-        family = [other for other in timelines if name and re.fullmatch(rf"{re.escape(name)}[a-z]?", other["id"])]
+        family = [t for t in timelines if name and re.fullmatch(rf"{re.escape(name)}[a-z]?", t["id"])]
         if exact or family:
             return (exact or family)[0]
     pytest.fail(f"{case['id']} names no timeline of this file")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import Journal, RecordKind, records, verify
+from edge_agent.journal import Cursor, Journal, RecordKind, log, records, verify
 from edge_agent.journal.disk import Disk, File
 
 Opener = Callable[..., Awaitable[Journal]]
@@ -32,6 +32,17 @@ class Moody(Disk):
         self.cut_error: int | None = None
         self.partly = 0
         self.sync_s = 0.0
+        self.dead = range(0)
+        self.links = True
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        if path.suffix == ".seg" and offset < self.dead.stop and self.dead.start < offset + size:
+            raise_if(errno.EIO)
+        return super().read(path, offset, size)
+
+    def link(self, old: Path, new: Path) -> None:
+        raise_if(None if self.links else errno.EPERM)
+        super().link(old, new)
 
     def open(self, path: Path, *, fresh: bool = False) -> File:
         return MoodyFile(self, path, fresh=fresh)
@@ -172,6 +183,67 @@ async def test_memory_is_bounded_and_samples_are_given_up_first(opened: Opener, 
     while got < len(kept):
         got += len(await cursor.read())
     assert cursor.backlog_records == len(kept)
+
+
+async def read_all(cursor: Cursor, count: int) -> list[int]:
+    got: list[int] = []
+    while len(got) < count:
+        got += [int(record.body.split(b".")[0]) for record in await asyncio.wait_for(cursor.read(), 5)]
+    return got
+
+
+async def test_a_disk_that_cannot_be_read_for_a_while_costs_nothing(opened: Opener) -> None:
+    disk = Moody()
+    journal = await opened(disk=disk, recent_bytes=0)
+    cursor = journal.cursor("north")
+    append(journal, 0, 50)
+    await journal.flush()
+    disk.dead, disk.write_error = range(1 << 40), errno.EIO
+    append(journal, 50, 60)
+    await journal.flush()
+    reading = asyncio.ensure_future(read_all(cursor, 60))
+    await asyncio.sleep(0.1)
+    disk.mend()
+    disk.dead = range(0)
+    await journal.flush()
+    assert await reading == list(range(60))
+    assert cursor.lost == 0
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_sector_that_cannot_be_read_costs_the_records_on_it(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch, folder: Path, links: bool
+) -> None:
+    monkeypatch.setattr(log, "PAUSE_S", 0.01)
+    disk = Moody()
+    journal = await opened(disk=disk, recent_bytes=0)
+    cursor = journal.cursor("north")
+    append(journal, 0, 200)
+    await journal.flush()
+    disk.dead, disk.links = range(8192, 12288), links
+    reading = asyncio.ensure_future(read_all(cursor, 168))
+    await asyncio.sleep(0.5)
+    disk.dead = range(0)  # for the copy that was made; the original lies beside it
+    got = await reading
+    lost = sorted(set(range(200)) - set(got))
+    assert got == sorted(got)
+    assert lost == list(range(lost[0], lost[0] + 32))
+    assert cursor.lost == 32
+    assert cursor.backlog_records == 168
+    assert next(folder.glob("*.damaged")).stat().st_size == 88 + 200 * 132
+
+
+async def test_no_fault_of_any_kind_drops_a_batch(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = await opened()
+    append(journal, 0, 5)
+    with monkeypatch.context() as broken:
+        broken.setattr(journal._writer, "_sum_up", lambda *_: (_ for _ in ()).throw(MemoryError("no memory")))
+        with pytest.raises(MemoryError):
+            await journal.flush()
+        assert journal.failing == "MemoryError: no memory"
+    await journal.flush()
+    assert journal.failing is None
+    assert journal.committed == 5
 
 
 async def test_a_full_disk_gives_up_what_everyone_has_released_and_nothing_else(opened: Opener) -> None:

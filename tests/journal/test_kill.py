@@ -88,8 +88,11 @@ def one_life(folder: Path, seed: int, life_s: float) -> list[str]:
     root = Path(__file__).parents[2]
     victim = subprocess.Popen(
         [sys.executable, "-c", VICTIM, str(folder), str(seed)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+        bufsize=0,  # or readline keeps to itself what communicate should get
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
     assert victim.stdout
     assert victim.stderr
     first = victim.stdout.readline()

@@ -117,7 +117,8 @@ def after_power_cut(calls: list[Call], draw: random.Random, folder: Path) -> int
                 open_names.clear()
             case _:
                 committed = call.offset
-    for one in open_names[: draw.randrange(len(open_names) + 1)]:  # a journaling file system keeps their order
+    # A journaling file system keeps the order of names.
+    for one in open_names[: draw.randrange(len(open_names) + 1)]:
         rename(names, one)
     for number, writes in open_writes.items():
         for one in writes:
@@ -181,7 +182,7 @@ def judge(folder: Path, oldest: int, committed: int) -> None:
         assert numbers == expected, (committed, journal.reports)
         assert committed <= (numbers[-1] + 1 if numbers else 0), journal.reports
         assert not numbers or numbers[0] <= oldest
-        assert all(record.definition == b"layout %d" % (n // 40) for record, n in zip(got, numbers, strict=True))
+        assert [record.definition for record in got] == [b"layout %d" % (n // 40) for n in numbers]
         seqs = [record.seq for record in got]
         assert seqs == sorted(set(seqs))
         assert all("unfinished commit" in report for report in journal.reports), journal.reports
