@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="edge-agent", description="Industrial edge agent: true OEE from OPC UA and Modbus.")
+    about = "Industrial edge agent: true OEE from OPC UA and Modbus."
+    parser = argparse.ArgumentParser(prog="edge-agent", description=about)
     parser.add_argument("--version", action="version", version=f"edge-agent {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every attempt, not only changes")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -46,8 +46,8 @@ Ts = TypeVarTuple("Ts")
 _PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR))
 PATIENCE = 5
 PAUSE_S = 0.5
-"""An unreadable segment is tried five times over two seconds, so that the flush of every second notices first if it
-is the disk that is gone."""
+"""An unreadable segment is tried five times over two seconds, so that the flush of every second
+notices first if it is the disk that is gone."""
 
 
 class Journal:

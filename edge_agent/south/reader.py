@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edge_agent.api import Batch, Clock, Driver, Reason, Session, Tag, bad
+from edge_agent.api import Batch, Clock, Driver, Int32s, Reason, Session, Tag, bad
 from edge_agent.health import Count, Health, Line
 from edge_agent.supervise import Backoff, keep_connected
 
@@ -44,9 +44,12 @@ class Reader:
         self._driver = driver
         self._positions = np.fromiter((tag.position for tag in tags), np.int32, len(tags))
         self._stale_ns = np.fromiter((tag.stale_ns for tag in tags), np.int64, len(tags))
-        self._seen = seen
-        self._marked = np.ones(len(tags), bool)     # nothing is known yet: there is nothing to mark
         self._first = int(self._positions[0]) if len(tags) else 0
+        self._known = seen[self._first : self._first + len(tags)]   # a device's tags are contiguous
+        self._marked = np.ones(len(tags), bool)     # nothing is known yet: there is nothing to mark
+        self._any_marked = True
+        self._noted: Int32s | None = None
+        self._local: Int32s = self._positions
         self._sink = sink
         self._health = health
         self._clock = clock
@@ -63,13 +66,21 @@ class Reader:
             batch = await session.read()
             now = self._clock()
             if session.confirms:
-                known = self._seen[self._positions]
-                self._seen[self._positions] = np.maximum(known, now - session.lag_ns)
+                np.maximum(self._known, now - session.lag_ns, out=self._known)
             if len(batch):
-                self._seen[batch.tag] = np.maximum(self._seen[batch.tag], batch.time)
-                self._marked[batch.tag - self._first] = False
-                self._health.add(Count.SAMPLES_READ, len(batch))
+                self._note(batch)
                 self._sink(self.device, batch)
+
+    def _note(self, batch: Batch) -> None:
+        """These tags are known up to their samples."""
+        if batch.tag is not self._noted:
+            # The rows of a scan group bring the very same array each time: mostly this is skipped.
+            self._noted, self._local = batch.tag, batch.tag - self._first
+        self._known[self._local] = np.maximum(self._known[self._local], batch.time)
+        if self._any_marked:
+            self._marked[self._local] = False
+            self._any_marked = bool(self._marked.any())
+        self._health.counts[Count.SAMPLES_READ] += len(batch)
 
     def _lost(self) -> None:
         self._health.add(Count.SESSIONS_LOST)
@@ -79,7 +90,7 @@ class Reader:
         """Mark the tags from which nothing has come for longer than they allow; call every second."""
         if self.line.state != "connected":
             return
-        silent = self._clock() - self._seen[self._positions] > self._stale_ns
+        silent = self._clock() - self._known > self._stale_ns
         stale = silent & ~self._marked
         if stale.any():
             self._health.add(Count.SAMPLES_STALE, int(stale.sum()))
@@ -90,6 +101,7 @@ class Reader:
         if not len(positions):
             return
         self._marked |= which
+        self._any_marked = True
         n = len(positions)
-        times = self._seen[positions] + MARK_AFTER_NS
+        times = self._known[which] + MARK_AFTER_NS
         self._sink(self.device, Batch(positions, times, np.full(n, np.nan), np.full(n, bad(reason), np.uint8)))

@@ -139,7 +139,12 @@ def test_after_kill_9_the_record_continues_exactly_and_the_absence_is_unknown_ti
 
 
 def test_a_plc_that_restarts_is_back_by_itself_and_its_counter_bridges_the_gap(
-    site: str, plc: Plc, plc_port: int, listener: Any, start_agent: Callable[[str], Any], start_process: Callable[..., Any]
+    site: str,
+    plc: Plc,
+    plc_port: int,
+    listener: Any,
+    start_agent: Callable[[str], Any],
+    start_process: Callable[..., Any],
 ) -> None:
     agent = start_agent(site)
     wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")

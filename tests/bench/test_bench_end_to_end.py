@@ -81,7 +81,8 @@ def peers(tmp_path: Path) -> Iterator[tuple[int, int]]:
     if not (MOSQUITTO and shutil.which("gcc") and Path("/usr/include/modbus/modbus.h").exists()):
         pytest.skip("needs mosquitto, gcc and libmodbus-dev")
     server = tmp_path / "mbserver"
-    subprocess.run(["gcc", "-O2", "-I/usr/include/modbus", str(PEERS / "mbserver.c"), "-o", str(server), "-lmodbus"], check=True)
+    source = str(PEERS / "mbserver.c")
+    subprocess.run(["gcc", "-O2", "-I/usr/include/modbus", source, "-o", str(server), "-lmodbus"], check=True)
     modbus, broker = free_port(), free_port()
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n")

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from edge_agent.core.cell import FRACTIONS, NAMES, Cell
 
 numbers = st.integers(-(10**18), 10**18)
-cells = st.fixed_dictionaries(
-    {name: st.fractions(max_denominator=10**9) if name in FRACTIONS else numbers for name in NAMES}
-).map(lambda values: Cell(**values))
+texts = st.fractions(max_denominator=10**9).map(str)
+cells = st.fixed_dictionaries({name: texts if name in FRACTIONS else numbers for name in NAMES}).map(Cell.from_dict)
 
 
 @given(cells, cells, cells)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -46,15 +47,13 @@ class Story:
 
     def facts(self) -> list[Callable[[Ledger], None]]:
         """Each fact as something to be told to a ledger."""
-        told: list[Callable[[Ledger], None]] = []
-        for t, state, reason, order in self.states:
-            told.append(lambda led, a=(ns(t), MachineState[state], reason, order): led.state(*a))  # type: ignore[misc]
-        for t, product, ideal in self.jobs:
-            told.append(lambda led, a=(ns(t), product, ideal): led.job(*a))  # type: ignore[misc]
-        for t, source, total, scrap, rework, since in self.counts:
-            args = (ns(t), source, total, scrap, rework, None if since is None else ns(since))
-            told.append(lambda led, a=args: led.count(*a))  # type: ignore[misc]
-        return told
+        states = [partial(Ledger.state, t=ns(t), state=MachineState[state], reason=reason, order=order)
+                  for t, state, reason, order in self.states]
+        jobs = [partial(Ledger.job, t=ns(t), product=product, ideal=ideal) for t, product, ideal in self.jobs]
+        counts = [partial(Ledger.count, t=ns(t), source=source, total=total, scrap=scrap, rework=rework,
+                          since=None if since is None else ns(since))
+                  for t, source, total, scrap, rework, since in self.counts]
+        return [*states, *jobs, *counts]
 
     def ledger(self, facts: list[Callable[[Ledger], None]] | None = None) -> Ledger:
         spans = [CalendarSpan(ns(a), ns(b), CalendarKind(kind)) for a, b, kind in self.calendar]
@@ -86,12 +85,12 @@ class Integrator:
         self.raw = [self.state_at(x, known) for x in range(TICKS)]
         # An order that begins later than as_of cannot be seen before it.
         self.order = [self.order_at(x, known) for x in range(TICKS)]
-        self.counts = {}
+        self.counts: dict[tuple[int, str], tuple[int, int, int, int]] = {}
         for count in story.counts:
             if as_of is None or count[0] <= as_of:
                 key = count[:2]
                 since = count[0] if count[5] is None else count[5]
-                row = (*count[2:5], since)
+                row = (count[2], count[3], count[4], since)
                 self.counts[key] = max(row, self.counts.get(key, row))
         self.state = self.effective()
         self.cells = [self.tick(x) for x in range(TICKS)]
@@ -207,7 +206,8 @@ class Integrator:
         ticks = [x for x in range(max(since, 0), t) if self.kind[x] == "BUSY"]
         if since >= t or not ticks:
             return {t - 1: made} if t > 0 else {}
-        found, before = {}, (0, 0, 0)
+        found: dict[int, tuple[int, ...]] = {}
+        before: tuple[int, ...] = (0, 0, 0)
         for at, x in enumerate(ticks, start=1):
             upto = tuple(int((Fraction(n * at, len(ticks)) + Fraction(1, 2)).__floor__()) for n in made)
             found[x] = tuple(n - m for n, m in zip(upto, before, strict=True))
@@ -271,9 +271,9 @@ states = st.tuples(
     st.sampled_from([None, None, True, False]),
 )
 calendars = st.lists(
-    st.tuples(st.integers(0, TICKS), st.integers(1, 60), st.sampled_from(["BUSY", "BUSY", "PLANNED_DOWN"])).map(
-        lambda s: (s[0], min(s[0] + s[1], TICKS), s[2])
-    ).filter(lambda s: s[0] < s[1]),
+    st.tuples(st.integers(0, TICKS), st.integers(1, 60), st.sampled_from(["BUSY", "BUSY", "PLANNED_DOWN"]))
+    .map(lambda s: (s[0], min(s[0] + s[1], TICKS), s[2]))
+    .filter(lambda s: s[0] < s[1]),
     min_size=1, max_size=6,
 )
 ideals = st.sampled_from([Fraction(7), Fraction(333, 10), Fraction(90), Fraction(1000, 3), None])
@@ -289,7 +289,7 @@ def counts(draw: st.DrawFn) -> Count:
 
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
-    story = Story(
+    return Story(
         calendar=draw(calendars),
         states=draw(st.lists(states, max_size=25)),
         jobs=draw(st.lists(st.tuples(ticks, st.sampled_from("pq"), ideals), max_size=4)),
@@ -299,7 +299,6 @@ def stories(draw: st.DrawFn) -> Story:
         outside=draw(st.sampled_from(["promote", "exclude"])),
         hold_max=draw(st.none() | st.integers(0, 10)),
     )
-    return story
 
 
 windows = st.tuples(st.integers(0, TICKS), st.integers(0, TICKS)).map(sorted).map(tuple)

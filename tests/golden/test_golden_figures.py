@@ -49,7 +49,8 @@ def check_counter(case: Json) -> None:
     config = case.get("config", {})
     counter = Counter(config.get("bits"), config.get("max_rate_per_s"), config.get("jitter_tolerance", 2))
     fed = [
-        counter.feed(ns(r["t_s"]), int(r["raw"]), bool(r.get("reset_signal", False))) for r in case["readings"]
+        counter.feed(ns(r["t_s"]), int(r["raw"]), bool(r.get("reset_signal", False)))
+        for r in case["readings"]
     ]
     expected = case["expected"]
     assert [flag for _, flag in fed] == expected["flags"]
@@ -165,11 +166,13 @@ def check_stack_light(case: Json) -> None:
 
 def check_power_state(case: Json) -> None:
     config, expected = case["config"], case["expected"]
-    watts = (float(config[name]) for name in ("off_low_w", "off_high_w", "run_low_w", "run_high_w"))
-    trigger = PowerState(PowerLevels(*watts, dwell_ns=ns(config["dwell_s"])))
+    names = ("off_low_w", "off_high_w", "run_low_w", "run_high_w")
+    off_low, off_high, run_low, run_high = (float(config[name]) for name in names)
+    trigger = PowerState(PowerLevels(off_low, off_high, run_low, run_high, ns(config["dwell_s"])))
     fed = [trigger.feed(ns(sample["t_s"]), float(sample["w"])) for sample in case["samples"]]
     changes = [change for change in fed if change is not None]
-    assert [(t, state.name) for t, state in changes] == [(ns(s["t_s"]), s["state"]) for s in expected["states"]]
+    wanted = [(ns(s["t_s"]), s["state"]) for s in expected["states"]]
+    assert [(t, state.name) for t, state in changes] == wanted
     durations = dict.fromkeys(expected.get("duration_s", {}), 0)
     end = ns(expected.get("end_s", case["samples"][-1]["t_s"]))
     for (since, state), (until, _) in pairwise([*changes, (end, changes[-1][1])]):

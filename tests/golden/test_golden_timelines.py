@@ -191,7 +191,8 @@ def named_timeline(case: Json, golden: Json) -> Json:
         exact = [other for other in timelines if other["id"] == name]
         family = [t for t in timelines if name and re.fullmatch(rf"{re.escape(name)}[a-z]?", t["id"])]
         if exact or family:
-            return (exact or family)[0]
+            found: Json = (exact or family)[0]
+            return found
     pytest.fail(f"{case['id']} names no timeline of this file")
 
 

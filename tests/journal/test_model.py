@@ -37,6 +37,7 @@ class AgainstAList(RuleBasedStateMachine):
         self.committed = self.count = self.now = 0
         self.followed: dict[str, Followed] = {}
         self.open()
+        self.follow(NAMES[0], oldest=True)
 
     def open(self) -> None:
         self.journal = self.runner.run(
@@ -62,8 +63,8 @@ class AgainstAList(RuleBasedStateMachine):
         first = self.journal.chain.segments[0].first
         return sum(1 for seq, _ in self.appended[: self.committed] if seq < first)
 
-    @rule(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=20))
-    def append(self, sizes: list[int]) -> None:
+    @rule(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=20), flushed=st.booleans())
+    def append(self, sizes: list[int], flushed: bool) -> None:
         for size in sizes:
             body = b"%d." % self.count + bytes(size)
             key = self.journal.define("d", b"%d" % (self.count // 10))
@@ -71,6 +72,8 @@ class AgainstAList(RuleBasedStateMachine):
             assert not self.appended or seq > self.appended[-1][0]
             self.appended.append((seq, body))
             self.count += 1
+        if flushed:
+            self.flush()
 
     @rule()
     def flush(self) -> None:
@@ -95,6 +98,13 @@ class AgainstAList(RuleBasedStateMachine):
             self.followed[name] = Followed(self.oldest if oldest else self.committed)
             self.followed[name].saved = -1
 
+    def behind(self) -> bool:
+        return any(followed.read < self.committed for followed in self.followed.values())
+
+    def held(self) -> bool:
+        return any(followed.released < followed.read for followed in self.followed.values())
+
+    @precondition(behind)
     @rule(name=st.sampled_from(NAMES), most=st.integers(1, 40), size=st.integers(1, 5000))
     def read(self, name: str, most: int, size: int) -> None:
         followed = self.followed.get(name)
@@ -108,6 +118,7 @@ class AgainstAList(RuleBasedStateMachine):
         assert len(got) == 1 or sum(len(record.body) for record in got) <= size
         followed.read += len(got)
 
+    @precondition(held)
     @rule(name=st.sampled_from(NAMES), share=st.floats(0, 1))
     def release(self, name: str, share: float) -> None:
         followed = self.followed.get(name)
@@ -116,6 +127,7 @@ class AgainstAList(RuleBasedStateMachine):
             if followed.released:
                 self.cursor(name).release(self.appended[followed.released - 1][0])
 
+    @precondition(held)
     @rule(name=st.sampled_from(NAMES))
     def rewind(self, name: str) -> None:
         if followed := self.followed.get(name):
@@ -124,7 +136,7 @@ class AgainstAList(RuleBasedStateMachine):
 
     @rule()
     def forget(self) -> None:
-        name = NAMES[0]
+        name = NAMES[1]
         if self.followed.pop(name, None):
             self.runner.run(self.journal.remove_cursor(name))
 
