@@ -21,7 +21,7 @@ from edge_agent.journal.recent import Recent
 from edge_agent.journal.record import HEAD_SIZE, OWN, Raw, RecordKind
 from edge_agent.journal.recovery import RESERVE, Found
 from edge_agent.journal.retention import Retention
-from edge_agent.journal.segment import HEADER_SIZE, Before, Chain, Header, Segment
+from edge_agent.journal.segment import Before, Chain, Header, Segment
 from edge_agent.journal.writer import Done, Order, Roll, Writer
 
 SYNC_PLACES_S = 10.0
@@ -152,8 +152,7 @@ class Commits:
         incoming = sum([len(raw[4]) for raw in batch]) + HEAD_SIZE * len(batch)
         closed = self.chain.segments[-1].closed() if self.chain.segments else Before()
         roll = self._roll(batch, now, closed) if batch and self._is_full(incoming, now) else None
-        if roll:
-            incoming += HEADER_SIZE + len(roll.checkpoint or b"")
+        incoming += self._writer.extra(batch, roll)
         remove = self._doomed + self._retention.make_room(incoming, now, None if roll else self.active)
         self._doomed = []
         overdue = time.monotonic() - self._places_synced >= SYNC_PLACES_S

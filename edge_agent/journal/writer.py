@@ -15,7 +15,7 @@ from pathlib import Path
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.disk import Disk, File
 from edge_agent.journal.record import HEAD_SIZE, OWN, Definitions, Raw, RecordKind, definition, frame
-from edge_agent.journal.segment import Header, Segment, path_of
+from edge_agent.journal.segment import HEADER_SIZE, Header, Segment, path_of
 from edge_agent.journal.slots import Slots, Three
 
 
@@ -77,6 +77,13 @@ class Writer:
     def go_on(self, keys: set[int]) -> None:
         """The newest segment, found whole, holds the definitions of these keys."""
         self._keys = set(keys)
+
+    def extra(self, batch: list[Raw], roll: Roll | None) -> int:
+        """Bytes a commit takes beside its batch. For the event loop, while no commit is under way."""
+        keys = {raw[2] for raw in batch} - {0}
+        keys = keys | set(roll.live) if roll else keys - self._keys
+        size = sum(HEAD_SIZE + len(definition(*self._definitions[key])) for key in keys)
+        return size + (HEADER_SIZE + HEAD_SIZE + len(roll.checkpoint or b"") if roll else 0)
 
     def close(self) -> None:
         """Let go of the open segment; the next order that extends it opens it again."""

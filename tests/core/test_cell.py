@@ -13,7 +13,10 @@ from edge_agent.core.cell import FRACTIONS, NAMES, Cell
 
 numbers = st.integers(-(10**18), 10**18)
 texts = st.fractions(max_denominator=10**9).map(str)
-cells = st.fixed_dictionaries({name: texts if name in FRACTIONS else numbers for name in NAMES}).map(Cell.from_dict)
+written: dict[str, st.SearchStrategy[int | str]] = {
+    name: texts if name in FRACTIONS else numbers for name in NAMES
+}
+cells = st.fixed_dictionaries(written).map(Cell.from_dict)
 
 
 @given(cells, cells, cells)

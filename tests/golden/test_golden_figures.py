@@ -66,8 +66,8 @@ def check_gap_apportion(case: Json) -> None:
 
 def check_order(case: Json) -> None:
     given = case["input"]
-    times = (exact(given[name]) for name in ("aoet_s", "aubt_s", "apt_s"))
-    found = order_kpis(*times, given["pq"], given.get("sq", 0), given.get("planned_scrap", 0))
+    aoet, aubt, apt = (exact(given[name]) for name in ("aoet_s", "aubt_s", "apt_s"))
+    found = order_kpis(aoet, aubt, apt, given["pq"], given.get("sq", 0), given.get("planned_scrap", 0))
     assert_figures(found, case["expected"])
 
 
@@ -140,10 +140,10 @@ def check_digitalisation(case: Json) -> None:
     given, expected = case["input"], case["expected"]
     flags = {"digital", "connected", "cloud", "key_process", "nc", "oee_ready", "semantic"}
     rows = [dict(zip(given["fields"], row, strict=True)) for row in given["devices"]]
-    devices = [
-        Device(**{k: v if k == "name" else bool(v) if k in flags else exact(v) for k, v in row.items()})
-        for row in rows
+    known: list[dict[str, Any]] = [
+        {k: v if k == "name" else bool(v) if k in flags else exact(v) for k, v in row.items()} for row in rows
     ]
+    devices = [Device(**row) for row in known]
     found = indices(devices)
     assert {device.name: level(device) for device in devices} == expected["levels"]
     assert_figures(found, expected["kpi"])
