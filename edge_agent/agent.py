@@ -20,13 +20,15 @@ import orjson
 
 from edge_agent import __version__, registry
 from edge_agent.api import Clock, Driver, DriverPlugin, Publisher, PublisherPlugin, Tag
+from edge_agent.clock import SteadyClock
 from edge_agent.config import Site, machine_specs
 from edge_agent.core.engine import Engine
+from edge_agent.core.machine import Machine
 from edge_agent.core.report import Status
 from edge_agent.encode import columns, records
 from edge_agent.encode.json_profile import root_topic
 from edge_agent.health import Count, Health
-from edge_agent.journal import Alive, Journal, RecordKind
+from edge_agent.journal import Alive, Journal, Record, RecordKind
 from edge_agent.north.follow import Follower, Profile
 from edge_agent.south.reader import Reader
 from edge_agent.supervise import until
@@ -39,6 +41,20 @@ SAMPLES_A_RECORD = 20_000
 # agent is known after a power cut. Each costs one block of flash, so not every second.
 ALIVE_EVERY_S = 10.0
 STATUS_EVERY_S = 60.0
+# A commit takes milliseconds, on a tired SD card a second or two.
+COMMIT_IS_STUCK_S = 10.0
+# NTP corrects smaller steps all the time.
+LEAD_WORTH_SAYING_NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Commits:
+    """What the part that puts records aside and the part that commits them tell each other."""
+
+    due: asyncio.Event = field(default_factory=asyncio.Event)
+    until_ns: int = 0               # everything up to then has been put aside
+    anything: bool = False          # and some of it is not committed yet
+    since: float | None = None      # when the commit under way began, by the loop's time
 
 
 @dataclass(slots=True)
@@ -52,7 +68,8 @@ class Parts:
     readers: list[Reader]
     followers: list[Follower]
     health: Health
-    clock: Clock
+    clock: SteadyClock
+    commits: Commits = field(default_factory=Commits)
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
     kinds: dict[str, list[int]] = field(default_factory=dict)
 
@@ -100,12 +117,10 @@ def prepare(
 
 
 async def build(
-    site: Site,
-    drivers: Mapping[str, DriverPlugin],
-    publishers: Mapping[str, PublisherPlugin],
-    clock: Clock = time.time_ns,
+    site: Site, drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, PublisherPlugin]
 ) -> Parts:
     """Make all parts and take up where the journal ends."""
+    clock = SteadyClock()
     ready = prepare(site, drivers, publishers, clock)
     engine = ready.engine
     journal = await Journal.open(
@@ -118,7 +133,11 @@ async def build(
     )
     alive = Alive(Path(site.agent.data_dir) / "alive")
     parts = Parts(site, engine, journal, alive, [], [], Health(), clock)
-    await _take_up(parts)
+    try:
+        await _take_up(parts)
+    except BaseException:
+        await journal.close()
+        raise
     parts.readers = [
         Reader(
             name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
@@ -146,21 +165,36 @@ async def _take_up(parts: Parts) -> None:
     ended = 0
     for record in await parts.journal.tail():
         ended = max(ended, record.time)
-        if record.kind == RecordKind.CHECKPOINT:
-            parts.engine.restore(record.body)
-        elif record.kind == RecordKind.EVENT:
-            parts.engine.replay(orjson.loads(record.body))
-        elif record.kind == RecordKind.REPORT:
-            parts.engine.settle(records.unpack_report(record.body))
+        try:
+            _remember(parts.engine, record)
+        except Exception:
+            # Damaged, or written by a later version: what can be known is worth more than refusing to start.
+            log.exception("record %d (kind %d) of the journal is passed over", record.seq, record.kind)
+    if ended:
+        # The system's clock may be behind: then the file is believed as far as a record is overdue.
+        at_most = max(parts.clock(), ended + round(2 * ALIVE_EVERY_S * 1e9))
+        ended = await parts.journal.in_thread(parts.alive.read, ended, at_most)
+        parts.clock.not_before(ended)
     now = parts.clock()
     if ended:
-        ended = await parts.journal.in_thread(parts.alive.read, ended, now)
         log.info("took up where the journal ends, %.1f s ago", (now - ended) / 1e9)
     parts.engine.begin(now, ended)
 
 
+def _remember(engine: Engine, record: Record) -> None:
+    if record.kind == RecordKind.CHECKPOINT:
+        engine.restore(record.body)
+    elif record.kind == RecordKind.EVENT:
+        engine.replay(orjson.loads(record.body))
+    elif record.kind == RecordKind.REPORT:
+        engine.settle(records.unpack_report(record.body))
+
+
 async def run(parts: Parts, stop: asyncio.Event) -> None:
-    """Work until `stop` is set; then commit what is known and close."""
+    """Work until `stop` is set; then commit what is known and close.
+
+    A fault in one part ends them all, and is raised: half an agent would look like a whole one.
+    """
     gc.collect()
     gc.freeze()     # what lives as long as the agent need not be looked at again and again
     try:
@@ -169,37 +203,78 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             *((f"read-{reader.device}", reader.keep_reading()) for reader in parts.readers),
             *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
             ("watch", keep_watching(parts)),
-            ("journal", keep_journalling(parts)),
+            ("put-aside", keep_putting_aside(parts)),
+            ("commit", keep_committing(parts)),
             ("report", keep_reporting(parts)),
             ("status", keep_telling_status(parts)),
         )
+    except Exception:
+        log.critical("a part of the agent failed, so it ends", exc_info=True)
+        raise
     finally:
-        put_aside(parts, alive=True)
-        await parts.journal.close()
+        try:
+            put_aside(parts, alive=True)
+        finally:
+            await parts.journal.close()
 
 
 async def keep_watching(parts: Parts) -> None:
-    """Mark stale tags, every second."""
+    """Every second: mark stale tags, pack what checkpoints need, look at the clock."""
+    ahead = False
     while True:
         await asyncio.sleep(1.0)
         for reader in parts.readers:
             reader.watch()
+        for machine in parts.engine.machines.values():
+            if machine.facts.is_due:
+                machine.facts.pack()
+                await asyncio.sleep(0)
+        if ahead != (parts.clock.lead_ns > LEAD_WORTH_SAYING_NS):
+            ahead = not ahead
+            _say_of_clock(parts.clock.lead_ns / 1e9, ahead)
 
 
-async def keep_journalling(parts: Parts) -> None:
-    """Hand what has come to the journal and commit it, every `journal.flush`."""
+def _say_of_clock(lead_s: float, ahead: bool) -> None:
+    if not ahead:
+        log.info("the system's clock has caught up")
+        return
+    log.warning(
+        "the system's clock is %.1f s behind what the agent has already written; the agent's own goes on "
+        "slower until it has caught up. Should the past be what is wrong, move data_dir aside",
+        lead_s,
+    )
+
+
+async def keep_putting_aside(parts: Parts) -> None:
+    """Hand what has come to the journal every `journal.flush`: into memory, which is bounded there, so
+    that a disk that hangs does not fill ours."""
     period = parts.site.journal.flush / 1e9
-    loop = asyncio.get_running_loop()
+    loop, commits = asyncio.get_running_loop(), parts.commits
     said = loop.time()
     while True:
         await asyncio.sleep(period)
+        parts.engine.confirm()
         now = parts.clock()
-        alive = loop.time() - said >= ALIVE_EVERY_S
-        if put_aside(parts, alive=alive):
-            said = loop.time()
+        if put_aside(parts, alive=loop.time() - said >= ALIVE_EVERY_S):
+            said, commits.anything = loop.time(), True
+        commits.until_ns = now
+        commits.due.set()
+
+
+async def keep_committing(parts: Parts) -> None:
+    """Make durable what was put aside, and note until when the agent lived."""
+    commits = parts.commits
+    while True:
+        await commits.due.wait()
+        commits.due.clear()
+        until_ns = commits.until_ns
+        commits.since = asyncio.get_running_loop().time()
+        if commits.anything:
+            commits.anything = False
             await parts.journal.flush()
         if not parts.journal.failing:
-            await parts.journal.in_thread(parts.alive.write, now)
+            await parts.journal.in_thread(parts.alive.write, until_ns)
+        commits.since = None
 
 
 def put_aside(parts: Parts, *, alive: bool) -> bool:
@@ -244,15 +319,21 @@ async def keep_reporting(parts: Parts) -> None:
     """Publish the KPIs of open windows every `kpi.every`, and journal those that are final."""
     while True:
         await asyncio.sleep(parts.site.kpi.every / 1e9)
-        for report in parts.engine.reports(parts.clock()):
+        for machine in parts.engine.machines.values():
+            _report(parts, machine)
+            await asyncio.sleep(0)      # many machines must not hold up the readers
+
+
+def _report(parts: Parts, machine: Machine) -> None:
+    for report in parts.engine.reports_of(machine, parts.clock()):
+        if report.final:
+            parts.journal.append(RecordKind.REPORT, records.pack_report(report))
+        for follower in parts.followers:
+            messages = follower.profile.report(report)
             if report.final:
-                parts.journal.append(RecordKind.REPORT, records.pack_report(report))
-            for follower in parts.followers:
-                messages = follower.profile.report(report)
-                if report.final:
-                    follower.latest.drop(messages)
-                else:
-                    follower.latest.put(messages)
+                follower.latest.drop(messages)
+            else:
+                follower.latest.put(messages)
 
 
 async def keep_telling_status(parts: Parts) -> None:
@@ -278,8 +359,15 @@ def status(parts: Parts) -> Status:
         devices=parts.health.device_states(),
         backlog={follower.line.name: follower.cursor.backlog_records for follower in parts.followers},
         counts={str(count): n for count, n in parts.health.counts.items()},
-        journal=parts.journal.failing or "",
+        journal=parts.journal.failing or _stuck(parts.commits),
     )
+
+
+def _stuck(commits: Commits) -> str:
+    if commits.since is None:
+        return ""
+    waited = asyncio.get_running_loop().time() - commits.since
+    return f"the disk has not answered for {waited:.0f} s" if waited >= COMMIT_IS_STUCK_S else ""
 
 
 def _count(parts: Parts) -> None:

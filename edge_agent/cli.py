@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import signal
@@ -24,6 +25,9 @@ DONE, FAILED, WRONG_USAGE, WRONG_CONFIG = 0, 1, 2, 78
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `edge-agent`; returns the exit code."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that knows no dashes shows something in their place.
+        sys.stdout.reconfigure(errors="replace")
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)-7s %(message)s",
@@ -66,9 +70,20 @@ def _parser() -> argparse.ArgumentParser:
     named.add_argument("name", choices=sorted(samples()), metavar="NAME", help=", ".join(sorted(samples())))
     add("drivers", _drivers, "list the installed drivers and publishers")
     demo = add("demo", _demo, "simulated plant, broker, agent and a live OEE table; needs no configuration")
-    demo.add_argument("--seconds", type=float, metavar="N", help="stop by itself after N seconds with a summary")
+    demo.add_argument("--seconds", type=_seconds, metavar="N", help="stop by itself after N seconds, with a verdict")
     demo.add_argument("--broker", metavar="URL", help="use this MQTT broker, for example mqtt://127.0.0.1:1883")
     return parser
+
+
+def _seconds(text: str) -> float:
+    """A length of time that ends."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
 
 
 def _load(path: Path) -> Site:
@@ -85,8 +100,7 @@ def _show_mistakes(error: ConfigError, as_json: bool) -> int:
     else:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)
-        n = len(error.mistakes)
-        print(f"{n} mistake{'s' if n > 1 else ''}; nothing was started", file=sys.stderr)
+        print(f"{_plural(len(error.mistakes), 'mistake')}; nothing was started", file=sys.stderr)
     return WRONG_CONFIG
 
 
@@ -130,11 +144,14 @@ def _check(options: argparse.Namespace) -> int:
         sys.stdout.buffer.write(orjson.dumps({"ok": True, "mistakes": []}, option=orjson.OPT_INDENT_2) + b"\n")
     else:
         tags = sum(len(device.tags) for device in site.devices.values())
-        print(
-            f"{options.site}: no mistakes; {len(site.devices)} devices, {tags} tags, "
-            f"{len(site.machines)} machines, {len(site.publish)} destinations"
-        )
+        numbers = {"device": len(site.devices), "tag": tags, "machine": len(site.machines)}
+        numbers["destination"] = len(site.publish)
+        print(f"{options.site}: no mistakes; " + ", ".join(_plural(n, what) for what, n in numbers.items()))
     return DONE
+
+
+def _plural(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -169,10 +186,11 @@ def _drivers(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from edge_agent import demo
 
-    if options.seconds is not None and options.seconds <= 0:
-        print("edge-agent demo: --seconds wants a number above 0", file=sys.stderr)
+    try:
+        return demo.demo(options.seconds, options.broker)
+    except demo.WrongBroker as error:
+        print(f"edge-agent demo: --broker {error}", file=sys.stderr)
         return WRONG_USAGE
-    return demo.demo(options.seconds, options.broker)
 
 
 if __name__ == "__main__":

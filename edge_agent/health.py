@@ -19,6 +19,7 @@ class Count(StrEnum):
     LINKS_LOST = "links_lost"
     MESSAGES_ACKNOWLEDGED = "messages_acknowledged"
     MESSAGES_REJECTED = "messages_rejected"     # refused by a destination for good
+    RECORDS_UNREADABLE = "records_unreadable"   # journal records passed over because they cannot be encoded
     RECORDS_EVICTED = "records_evicted"         # journal records lost to the byte or age cap before delivery
     RECORDS_DROPPED = "records_dropped"         # records that never reached the disk (disk full or broken)
 

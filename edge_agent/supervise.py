@@ -17,10 +17,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from edge_agent.errors import AccessDenied, EdgeAgentError
+from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected
 from edge_agent.health import Line
 
 log = logging.getLogger(__name__)
+
+# Plugins let go within a second or two; one that does not is left behind.
+CLOSE_S = 10.0
 
 
 class Closable(Protocol):
@@ -62,32 +65,46 @@ async def keep_connected(
 ) -> None:
     """Connect, use, and connect again, for ever; `lost` is called each time a used connection ended."""
     failures = 0
+    loop = asyncio.get_running_loop()
+    opened: float | None = None
     line.since_ns = clock()
-    while True:
-        opened: float | None = None
-        denied = False
+
+    async def attempt() -> None:
+        nonlocal opened
+        connection = await connect()
+        opened = loop.time()
+        _back(line, clock())
         try:
-            connection = await connect()
-            opened = asyncio.get_running_loop().time()
-            _back(line, clock())
-            try:
-                await use(connection)
-            finally:
-                await connection.close()
-            error = "the connection ended"
-        except EdgeAgentError as reason:
-            error, denied = str(reason), isinstance(reason, AccessDenied)
-        except Exception as reason:
-            # A bug in one plugin must not stop the others: said with its traceback, then retried.
-            log.exception("%s: unexpected error at %s", line.name, line.address)
-            error = f"{type(reason).__name__}: {reason}"
+            await use(connection)
+        finally:
+            await _close(line, connection)
+
+    while True:
+        opened = None
+        reason: Exception = NotConnected("the connection ended")
+        try:
+            # In a task of its own: a plugin that makes another exception of its cancellation ends there.
+            await together((line.name, attempt()))
+        except Exception as error:
+            reason = error
         if opened is not None:
             lost()
-            if asyncio.get_running_loop().time() - opened >= backoff.lasted:
+            if loop.time() - opened >= backoff.lasted:
                 failures = 0
-        _gone(line, error, clock())
-        await asyncio.sleep(backoff.wait(failures, denied))
+        _gone(line, reason, clock())
+        await asyncio.sleep(backoff.wait(failures, isinstance(reason, AccessDenied)))
         failures += 1
+
+
+async def _close(line: Line, connection: Closable) -> None:
+    """Close; a plugin that raises or hangs here keeps neither the next attempt nor the end waiting."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await connection.close()
+    except TimeoutError:
+        log.error("%s: closing the connection took longer than %g s; left as it is", line.name, CLOSE_S)
+    except Exception:
+        log.exception("%s: unexpected error while closing", line.name)
 
 
 def _back(line: Line, now: int) -> None:
@@ -99,9 +116,16 @@ def _back(line: Line, now: int) -> None:
     line.state, line.since_ns, line.error = "connected", now, ""
 
 
-def _gone(line: Line, error: str, now: int) -> None:
+def _gone(line: Line, reason: Exception, now: int) -> None:
+    expected = isinstance(reason, EdgeAgentError)
+    error = str(reason) if expected else f"{type(reason).__name__}: {reason}"
+    error = error or type(reason).__name__
+    if not expected and error != line.error:
+        # A bug in one plugin must not stop the others: said with its traceback, then retried.
+        log.error("%s: unexpected error at %s", line.name, line.address, exc_info=reason)
     if not line.error:
-        log.warning("%s: lost %s: %s; trying again until it answers", line.name, line.address, error)
+        what = "lost" if line.state == "connected" else "no connection to"
+        log.warning("%s: %s %s: %s; trying again until it answers", line.name, what, line.address, error)
         line.since_ns = now
     else:
         log.debug("%s: still no %s: %s", line.name, line.address, error)
@@ -109,14 +133,39 @@ def _gone(line: Line, error: str, now: int) -> None:
 
 
 async def together(*parts: tuple[str, Coroutine[Any, Any, None]]) -> None:
-    """Run named parts until the first fails, end the others, and raise what it failed with."""
+    """Run named parts until the first fails, end the others, and raise what it failed with.
+
+    Not a TaskGroup: there, a part that fails while the whole is being cancelled makes the cancellation
+    disappear, and with it the only request to end.
+    """
+    tasks = [asyncio.create_task(_named(name, part), name=name) for name, part in parts]
+    failed: list[asyncio.Task[None]] = []
     try:
-        async with asyncio.TaskGroup() as group:
-            for name, part in parts:
-                group.create_task(part, name=name)
-    except BaseExceptionGroup as several:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        failed = [task for task in tasks if task.done() and not task.cancelled() and task.exception()]
+    finally:
+        await _end([task for task in tasks if task not in failed[:1]])
+    if failed:
         # One cause is what the caller can act upon; the others followed from it.
-        raise several.exceptions[0] from None
+        failed[0].result()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception) and not isinstance(outcome, (EdgeAgentError, _Stopped)):
+            log.error("unexpected error while ending", exc_info=outcome)
+
+
+async def _named(name: str, part: Coroutine[Any, Any, None]) -> None:
+    try:
+        await part
+    except EdgeAgentError:
+        raise
+    except Exception as error:
+        error.add_note(f"in the part {name!r}")
+        raise
 
 
 async def until(stop: asyncio.Event, *parts: tuple[str, Coroutine[Any, Any, None]]) -> None:

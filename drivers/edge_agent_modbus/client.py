@@ -1,4 +1,4 @@
-"""One connection, spoken through pymodbus: the only file that knows that library's insides.
+"""One connection, spoken through pymodbus: with `exchange`, all that knows that library's insides.
 
 What is relied on beyond its documented face, and what happens when a later version lacks it:
 
@@ -7,6 +7,7 @@ What is relied on beyond its documented face, and what happens when a later vers
   off). Tried at import; without it the bytes are made again from `registers` and `bits`.
 * `ctx.response_future` is what a request waits for: it is failed when the line drops or is
   closed, as otherwise the request sits out all its timeouts. Without it, it does.
+* what `exchange` needs to send a prepared request. Without it, requests go through `execute`.
 * `ctx.call_create` opens the connection: wrapped to learn why it failed, which is only logged.
 * `ctx.max_buffer_size` holds less than two answers; a late one and the one to the repeated
   request, arriving together, would both be dropped.
@@ -35,6 +36,7 @@ from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInput
 from edge_agent.api import NotConnected
 from edge_agent_modbus.address import Area
 from edge_agent_modbus.config import SECOND, Settings
+from edge_agent_modbus.exchange import NEEDED, Exchange
 from edge_agent_modbus.plan import Block
 
 _REQUEST: Final[dict[Area, type[ModbusPDU]]] = {
@@ -79,10 +81,14 @@ RAW: Final = _raw_answers_work()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prepared read: what to send, and how a whole answer begins and how long it is."""
+    """One prepared read: what to send, and how a whole answer begins and how long it is.
+
+    `rest` is the frame behind the transaction number.
+    """
 
     block: Block
     pdu: ModbusPDU
+    rest: bytes
     head: bytes
     length: int
 
@@ -90,7 +96,8 @@ class Request:
     def of(cls, block: Block, unit: int) -> Request:
         """The request that reads `block` from `unit`."""
         pdu = _REQUEST[block.area](address=block.start, count=block.count, dev_id=unit)
-        return cls(block, pdu, bytes((block.area, block.size)), block.size + 2)
+        rest = FramerSocket(_Decoder(False)).buildFrame(pdu)[2:]
+        return cls(block, pdu, rest, bytes((block.area, block.size)), block.size + 2)
 
 
 class Client:
@@ -122,6 +129,10 @@ class Client:
         ctx.max_buffer_size = _BUFFER
         if (create := getattr(ctx, "call_create", None)) is not None:
             ctx.call_create = lambda: self._noting_why_not(create)
+        self._exchange: Exchange | None = None
+        if RAW and all(hasattr(ctx, name) for name in NEEDED):
+            timeout_s = settings.timeout_ns / SECOND
+            self._exchange = Exchange(ctx, self._line.unit, timeout_s, settings.retries + 1)
 
     @property
     def connected(self) -> bool:
@@ -141,22 +152,23 @@ class Client:
 
         NotConnected if there is no answer, the line drops, or the answer is not to this request.
         """
-        cancelled = _cancellations()
         self._asking, self._received = True, b""
         try:
-            answer = await self._tcp.execute(False, request.pdu)
+            if self._exchange is not None:
+                answer = await self._exchange.ask(request.rest)
+            else:
+                answer = await self._executed(request.pdu)
         except ConnectionException:
             raise NotConnected(f"{self._line}: connection lost while reading {request.block}") from None
         except (ModbusException, OSError) as failure:
             raise NotConnected(f"{self._line}: {self._silence(request)}") from failure
         finally:
             self._asking = False
-        _pass_on(cancelled)
-        frame = answer.frame if RAW else _frame_again(answer, request)
+        frame = answer.frame if isinstance(answer, _Answer) else _frame_again(answer, request)
         if len(frame) == request.length and frame[:2] == request.head:
-            return cast(bytes, frame[2:])
+            return frame[2:]
         if frame[0] == request.head[0] | 0x80 and len(frame) > 1:
-            return cast(int, frame[1])
+            return frame[1]
         raise NotConnected(
             f"{self._line}: asked for {request.block}, {request.block.size} bytes of values, and got "
             f"{_described(frame)}; the device is not in step"
@@ -166,6 +178,14 @@ class Client:
         """End the connection; a request under way fails at once with NotConnected."""
         self._fail_request("closed")
         self._tcp.close()
+        if self._exchange is not None:
+            self._exchange.close()
+
+    async def _executed(self, pdu: ModbusPDU) -> ModbusPDU:
+        cancelled = _cancellations()
+        answer = await self._tcp.execute(False, pdu)
+        _pass_on(cancelled)
+        return cast(ModbusPDU, answer)
 
     def _changed(self, up: bool) -> None:
         if not up:

@@ -28,11 +28,22 @@ Slots = slice | NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
-    """All values of one type: `index` has the bytes of the first value, then of the second, …"""
+    """All values of one type: `index` has the bytes of the first value, then of the second, …
+
+    `dtype` is how those bytes are read. Where the values stand one after the other and their bytes in
+    an order NumPy knows, `index` is the byte of the first instead, and `dtype` has that order.
+    """
 
     dtype: np.dtype[np.generic]
     slots: Slots
-    index: NDArray[np.intp]
+    index: NDArray[np.intp] | int
+    count: int
+
+    def values(self, data: bytes) -> NDArray[np.generic]:
+        """The values in `data`, shape (count,)."""
+        if isinstance(self.index, int):
+            return np.frombuffer(data, self.dtype, self.count, self.index)
+        return np.frombuffer(data, np.uint8)[self.index].view(self.dtype)
 
 
 class _Text:
@@ -85,16 +96,15 @@ class Decoder:
     def decode(self, data: bytes) -> Floats:
         """A fresh row, shape (width,), from the joined bytes of one answer to each block."""
         row = np.empty(self._width) if self._complete else np.full(self._width, np.nan)
-        octets = np.frombuffer(data, np.uint8)
         for group in self._numbers:
-            values = octets[group.index].view(group.dtype)
-            if group.dtype.char == "f":
+            if group.dtype.kind == "f":
                 with np.errstate(invalid="ignore"):   # a signalling NaN is a NaN, not a warning
-                    row[group.slots] = values
+                    row[group.slots] = group.values(data)
             else:
-                row[group.slots] = values
+                row[group.slots] = group.values(data)
         if self._bits is not None:
-            row[self._bits.slots] = np.unpackbits(octets, bitorder="little")[self._bits.index]
+            bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+            row[self._bits.slots] = bits[self._bits.index]
         for text in self._texts:
             row[text.slot] = text.code(data)
         return row
@@ -124,9 +134,15 @@ def _native(offset: int, order: str) -> list[int]:
 
 
 def _numbers(code: str, entries: list[tuple[int, list[int]]]) -> _Numbers:
-    slots = np.array([slot for slot, _ in entries], np.intp)
-    index = np.array([places for _, places in entries], np.intp).ravel()
-    return _Numbers(np.dtype(code), _as_slice(slots), index)
+    slots = _as_slice(np.array([slot for slot, _ in entries], np.intp))
+    dtype, places = np.dtype(code), [place for _, places in entries for place in places]
+    if places == list(range(places[0], places[0] + len(places))):
+        return _Numbers(dtype, slots, places[0], len(entries))
+    size = dtype.itemsize
+    swapped = [place for n in range(0, len(places), size) for place in places[n : n + size][::-1]]
+    if swapped == list(range(swapped[0], swapped[0] + len(swapped))):
+        return _Numbers(dtype.newbyteorder(), slots, swapped[0], len(entries))
+    return _Numbers(dtype, slots, np.array(places, np.intp), len(entries))
 
 
 def _as_slice(slots: NDArray[np.intp]) -> Slots:

@@ -26,6 +26,8 @@ _REFUSED: Final = bad(Reason.REFUSED)
 _DEVICE: Final = bad(Reason.DEVICE)
 _UNMAPPED: Final = bad(Reason.UNMAPPED)
 
+_BYTES: Final = {bytes}
+
 Answer = bytes | int
 """The bytes of a block's values, or the exception code the device gave instead"""
 
@@ -64,7 +66,7 @@ class Scan:
                 return []
             self._use(self._group.blocks)
         answers = [await self._ask(block) for block in self._blocks]
-        if not any(answer in REFUSALS for answer in answers):
+        if _all_bytes(answers) or not any(answer in REFUSALS for answer in answers):
             return answers
         found: list[tuple[Block, Answer]] = []
         for block, answer in zip(self._blocks, answers, strict=True):
@@ -74,10 +76,13 @@ class Scan:
 
     def batch(self, time_ns: int, answers: Sequence[Answer]) -> Batch:
         """The group's row from what `ask` has returned."""
-        quality = self._quality.copy()
         if _all_bytes(answers):
             values = self._decoder.decode(b"".join(answers))
+            if self._plain:
+                return row(self._group.tags, time_ns, values)
+            quality = self._quality.copy()
         else:
+            quality = self._quality.copy()
             values = self._partly(answers, quality)
         for slot in self._group.vocabularies:
             if values[slot] != values[slot] and quality[slot] == 0:
@@ -90,6 +95,7 @@ class Scan:
         self._answering = self._blocks
         self._quality: Bytes = np.full(len(self._group.tags), _REFUSED, np.uint8)
         self._quality[[field.slot for block in blocks for field in block.fields]] = GOOD
+        self._plain = not self._group.vocabularies and not self._quality.any()   # whole answers: all good
 
     def _decoder_of(self, blocks: Sequence[Block]) -> Decoder:
         return Decoder(blocks, len(self._group.tags), self._group.vocabularies)
@@ -139,4 +145,4 @@ def _runs(block: Block, parts: list[tuple[Block, Answer]]) -> list[list[tuple[Bl
 
 
 def _all_bytes(answers: Sequence[Answer]) -> TypeGuard[Sequence[bytes]]:
-    return all(type(answer) is bytes for answer in answers)
+    return set(map(type, answers)) <= _BYTES

@@ -18,8 +18,8 @@ class Schedule:
 
     def next(self) -> tuple[int, int]:
         """Which period is due first, and when (ns)."""
-        which = min(range(len(self._due)), key=self._due.__getitem__)
-        return which, self._due[which]
+        due = min(self._due)
+        return self._due.index(due), due
 
     def done(self, which: int, now_ns: int) -> None:
         """It has been served: due again at the first date of its grid after `now_ns`."""

@@ -79,7 +79,7 @@ class ModbusSession:
             answer = await self._client.ask(request)
             if self._settings.pause_ns:
                 self._quiet_until_ns = self._now_ns() + self._settings.pause_ns
-            if answer not in GATEWAY:
+            if type(answer) is bytes or answer not in GATEWAY:
                 return answer
         raise NotConnected(f"{self._line}: the gateway answers, but not the device (exception {answer!r})")
 

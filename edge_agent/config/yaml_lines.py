@@ -105,7 +105,7 @@ def scalar(text: str) -> Any:
     return text
 
 
-class _Refused(Exception):  # noqa: N818 (never leaves this module)
+class _Refused(Exception):
     def __init__(self, mistake: Mistake) -> None:
         self.mistake = mistake
 

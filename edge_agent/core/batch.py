@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Batch:
 
     A batch is a whole poll or all that a subscription has queued, never one sample. Nobody
     changes the arrays of a batch: drivers hand out fresh ones, except `tag`, which a scan group
-    shares between all its rows (see `TagTable` and `Ring`).
+    shares between all its rows (see `TagTable` and `Ring`), and the quality of rows that are `good`.
     """
 
     tag: Int32s
@@ -47,11 +48,19 @@ class Batch:
         return Batch(self.tag[rows], self.time[rows], self.value[rows], self.quality[rows])
 
 
+@lru_cache(1024)
+def good(n: int) -> Bytes:
+    """The quality of n plainly good samples: read-only, each time the same array."""
+    quality = np.zeros(n, np.uint8)
+    quality.flags.writeable = False
+    return quality
+
+
 def row(tag: Int32s, time_ns: int, value: Floats, quality: Bytes | None = None) -> Batch:
     """One scan: all tags at one time; quality good unless given."""
     time = np.empty(len(tag), np.int64)
     time.fill(time_ns)      # twice as fast as np.full, which is Python inside; this runs once a scan
-    return Batch(tag, time, value, np.zeros(len(tag), np.uint8) if quality is None else quality)
+    return Batch(tag, time, value, good(len(tag)) if quality is None else quality)
 
 
 def empty() -> Batch:

@@ -69,6 +69,11 @@ class Counter:
             return self._accept(now, last.t, 0, AMBIGUOUS_WRAP)
         return self._judge(last, now) if pending is None else self._resolve(last, pending, now)
 
+    def hold(self, until_ns: int) -> None:
+        """The register is known not to have moved from the last reading up to `until_ns`."""
+        if self._last is not None and self._pending is None and until_ns > self._last.t:
+            self._last = Reading(until_ns, self._last.raw)
+
     def snapshot(self) -> dict[str, list[int] | None]:
         """JSON-safe memory of the counter."""
         return {"last": list(self._last) if self._last else None,

@@ -6,9 +6,10 @@ machines, thinned by the deadband, put aside for the journal.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -26,11 +27,22 @@ from edge_agent.core.tags import TagTable
 
 Snapshot = dict[str, Any]
 
-# A final report wants the late samples of its window: see `Engine.reports`.
+# A final report wants the late samples of its window: see `Engine.reports_of`.
 WATERMARK_NS = 600_000_000_000
 
 # Windows that ended longer ago than this while the agent was off are not reported any more.
 OLDEST_WINDOW_NS = 31 * 86_400_000_000_000
+
+# After a long absence there are many final windows to report: so many of a kind at a time, the rest
+# the next time.
+FINALS_AT_ONCE: Final = 24
+
+# A device's clock may be 5 s behind the agent's: a counter is taken to have stood still only up to
+# well before what its session confirms, so that no reading can come from before that.
+SKEW_NS: Final = 15_000_000_000
+
+_CHECKPOINT: Final = struct.Struct("<BI")       # version, size of the JSON that follows
+_VERSION: Final = 1
 
 
 class Engine:
@@ -62,6 +74,7 @@ class Engine:
         self._windows = tuple(windows)
         self._watermark_ns = watermark_ns
         self._outbox: dict[str, list[Batch]] = {}
+        self._as_of: dict[str, int] = {}
         # Which machines look at a tag; most tags belong to none, which one mask tells.
         self._watched = np.zeros(len(table), bool)
         self._watchers: dict[str, list[Machine]] = {}
@@ -77,7 +90,8 @@ class Engine:
     def feed(self, device: str, raw: Batch) -> None:
         """Take one batch of one device."""
         batch = self._cleaner.clean(raw)
-        self.bad_samples += int((batch.quality >= BAD).sum())
+        if np.count_nonzero(batch.quality):
+            self.bad_samples += int(np.count_nonzero(batch.quality >= BAD))
         self.ring.append(batch)
         watchers = self._watchers.get(device)
         if watchers:
@@ -109,15 +123,51 @@ class Engine:
         """What the machines need kept, since the last call."""
         return [events for machine in self.machines.values() if (events := machine.take_events())]
 
+    def confirm(self) -> None:
+        """Tell the machines what `seen` confirms of tags that bring no samples; call every second or so."""
+        for machine in self.machines.values():
+            machine.confirm(int(self.seen[machine.spec.state.position]))
+            for source, tag in machine.spec.counts.items():
+                machine.hold(source, int(self.seen[tag.position]) - SKEW_NS)
+
     # -- reports -----------------------------------------------------------------------------
 
     def reports(self, now: int) -> list[Report]:
-        """For each machine: the open windows as of what is known, and windows due to be final.
+        """All machines' reports; see `reports_of`."""
+        return [report for machine in self.machines.values() for report in self.reports_of(machine, now)]
+
+    def reports_of(self, machine: Machine, now: int) -> list[Report]:
+        """The machine's open windows as of what is known, and windows due to be final.
 
         A window is final `watermark_ns` after its end, when late samples have had their chance
-        (domain 2.7).
+        (domain 2.7). `as_of` of the open ones never runs backwards.
         """
-        return [report for machine in self.machines.values() for report in self._reports(machine, now)]
+        as_of = max(self.known_until(machine, now), self._as_of.get(machine.spec.id, 0))
+        self._as_of[machine.spec.id] = as_of
+        made: list[Report] = []
+        oldest = now
+        for kind in self._windows:
+            due, later = self._unsettled(machine, kind, now)
+            for window in due:
+                made.append(self._report(machine, window, now, final=True))
+                machine.settled[kind] = window.end
+            for window in later:
+                oldest = min(oldest, window.start)
+                if window.start < as_of and now < window.end:
+                    made.append(self._report(machine, window, as_of, final=False))
+        machine.ledger.prune(oldest)
+        return made
+
+    def _unsettled(self, machine: Machine, kind: str, now: int) -> tuple[list[Window], list[Window]]:
+        """Windows to be made final now, and those that come later; both by their end."""
+        settled = max(machine.settled.setdefault(kind, now), now - OLDEST_WINDOW_NS)
+        windows = [w for w in self.windows(machine, kind, settled, now + 1) if w.end > settled]
+        windows.sort(key=lambda window: window.end)
+        n = sum(window.end + self._watermark_ns <= now for window in windows)
+        if n > FINALS_AT_ONCE:      # windows that end together are settled together
+            last = windows[FINALS_AT_ONCE - 1].end
+            n = sum(window.end <= last for window in windows)
+        return windows[:n], windows[n:]
 
     def known_until(self, machine: Machine, now: int) -> int:
         """The time up to which the machine's state and counts are known; `now` where nothing is."""
@@ -131,26 +181,6 @@ class Engine:
         if machine.current.state is MachineState.UNKNOWN or not known:
             return now
         return max(min(now, *known), machine.current.since)
-
-    def _reports(self, machine: Machine, now: int) -> list[Report]:
-        as_of = self.known_until(machine, now)
-        machine.confirm(as_of)
-        oldest = now
-        made: list[Report] = []
-        for kind in self._windows:
-            settled = max(machine.settled.setdefault(kind, now), now - OLDEST_WINDOW_NS)
-            for window in self.windows(machine, kind, settled, now + 1):
-                if window.end <= settled:
-                    continue
-                if window.end + self._watermark_ns <= now:
-                    made.append(self._report(machine, window, now, final=True))
-                    machine.settled[kind] = window.end
-                    continue
-                oldest = min(oldest, window.start)
-                if window.start < as_of and now < window.end:
-                    made.append(self._report(machine, window, min(as_of, window.end), final=False))
-        machine.ledger.prune(oldest)
-        return made
 
     def windows(self, machine: Machine, kind: str, start: int, end: int) -> list[Window]:
         """The machine's windows of `kind` that overlap [start, end), oldest first."""
@@ -171,19 +201,47 @@ class Engine:
     # -- survival ----------------------------------------------------------------------------
 
     def checkpoint(self) -> bytes:
-        """All machines' state; with the events since, it restores them exactly."""
-        machines = [machine.snapshot() for machine in self.machines.values()]
-        return zlib.compress(orjson.dumps({"v": 1, "machines": machines}), 1)
+        """All machines' memory; with the events since, it restores them exactly. Quick: see `core.facts`.
+
+        Layout: version and size (`_CHECKPOINT`), JSON with a list of machines, then the package of each
+        that has one, in the same order.
+        """
+        told, packed = [], []
+        for machine in self.machines.values():
+            one, package = machine.checkpoint()
+            told.append({**one, "packed": len(package)})
+            packed.append(package)
+        head = orjson.dumps(told)
+        return b"".join((_CHECKPOINT.pack(_VERSION, len(head)), head, *packed))
 
     def restore(self, checkpoint: bytes) -> None:
-        """Take up where `checkpoint` was made; machines that no longer exist are passed over."""
-        for snapshot in orjson.loads(zlib.decompress(checkpoint))["machines"]:
-            machine = self.machines.get(snapshot["machine"])
-            if machine is not None:
-                machine.restore(snapshot)
+        """Take up where `checkpoint` was made; machines that no longer exist are passed over.
+
+        ValueError for what cannot be understood; the machines it concerns then begin afresh.
+        """
+        try:
+            version, size = _CHECKPOINT.unpack_from(checkpoint)
+            at = _CHECKPOINT.size + size
+            told = orjson.loads(checkpoint[_CHECKPOINT.size : at])
+        except (struct.error, ValueError) as problem:
+            raise ValueError(f"not a checkpoint: {problem}") from problem
+        if version != _VERSION:
+            raise ValueError(f"a checkpoint of version {version}, this is version {_VERSION}")
+        damaged = []
+        for one in told:
+            package, at = checkpoint[at : at + one["packed"]], at + one["packed"]
+            machine = self.machines.get(one["machine"])
+            try:
+                if machine is not None:
+                    machine.restore(one, package)
+            except (ValueError, KeyError, TypeError, IndexError, zlib.error):
+                self.machines[one["machine"]].clear()
+                damaged.append(one["machine"])
+        if damaged:
+            raise ValueError(f"the checkpoint of {', '.join(damaged)} is damaged")
 
     def replay(self, events: Mapping[str, Any]) -> None:
-        """Feed events that were journalled after the checkpoint."""
+        """Take events that were journalled after the checkpoint."""
         machine = self.machines.get(events["machine"])
         if machine is not None:
             machine.replay(events)
@@ -198,11 +256,11 @@ class Engine:
     def begin(self, now: int, ended: int = 0) -> None:
         """Begin to work at `now`; the agent's last life, if it had one, ended at `ended`.
 
-        Machines with a past know nothing of the time between; machines without one have their first
-        windows from now on.
+        Machines with a past know nothing of the time between. Machines without one have their first
+        windows from now on, and so have kinds of windows that were not reported until now: what they
+        would need of the past may have been forgotten.
         """
         for machine in self.machines.values():
-            if ended and machine.current.since:
+            if ended and machine.settled:
                 machine.was_away(ended)
-            for kind in self._windows:
-                machine.settled.setdefault(kind, now)
+            machine.settled = {kind: machine.settled.get(kind, now) for kind in self._windows}

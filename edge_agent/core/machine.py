@@ -1,9 +1,7 @@
-"""One machine: turns the samples of its tags into the events of its ledger.
+"""One machine: turns the samples of its tags into the facts of its ledger.
 
-Events, not samples, are what the journal keeps for a machine: the raw value of a counter is
-judged once, when it comes, by the counter's own history, and everything after that is a sum. The
-events are idempotent (the ledger takes them in any order, any number of times), so a restart
-simply feeds the journal's events again.
+Facts, not samples, are what the journal keeps for a machine: the raw value of a counter is judged
+once, when it comes, by the counter's own history, and everything after that is a sum.
 """
 
 from __future__ import annotations
@@ -11,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from edge_agent.core.batch import Batch
 from edge_agent.core.calendar import Calendar
-from edge_agent.core.counters import Counter
+from edge_agent.core.counters import BASELINE, IGNORED, PENDING, Counter
+from edge_agent.core.facts import Facts
 from edge_agent.core.ledger import Ledger, Policy
-from edge_agent.core.quality import BAD, UNCERTAIN, reason_name
+from edge_agent.core.quality import UNCERTAIN, reason_name
 from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
 
-Clue = tuple[str, list[Any]]
-"""An event as the journal keeps it: the name of a ledger method and its arguments."""
+AWAY: Final = "AGENT_DOWN"
+
+# From here on a float does not tell two whole numbers apart; no register that counts pieces gets there.
+EXACT: Final = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +56,40 @@ class MachineSpec:
 
 
 class Machine:
-    """The live side of a `MachineSpec`: feed it samples in time order, take its events."""
+    """The live side of a `MachineSpec`: feed it samples, take its facts.
+
+    Samples normally come in time order. One that comes late gets its place in the ledger, as if it had
+    come in time, and leaves alone what is current. (Samples in between that only repeated a state are
+    not remembered: they come from polled tags, which are never late. Where a dwell is configured, a late
+    state cannot be judged any more and is passed over.)
+    """
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
-        self.ledger = Ledger(spec.calendar, spec.policy)
+        self._tags = {tag.position: tag for tag in spec.tags()}
+        self._source = {tag.position: source for source, tag in spec.counts.items()}
+        self._ideals = {str(product): ideal for product, ideal in spec.products.items()}
+        self.clear()
+
+    def clear(self) -> None:
+        """Know nothing, as at the very beginning."""
+        spec = self.spec
+        self.facts = Facts(Ledger(spec.calendar, spec.policy), self._rated, spec.ideal)
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
         self._counters = {source: make() for source, make in spec.counters.items()}
         self._gap_since: dict[str, int] = {}        # counters whose line broke, and when
         self._pending: tuple[int, MachineState, str] | None = None
-        self._order: bool | None = None
         self._product: int | str | None = None
-        self._clues: list[Clue] = []
+        self._order: bool | None = None
+        self._newest = dict.fromkeys(("state", "job", "order"), -1)
+        self._turn = self._turn_taken = 0           # grows with everything a restart must know
         self._changes: list[StateChange] = []
-        self._tags = {tag.position: tag for tag in spec.tags()}
-        self._source = {tag.position: source for source, tag in spec.counts.items()}
-        if spec.ideal is not None:
-            self.ledger.job(0, "", spec.ideal)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the facts are added up."""
+        return self.facts.ledger
 
     # -- samples in ------------------------------------------------------------------------
 
@@ -88,10 +105,10 @@ class Machine:
     def _sample(self, tag: Tag, time: int, value: float, quality: int) -> None:
         usable = quality < UNCERTAIN and value == value
         if tag is self.spec.state:
-            self._state_sample(time, self._meaning(tag, value) if usable else None, quality)
+            self._state_sample(time, *(self._meaning(tag, value) if usable else _unknown(quality)))
         source = self._source.get(tag.position)
         if source is not None:
-            self._count_sample(source, time, value, usable, quality)
+            self._count_sample(source, time, value, usable)
         if tag is self.spec.job and usable:
             self._job_sample(time, _key(tag, value))
         if tag is self.spec.order and usable:
@@ -101,19 +118,24 @@ class Machine:
         state = self.spec.states.get(_key(tag, value), self.spec.otherwise)
         return (state, "") if state is not None else (MachineState.UNKNOWN, "UNMAPPED")
 
-    def _state_sample(self, time: int, meaning: tuple[MachineState, str] | None, quality: int) -> None:
-        state, reason = meaning or (MachineState.UNKNOWN, reason_name(quality).upper())
+    def _state_sample(self, time: int, state: MachineState, reason: str) -> None:
+        if self.current.reason == AWAY:
+            # Whatever a device's clock says: what it tells now, it tells after the agent was away.
+            time = max(time, self._newest["state"] + 1)
+        if time <= self._newest["state"]:
+            self._late_state(time, state, reason)
+            return
+        self._newest["state"] = time
+        self.confirm(time)
         if (state, reason) == (self.current.state, self.current.reason):
             self._pending = None
-            return
         # Losing sight of a machine is no state it could flicker into: no dwell then.
-        if self.spec.dwell_ns and state is not MachineState.UNKNOWN:
+        elif self.spec.dwell_ns and state is not MachineState.UNKNOWN:
             if self._pending is None or self._pending[1:] != (state, reason):
                 self._pending = (time, state, reason)
-            self.confirm(time)
-            return
-        self._pending = None
-        self._enter(time, state, reason)
+        else:
+            self._pending = None
+            self._enter(time, state, reason)
 
     def confirm(self, time: int) -> None:
         """The state tag is known to be unchanged up to `time`: a change that has dwelt is accepted.
@@ -126,49 +148,78 @@ class Machine:
             self._enter(since, state, reason)
 
     def _enter(self, time: int, state: MachineState, reason: str) -> None:
-        time = max(time, self.current.since)
         self._note("state", [time, int(state), reason])
         self.current = StateChange(self.spec.id, state, reason, time)
         self._changes.append(self.current)
 
-    def _count_sample(self, source: str, time: int, value: float, usable: bool, quality: int) -> None:
-        if not usable:
-            if quality >= BAD:
-                self._gap_since.setdefault(source, time)
+    def _late_state(self, time: int, state: MachineState, reason: str) -> None:
+        newest, now = self._newest["state"], self.current
+        [told] = self.ledger.spans(time, time + 1)
+        if self.spec.dwell_ns or (told.state, told.reason) == (state, reason):
             return
-        increment, _flag = self._counters[source].feed(time, int(value))
-        since = self._gap_since.pop(source, None)
-        if increment:
-            for counted, (total, scrap, rework) in _pieces(source, increment, self.spec.counts).items():
-                self._note("count", [time, counted, total, scrap, rework, since])
+        self._note("state", [time, int(state), reason])
+        if time < newest:
+            if time >= now.since:
+                self._note("state", [newest, int(now.state), now.reason])
+            return
+        [told] = self.ledger.spans(time, time + 1)  # two states at one instant: the ledger's rule decides
+        if (told.state, told.reason) != (now.state, now.reason):
+            self.current = StateChange(self.spec.id, told.state, told.reason, time)
+            self._changes.append(self.current)
+
+    def _count_sample(self, source: str, time: int, value: float, usable: bool) -> None:
+        if not usable or abs(value) >= EXACT:
+            if source not in self._gap_since:
+                self._gap_since[source] = time
+                self._turn += 1
+            return
+        counter = self._counters[source]
+        increment, flag = counter.feed(time, int(value))
+        if flag in (PENDING, BASELINE):
+            self._turn += 1     # no pieces, but a restart must know
+        if flag in (PENDING, IGNORED):
+            return              # not judged yet: what it will bring may still have come out of a gap
+        gap = self._gap_since.pop(source, None)
+        if not increment:
+            self._turn += gap is not None
+            return
+        since = None if gap is None else max(gap, counter.since or gap)
+        for counted, (total, scrap, rework) in _pieces(source, increment, self.spec.counts).items():
+            self._note("count", [time, counted, total, scrap, rework, since])
+
+    def hold(self, source: str, until: int) -> None:
+        """The tag of a counter is known not to have changed up to `until`."""
+        if source not in self._gap_since:
+            self._counters[source].hold(until)
 
     def _job_sample(self, time: int, product: int | str) -> None:
-        if product == self._product:
-            return
-        self._product = product
-        ideal = self.spec.products.get(product)
-        self._note("job", [time, str(product), None if ideal is None else str(ideal)])
+        late = self._is_late("job", time)
+        if late or product != self._product:
+            ideal = self.spec.products.get(product)
+            self._note("job", [time, str(product), None if ideal is None else str(ideal)])
+            # After a late one, whatever comes next is noted, be it the same or not.
+            self._product = None if late else product
 
     def _order_sample(self, time: int, active: bool) -> None:
-        if active != self._order:
-            self._order = active
+        late = self._is_late("order", time)
+        if late or active != self._order:
             self._note("order", [time, active])
+            self._order = None if late else active
+
+    def _is_late(self, what: str, time: int) -> bool:
+        late = time <= self._newest[what]
+        self._newest[what] = max(time, self._newest[what])
+        return late
 
     def _note(self, method: str, arguments: list[Any]) -> None:
-        self._clues.append((method, arguments))
-        self._apply(method, arguments)
+        self._turn += 1
+        self.facts.note(method, arguments)
 
-    def _apply(self, method: str, a: list[Any]) -> None:
-        if method == "state":
-            self.ledger.state(a[0], MachineState(a[1]), a[2])
-        elif method == "order":
-            self.ledger.order(a[0], a[1])
-        elif method == "count":
-            self.ledger.count(a[0], a[1], total=a[2], scrap=a[3], rework=a[4], since=a[5])
-        elif method == "job":
-            self.ledger.job(a[0], a[1], None if a[2] is None else Fraction(a[2]))
+    def _rated(self, product: str, before: Fraction | None) -> Fraction | None:
+        """The ideal cycle of a job noted earlier: as now configured; as it was, if no longer named."""
+        return self._ideals.get(product, before)
 
-    # -- events out, and back in after a restart ---------------------------------------------
+    # -- facts out, and back in after a restart ----------------------------------------------
 
     def take_changes(self) -> list[StateChange]:
         """State changes since the last call."""
@@ -177,61 +228,80 @@ class Machine:
 
     def take_events(self) -> dict[str, Any] | None:
         """What the journal must keep of everything since the last call; None if nothing happened."""
-        if not self._clues:
+        if self._turn == self._turn_taken:
             return None
-        clues, self._clues = self._clues, []
-        return {"machine": self.spec.id, "clues": clues, "now": self._position()}
+        self._turn_taken = self._turn
+        return {"machine": self.spec.id, "facts": self.facts.take(), "now": self._position()}
 
-    def snapshot(self) -> dict[str, Any]:
-        """Everything, JSON-safe: what `restore` needs."""
-        return {
-            "machine": self.spec.id,
-            "ledger": self.ledger.snapshot(),
-            "now": self._position(),
-        }
+    def checkpoint(self) -> tuple[dict[str, Any], bytes]:
+        """Everything: a JSON-safe part and a packed one."""
+        packed, since = self.facts.checkpoint()
+        return {"machine": self.spec.id, "facts": since, "now": self._position()}, packed
 
     def _position(self) -> dict[str, Any]:
         return {
+            "turn": self._turn,
             "state": [int(self.current.state), self.current.reason, self.current.since],
-            "counters": {source: counter.snapshot() for source, counter in self._counters.items()},
+            "newest": dict(self._newest),
+            "counters": {
+                source: [_register(self.spec.counts[source]), counter.snapshot()]
+                for source, counter in self._counters.items()
+            },
             "gaps": dict(self._gap_since),
             "product": self._product,
             "order": self._order,
             "settled": dict(self.settled),
         }
 
-    def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up where `snapshot` was made."""
-        self.ledger.restore(snapshot["ledger"])
-        if self.spec.ideal is not None:
-            self.ledger.job(0, "", self.spec.ideal)
-        self._take_position(snapshot["now"])
+    def restore(self, told: Mapping[str, Any], packed: bytes) -> None:
+        """Take up where `checkpoint` was made. Leaves the machine half restored if that raises."""
+        self.facts.restore(packed, told["facts"])
+        self._take_position(told["now"])
 
     def replay(self, events: Mapping[str, Any]) -> None:
-        """Feed journalled events again."""
-        for method, arguments in events["clues"]:
-            self._apply(method, arguments)
-        self._take_position(events["now"])
+        """Take events of the journal again, in any order, any number of times."""
+        self.facts.again(events["facts"])
+        # A checkpoint may be newer than events that stand behind it: never go back to an older place.
+        if events["now"]["turn"] > self._turn:
+            self._take_position(events["now"])
 
     def _take_position(self, now: Mapping[str, Any]) -> None:
         state, reason, since = now["state"]
         self.current = StateChange(self.spec.id, MachineState(state), reason, since)
-        for source, snapshot in now["counters"].items():
-            if source in self._counters:
+        self._newest = dict(now["newest"])
+        for source, (register, snapshot) in now["counters"].items():
+            # Another register's history would make pieces out of the difference between the two.
+            if source in self._counters and register == _register(self.spec.counts[source]):
                 self._counters[source].restore(snapshot)
-        self._gap_since = dict(now["gaps"])
+        self._gap_since = {source: t for source, t in now["gaps"].items() if source in self._counters}
         self._product, self._order = now["product"], now["order"]
         self.settled = dict(now["settled"])
+        self._turn = self._turn_taken = now["turn"]
 
-    def was_away(self, since: int) -> None:
-        """The agent did not run from `since` on: nothing is known until the next sample."""
-        self._enter(since, MachineState.UNKNOWN, "AGENT_DOWN")
+    def was_away(self, ended: int) -> None:
+        """The agent did not run from `ended` on: nothing is known until the next sample."""
+        since = max(ended, self.current.since, self._newest["state"])
+        self._pending = None
+        self._newest["state"] = since
+        self._enter(since, MachineState.UNKNOWN, AWAY)
         for source in self.spec.counts:
-            self._gap_since.setdefault(source, since)
+            self.hold(source, ended)
+            self._gap_since.setdefault(source, ended)
+
+
+def _unknown(quality: int) -> tuple[MachineState, str]:
+    return MachineState.UNKNOWN, reason_name(quality).upper()
+
+
+def _register(tag: Tag) -> list[Any]:
+    """What makes a counter's register the same one after a change of the configuration."""
+    return [tag.id, tag.scale, tag.offset]
 
 
 def _key(tag: Tag, value: float) -> int | str:
-    return tag.vocabulary.text(value) if tag.kind is Kind.TEXT else int(value)
+    if tag.kind is Kind.TEXT:
+        return tag.vocabulary.text(value)
+    return int(value) if abs(value) < EXACT else repr(value)
 
 
 def _pieces(source: str, n: int, configured: Iterable[str]) -> dict[str, tuple[int, int, int]]:

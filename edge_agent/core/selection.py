@@ -16,12 +16,15 @@ Places = NDArray[np.intp]
 """Places in an array. NumPy turns any other integers into these first, which in columns of a few
 dozen costs eight times the access itself: convert once, use often."""
 
+Index = slice | Places
+"""What selects tags in a vector of all of them; see `index_of`."""
+
 # A site has a few hundred scan groups. The limit matters only for a driver that hands out a new
 # read-only tag column with every batch: then everything is forgotten and worked out anew.
 REMEMBERED_LIMIT = 1024
 
 
-def index_of(tag: Int32s) -> slice | Places:
+def index_of(tag: Int32s) -> Index:
     """What selects the tags of `tag`, shape (n,), in a vector of all tags, in this order.
 
     A slice (a view, no copy) where they are consecutive, else their places.

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import yaml
+
+from edge_agent.north.mqtt_config import parse_url
 
 MICRO_STOP_S = 2
 POLL = {"modbus": {"poll": "100ms"}, "opcua": {"publish": "200ms"}}
 
 
 def site(
-    ready: Mapping[str, Any], folder: Path, broker: Mapping[str, str], begin: datetime
+    ready: Mapping[str, Any], folder: Path, broker: Mapping[str, Any], begin: datetime
 ) -> dict[str, Any]:
     """A site with a device and a machine for each machine of the plant, busy from `begin` on.
 
@@ -70,6 +73,24 @@ def _machine(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
         # What the plant made before the demo began is in nobody's account.
         "outside_plan": "exclude",
     }
+
+
+def inner_broker(url: str) -> dict[str, Any]:
+    """The demo's own broker, which speaks MQTT 3.1.1 only and does not answer a newer greeting."""
+    return {"url": url, "version": "3.1.1"}
+
+
+def destination(url: str) -> dict[str, Any]:
+    """The broker at `mqtt://[user:password@]host[:port]`; ValueError says what would be right."""
+    split = urlsplit(url)
+    bare = split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
+    place: dict[str, Any] = {"url": str(parse_url(bare))}
+    if split.username:
+        place["user"] = unquote(split.username).replace("${", "$${")
+        place["insecure"] = not place["url"].startswith("mqtts")    # said by whoever typed it here
+    if split.password:
+        place["password"] = unquote(split.password).replace("${", "$${")
+    return place
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:

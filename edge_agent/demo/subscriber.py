@@ -4,48 +4,89 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge_agent.demo.part import DemoError
+from edge_agent.north.mqtt_config import parse_url
+
+GREETING_S = 10.0
+CLEARING_S = 2.0
+
 
 class Subscriber:
     """Keeps what arrives under `root`: the newest KPI record and state a machine, counts, last seq."""
 
-    def __init__(self, url: str, root: str) -> None:
+    def __init__(self, place: Mapping[str, Any], root: str) -> None:
         self.kpis: dict[str, dict[str, Any]] = {}
         self.states: dict[str, dict[str, Any]] = {}
         self.status: dict[str, Any] = {}
         self.tags: Counter[str] = Counter()
         self.duplicates = 0
         self.disorder = 0
+        self.refusal = ""
         self._seqs: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._kept: set[str] = set()        # topics the broker keeps the last message of
         self._root = root
-        split = urlsplit(url)
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
-        if split.username:
-            self._client.username_pw_set(split.username, split.password)
-        if split.scheme == "mqtts":
-            self._client.tls_set()
-        self._client.on_connect = lambda client, *_: client.subscribe(f"{root}/#", qos=1)
-        self._client.on_message = self._on_message
-        self._client.connect(split.hostname or "127.0.0.1", split.port or 1883)
+        self._answered = threading.Event()
+        self._client = self._made(place)
+
+    def _made(self, place: Mapping[str, Any]) -> mqtt.Client:
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+        if "user" in place:
+            client.username_pw_set(place["user"], place.get("password"))
+        if place["url"].startswith("mqtts"):
+            client.tls_set()
+        client.on_connect = self._on_connect
+        client.on_subscribe = lambda *_: self._answered.set()
+        client.on_message = self._on_message
+        return client
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there now."""
+        return self._client.is_connected()
+
+    def open(self, host: str, port: int) -> None:
+        """Connect and subscribe; from then on it comes back by itself. DemoError if the broker refuses."""
+        try:
+            self._client.connect(host, port)
+        except OSError as error:
+            raise DemoError(f"no broker answers at {host}:{port} ({error})") from error
         self._client.loop_start()
+        if not self._answered.wait(GREETING_S):
+            raise DemoError(f"{host}:{port} does not answer as an MQTT broker would")
+        if self.refusal:
+            raise DemoError(f"the broker at {host}:{port} refuses: {self.refusal}")
 
     def close(self) -> None:
-        """Stop listening."""
+        """Take what the demo has left with the broker away again, and stop listening."""
+        if self.connected:
+            left = [self._client.publish(topic, b"", qos=1, retain=True) for topic in sorted(self._kept)]
+            for message in left:
+                message.wait_for_publish(CLEARING_S)
         self._client.disconnect()
         self._client.loop_stop()
 
+    def _on_connect(self, client: mqtt.Client, _data: object, _flags: object, reason: Any, _more: object) -> None:
+        if reason.is_failure:
+            self.refusal = str(reason)
+            self._answered.set()
+        else:
+            client.subscribe(f"{self._root}/#", qos=1)
+
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         levels = message.topic.removeprefix(f"{self._root}/").split("/")
-        payload = orjson.loads(message.payload)
-        with self._lock:
-            self._take(levels, payload)
+        if levels[-1] != "tags":
+            self._kept.add(message.topic)
+        # What the broker kept from an earlier demo is no news of this one.
+        if message.payload and not message.retain:
+            self._take(levels, orjson.loads(message.payload))
 
     def _take(self, levels: list[str], payload: dict[str, Any]) -> None:
         match levels:
@@ -64,3 +105,15 @@ class Subscriber:
         self.duplicates += seq == last
         self.disorder += seq < last
         self._seqs[device] = max(last, seq)
+
+
+@contextmanager
+def listen(place: Mapping[str, Any], root: str) -> Iterator[Subscriber]:
+    """A subscriber at the broker of a site's destination, for as long as the block lasts."""
+    endpoint = parse_url(place["url"])
+    subscriber = Subscriber(place, root)
+    try:
+        subscriber.open(endpoint.host, endpoint.port)
+        yield subscriber
+    finally:
+        subscriber.close()

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from edge_agent.core.batch import Batch, Floats, Int32s
+from edge_agent.core.batch import Batch, Bytes, Floats, Int32s
 from edge_agent.core.quality import BAD, CLASS_NAMES
 from edge_agent.core.report import Samples
 from edge_agent.core.selection import take
@@ -20,6 +20,8 @@ from edge_agent.core.tags import Kind
 
 Group = dict[str, Any]
 """`{"t": ms, "values": {tag: value}, "quality": {tag: "bad"}}`, quality only if a tag is not good."""
+
+Mask = NDArray[np.bool_]
 
 _MS: Final = 1_000_000
 _INT64: Final = 2.0**63
@@ -31,24 +33,38 @@ def groups(samples: Samples) -> list[Group]:
     if np.count_nonzero(batch.time[1:] < batch.time[:-1]):
         batch = take(batch, batch.time.argsort(kind="stable"))
     values, no_value = _plain(samples, batch)
-    quality = np.minimum(batch.quality >> 6, 2)
-    quality[no_value] = BAD >> 6
-    classes: list[int] | None = quality.tolist() if np.count_nonzero(quality) else None
+    classes = _classes(batch, no_value)
     starts = np.append(0, (batch.time[1:] != batch.time[:-1]).nonzero()[0] + 1)
     times = (batch.time[starts] // _MS).tolist()
-    tags = batch.tag.tolist()
     made: list[Group] = []
     names: list[str] = []
-    known: list[int] = []
-    for time, start, end in zip(times, starts.tolist(), [*starts[1:].tolist(), len(tags)], strict=True):
-        if (said := tags[start:end]) != known:  # scans of one group say the same names again and again
-            names, known = [samples.names[tag] for tag in said], said
-        made += _at_one_time(time, names, values[start:end], classes and classes[start:end])
+    form: Group = {}
+    known = b""
+    for time, start, end in zip(times, starts.tolist(), [*starts[1:].tolist(), len(values)], strict=True):
+        tags = batch.tag[start:end]
+        if (said := tags.tobytes()) != known:  # scans of one group say the same names again and again
+            names, known = [samples.names[tag] for tag in tags.tolist()], said
+            form = dict.fromkeys(names)
+        made += _at_one_time(time, form, names, values[start:end], classes and classes[start:end])
     return made
 
 
-def _at_one_time(time_ms: int, names: list[str], values: list[Any], classes: list[int] | None) -> list[Group]:
-    said = dict(zip(names, values, strict=True))
+def _classes(batch: Batch, no_value: Mask | None) -> list[int] | None:
+    """Each sample's class; None if all are good."""
+    if no_value is None and not np.count_nonzero(batch.quality):
+        return None
+    quality = np.minimum(batch.quality >> 6, 2)
+    if no_value is not None:
+        quality[no_value] = BAD >> 6
+    return quality.tolist() if np.count_nonzero(quality) else None
+
+
+def _at_one_time(
+    time_ms: int, form: Group, names: list[str], values: list[Any], classes: list[int] | None
+) -> list[Group]:
+    """`form` has the names as keys already: a copy need not grow while it is filled."""
+    said = form.copy()
+    said.update(zip(names, values, strict=True))
     if len(said) < len(names):
         return _with_repeats(time_ms, names, values, classes)
     group: Group = {"t": time_ms, "values": said}
@@ -72,23 +88,29 @@ def _with_repeats(
     made: list[Group] = []
     for at in turns:
         picked = classes and [classes[i] for i in at]
-        made += _at_one_time(time_ms, [names[i] for i in at], [values[i] for i in at], picked)
+        chosen = [names[i] for i in at]
+        made += _at_one_time(time_ms, dict.fromkeys(chosen), chosen, [values[i] for i in at], picked)
     return made
 
 
-def _plain(samples: Samples, batch: Batch) -> tuple[list[Any], NDArray[np.bool_]]:
-    """Each sample's value as JSON knows it, and where there is none (`null`)."""
-    no_value = ~np.isfinite(batch.value)
+def _plain(samples: Samples, batch: Batch) -> tuple[list[Any], Mask | None]:
+    """Each sample's value as JSON knows it, and where there is none (`null`); None: nowhere."""
+    finite = np.isfinite(batch.value)
     kinds = np.frombuffer(bytes(samples.kinds), np.uint8)
-    if not np.count_nonzero(kinds) and not np.count_nonzero(no_value):
-        return batch.value.tolist(), no_value
-    kind = kinds[batch.tag]
+    if np.count_nonzero(finite) == len(finite):
+        if not np.count_nonzero(kinds):
+            return batch.value.tolist(), None
+        if not np.count_nonzero(kinds != Kind.INT) and np.count_nonzero(_is_whole(batch.value)) == len(finite):
+            return batch.value.astype(np.int64).tolist(), None
+    return _mixed(samples, batch, kinds[batch.tag], finite)
+
+
+def _mixed(samples: Samples, batch: Batch, kind: Bytes, finite: Mask) -> tuple[list[Any], Mask]:
+    no_value = ~finite
     plain = batch.value.astype(object)
-    with np.errstate(invalid="ignore"):
-        whole = (kind == Kind.INT) & (np.abs(batch.value) < _INT64) & (batch.value == np.rint(batch.value))
-    _set(plain, whole, batch.value, np.int64)
-    _set(plain, (kind == Kind.BOOL) & ~no_value, batch.value, np.bool_)
-    text = ((kind == Kind.TEXT) & ~no_value).nonzero()[0]
+    _set(plain, (kind == Kind.INT) & _is_whole(batch.value), batch.value, np.int64)
+    _set(plain, (kind == Kind.BOOL) & finite, batch.value, np.bool_)
+    text = ((kind == Kind.TEXT) & finite).nonzero()[0]
     if len(text):
         found = _said(batch.tag[text], batch.value[text], samples.texts)
         plain[text] = found
@@ -98,7 +120,13 @@ def _plain(samples: Samples, batch: Batch) -> tuple[list[Any], NDArray[np.bool_]
     return values, no_value
 
 
-def _set(plain: NDArray[np.object_], mask: NDArray[np.bool_], value: Floats, kind: type[np.generic]) -> None:
+def _is_whole(value: Floats) -> Mask:
+    with np.errstate(invalid="ignore"):
+        whole: Mask = (np.abs(value) < _INT64) & (value == np.rint(value))
+    return whole
+
+
+def _set(plain: NDArray[np.object_], mask: Mask, value: Floats, kind: type[np.generic]) -> None:
     at = mask.nonzero()[0]
     if len(at):
         plain[at] = value[at].astype(kind)

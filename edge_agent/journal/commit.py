@@ -152,7 +152,7 @@ class Commits:
         incoming = sum([len(raw[4]) for raw in batch]) + HEAD_SIZE * len(batch)
         closed = self.chain.segments[-1].closed() if self.chain.segments else Before()
         roll = self._roll(batch, now, closed) if batch and self._is_full(incoming, now) else None
-        incoming += self._writer.extra(batch, roll)
+        incoming += self._writer.overhead(batch, roll)
         remove = self._doomed + self._retention.make_room(incoming, now, None if roll else self.active)
         self._doomed = []
         overdue = time.monotonic() - self._places_synced >= SYNC_PLACES_S
@@ -202,6 +202,8 @@ class Commits:
         self._under_way = None
         if error := future.exception():  # not the disk: memory, or a fault of ours; whoever flushes gets it
             self.pending.give_back(order.batch)
+            for cursor, _ in order.places:
+                cursor.dirty = cursor.unsynced = True
             self.active = None
             self._fail(f"{type(error).__name__}: {error}")
         else:

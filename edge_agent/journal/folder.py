@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 
-class FolderUnusable(OSError):  # noqa: N818  says what is so; an OSError, with errno and filename
+class FolderUnusable(OSError):
     """The journal's folder cannot be created or written, or another process has it: do not start."""
 
 

@@ -78,7 +78,7 @@ class Header(NamedTuple):
         return data + struct.pack("<II", crc32(data), 0)
 
 
-class Damage(Exception):  # noqa: N818  a fact found while reading, handled one floor up, never seen outside
+class Damage(Exception):
     """No intact record at `offset`, though one should be there."""
 
     def __init__(self, offset: int) -> None:

@@ -78,7 +78,7 @@ class Writer:
         """The newest segment, found whole, holds the definitions of these keys."""
         self._keys = set(keys)
 
-    def extra(self, batch: list[Raw], roll: Roll | None) -> int:
+    def overhead(self, batch: list[Raw], roll: Roll | None) -> int:
         """Bytes a commit takes beside its batch. For the event loop, while no commit is under way."""
         keys = {raw[2] for raw in batch} - {0}
         keys = keys | set(roll.live) if roll else keys - self._keys

@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 
 import orjson
@@ -32,6 +33,9 @@ BACKOFF = Backoff(first=0.5, longest=10.0)
 # One sending: enough to fill the window of a link, little enough to repeat after a loss.
 RECORDS_A_SENDING = 100
 BYTES_A_SENDING = 4_000_000
+
+# Different troubles worth a log line each: far more than topics that a person would look at.
+TROUBLES = 200
 
 # A stop must not wait for a broker that does not listen.
 GOODBYE_S = 1.0
@@ -114,6 +118,7 @@ class Follower:
         self._clock = clock
         self._opened_ns = 0
         self._sending = asyncio.Lock()      # a link is never used by two at once
+        self._said: set[str] = set()        # troubles that were logged; from then on they are only counted
 
     async def keep_following(self) -> None:
         """Connect and send, for ever."""
@@ -126,10 +131,10 @@ class Follower:
         self._health.add(Count.LINKS_OPENED)
         self._opened_ns = self._clock()
         self.cursor.rewind()
-        await self._send(link, [self.profile.status(self._status())])
-        self.latest.renew()
         name = self.line.name
         try:
+            await self._send(link, [self.profile.status(self._status())])
+            self.latest.renew()
             await together(
                 (f"{name}-drain", self._drain(link)),
                 (f"{name}-latest", self._show(link)),
@@ -149,7 +154,7 @@ class Follower:
     async def _drain(self, link: Link) -> None:
         while True:
             read = await self.cursor.read(max_records=RECORDS_A_SENDING, max_bytes=BYTES_A_SENDING)
-            messages = [message for record in read for message in self._encode(record)]
+            messages = [message for record in read for message in self._encoded(record)]
             if messages:
                 await self._send(link, messages)
             self.cursor.release(read[-1].seq)
@@ -167,9 +172,25 @@ class Follower:
             except Rejected as refusal:
                 rejected = refusal.positions
                 self._health.add(Count.MESSAGES_REJECTED, len(rejected))
-                for position, reason in refusal.reasons.items():
-                    log.error("%s: refused %s for good: %s", self.line.name, messages[position].topic, reason)
+                for position in rejected:
+                    topic, reason = messages[position].topic, refusal.reasons.get(position, "no reason given")
+                    self._say(f"refused {topic} for good: {reason}")
             self._health.add(Count.MESSAGES_ACKNOWLEDGED, len(messages) - len(rejected))
+
+    def _say(self, trouble: str, error: Exception | None = None) -> None:
+        """Log what may happen to every message, once; it is also counted."""
+        if trouble not in self._said and len(self._said) < TROUBLES:
+            self._said.add(trouble)
+            log.error("%s: %s (counted from now on)", self.line.name, trouble, exc_info=error)
+
+    def _encoded(self, record: Record) -> list[Message]:
+        """The record's messages. One that cannot be read must not keep back all that come after it."""
+        try:
+            return self._encode(record)
+        except Exception as error:
+            self._health.add(Count.RECORDS_UNREADABLE)
+            self._say(f"passes over records of kind {record.kind} that it cannot encode", error)
+            return []
 
     def _encode(self, record: Record) -> list[Message]:
         if record.kind == RecordKind.SAMPLES:
@@ -182,14 +203,21 @@ class Follower:
 
     def _samples(self, record: Record) -> Samples:
         assert record.definition is not None, "samples are appended with the key of their device"
-        device = orjson.loads(record.definition)
+        device, names, kinds = _device(record.definition)
         batch, texts = columns.unpack(record.body)
         return Samples(
             seq=record.seq,
-            device=device["device"],
-            names=tuple(device["names"]),
-            kinds=tuple(map(Kind, device["kinds"])),
+            device=device,
+            names=names,
+            kinds=kinds,
             batch=batch,
             texts=texts,
             historical=record.time < self._opened_ns,
         )
+
+
+@lru_cache(1024)
+def _device(definition: bytes) -> tuple[str, tuple[str, ...], tuple[Kind, ...]]:
+    """A device and the names and kinds of its tags; the same definition stands before many records."""
+    said = orjson.loads(definition)
+    return said["device"], tuple(said["names"]), tuple(map(Kind, said["kinds"]))

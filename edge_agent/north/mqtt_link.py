@@ -23,6 +23,7 @@ from edge_agent.north.mqtt_reason import (
     KEEPALIVE_TIMEOUT,
     NO_SUBSCRIBER,
     PROTOCOL_ERROR,
+    TEMPORARY,
     Unanswered,
     VersionRefused,
     from_broker,
@@ -236,6 +237,10 @@ class MqttLink:
             self._land(info.mid, *self._early.pop(info.mid))
 
     def _land(self, mid: int, code: int, text: str) -> None:
+        if code in TEMPORARY:
+            # Not refused for good: it never landed, and the caller will send it again over another link.
+            self._wire.fail(NotConnected(f"the broker cannot take more at present: {text}"))
+            return
         sending, position = self._flying.pop(mid)
         sending.flying -= 1
         self._progress = self._loop.time()

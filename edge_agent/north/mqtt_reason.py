@@ -18,6 +18,8 @@ WRONG_VERSION: Final = 0x84
 TAKEN_OVER: Final = 0x8E
 PROTOCOL_ERROR: Final = 0x82
 KEEPALIVE_TIMEOUT: Final = 0x8D
+TEMPORARY: Final = (0x91, 0x97)
+"""packet identifier in use, quota exceeded: in a PUBACK, reasons to come again rather than to give up"""
 _ELSEWHERE: Final = (0x9C, 0x9D)
 _DENIED: Final = (WRONG_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 """version, client id, user or password, not authorised, banned, authentication method"""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edge_agent.api import Batch, Clock, Driver, Int32s, Reason, Session, Tag, bad
+from edge_agent.core.selection import Index, index_of
 from edge_agent.health import Count, Health, Line
 from edge_agent.supervise import Backoff, keep_connected
 
@@ -47,9 +48,10 @@ class Reader:
         self._first = int(self._positions[0]) if len(tags) else 0
         self._known = seen[self._first : self._first + len(tags)]   # a device's tags are contiguous
         self._marked = np.ones(len(tags), bool)     # nothing is known yet: there is nothing to mark
+        self._mark_at = np.zeros(len(tags), np.int64)
         self._any_marked = True
         self._noted: Int32s | None = None
-        self._local: Int32s = self._positions
+        self._local: Index = slice(0)
         self._sink = sink
         self._health = health
         self._clock = clock
@@ -64,9 +66,8 @@ class Reader:
         self._health.add(Count.SESSIONS_OPENED)
         while True:
             batch = await session.read()
-            now = self._clock()
             if session.confirms:
-                np.maximum(self._known, now - session.lag_ns, out=self._known)
+                np.maximum(self._known, self._clock() - session.lag_ns, out=self._known)
             if len(batch):
                 self._note(batch)
                 self._sink(self.device, batch)
@@ -75,8 +76,12 @@ class Reader:
         """These tags are known up to their samples."""
         if batch.tag is not self._noted:
             # The rows of a scan group bring the very same array each time: mostly this is skipped.
-            self._noted, self._local = batch.tag, batch.tag - self._first
-        self._known[self._local] = np.maximum(self._known[self._local], batch.time)
+            self._noted, self._local = batch.tag, index_of(batch.tag - np.int32(self._first))
+        if isinstance(self._local, slice):
+            known = self._known[self._local]
+            np.maximum(known, batch.time, out=known)
+        else:
+            self._known[self._local] = np.maximum(self._known[self._local], batch.time)
         if self._any_marked:
             self._marked[self._local] = False
             self._any_marked = bool(self._marked.any())
@@ -103,5 +108,5 @@ class Reader:
         self._marked |= which
         self._any_marked = True
         n = len(positions)
-        times = self._known[which] + MARK_AFTER_NS
+        times = self._mark_at[which] = self._known[which] + MARK_AFTER_NS
         self._sink(self.device, Batch(positions, times, np.full(n, np.nan), np.full(n, bad(reason), np.uint8)))

@@ -138,15 +138,16 @@ def test_pieces_seen_across_a_gap_prove_run_time_in_it() -> None:
     assert cell.pq == 30
 
 
-def test_snapshot_and_events_restore_the_very_same_ledger() -> None:
+def test_checkpoint_and_events_restore_the_very_same_ledger() -> None:
     held, other = machine(), machine()
     held.feed(samples([(STATE, 0, 1), (TOTAL, 0, 0), (SECOND, 0, 0), (TOTAL, 7, 5)]))
-    snapshot = orjson.loads(orjson.dumps(held.snapshot()))
+    told, packed = held.checkpoint()
+    told = orjson.loads(orjson.dumps(told))
     held.take_events()
     held.settled["day"] = 42
     held.feed(samples([(TOTAL, 9, 6), (STATE, 10, 2), (TOTAL, 11, 4_000_000_000)]))
     events = orjson.loads(orjson.dumps(held.take_events()))
-    other.restore(snapshot)
+    other.restore(told, packed)
     other.replay(events)
     other.replay(events)        # a crash may leave events that the checkpoint already holds
     assert other.current == held.current

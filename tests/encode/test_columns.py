@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,7 +89,9 @@ def test_any_scans_come_back_to_the_bit(
 ) -> None:
     batch = scans(values, first_tag=3)
     if is_marked:
-        batch.quality[len(batch) // 2] = bad(Reason.DEVICE)
+        quality = batch.quality.copy()
+        quality[len(batch) // 2] = bad(Reason.DEVICE)
+        batch = replace(batch, quality=quality)
     there_and_back(batch, base=3)
 
 

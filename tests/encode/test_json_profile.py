@@ -215,10 +215,11 @@ def test_no_samples_are_no_message() -> None:
 def many(n_tags: int, n_scans: int) -> Samples:
     names = tuple(f"tag-{i}" for i in range(n_tags))
     rng = np.random.default_rng(1)
+    tags = np.arange(n_tags, dtype=np.int32)
     scans = [
-        row(np.arange(n_tags, dtype=np.int32), T0 + i * S, rng.normal(size=n_tags)) for i in range(n_scans)
+        row(tags, T0 + i * S, rng.normal(size=n_tags), None if i else np.full(n_tags, UNCERTAIN, np.uint8))
+        for i in range(n_scans)
     ]
-    scans[0].quality[:] = UNCERTAIN
     return Samples(9, "d", names, (Kind.FLOAT,) * n_tags, concat(scans))
 
 

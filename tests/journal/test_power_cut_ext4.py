@@ -1,4 +1,9 @@
-"""Power cuts of a real file system: ext4 on a loop file is shut down without flushing its log, mid-write."""
+"""Power cuts of a real file system: ext4 on a loop file is shut down without flushing its log, mid-write.
+
+What was reported before the cut must be there. What is reported while the file system goes down
+does not count: a plain fdatasync that races with this way of shutting down returns success for data
+that is gone (18 of 250 times, measured without any journal), which a real power cut cannot do.
+"""
 
 from __future__ import annotations
 
@@ -94,11 +99,17 @@ def test_what_was_committed_survives_the_power_cut_of_a_real_file_system(mounted
         assert up, victim.communicate()[1].decode()
         assert int(up[1]) >= committed
         time.sleep(draw.uniform(0.0, 0.15))
+        os.set_blocking(victim.stdout.fileno(), False)
+        before = victim.stdout.read() or b""
         cut_power(mounted)
-        out, errors = victim.communicate(timeout=10)
-        assert b"failing" in out, errors.decode()
-        lines = [line.split() for line in out.splitlines()]
-        committed = max([committed, *(int(line[1]) for line in lines if line[0] == b"committed")])
+        os.set_blocking(victim.stdout.fileno(), True)
+        try:
+            after, errors = victim.communicate(timeout=10)
+        finally:
+            victim.kill()
+        assert b"failing" in after, errors.decode()
+        lines = [line.split() for line in before.splitlines(keepends=True) if line.endswith(b"\n")]
+        committed = max([committed, int(up[1]), *(int(line[1]) for line in lines)])
         assert run("umount", str(mounted))
         assert run("mount", "-o", "loop", str(image), str(mounted))
     found = [int(record.body.split(b".")[0]) for record in records(folder)]

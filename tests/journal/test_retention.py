@@ -123,3 +123,13 @@ async def test_a_reader_overtaken_by_eviction_goes_on_at_the_oldest(opened: Open
     got = await cursor.read(1)
     assert got[0].seq == journal.chain.segments[0].first
     assert cursor.evicted + cursor.backlog_records == 450
+
+
+async def test_the_cap_counts_definitions_and_checkpoints_too(opened: Opener, folder: Path) -> None:
+    journal = await opened(max_bytes=60_000, segment_bytes=8192, checkpoint=lambda: bytes(3000))
+    for i in range(200):
+        key = journal.define(f"device {i % 3}", b"layout %d" % (i // 20) + bytes(1500))
+        journal.append(RecordKind.SAMPLES, bytes(900), key)
+        await journal.flush()
+        assert on_disk(folder) == journal.size <= 60_000
+    assert journal.size > 40_000

@@ -1,0 +1,42 @@
+"""The agent's clock: follows the system's, but never runs backwards.
+
+A gateway without a battery clock starts in the past until the network tells it the time; after a power
+cut it may wake up before the last thing it wrote. Counters, states and journal all rest on time that
+grows, so where the system's clock is behind, the agent's goes on from where it was, a tenth slower,
+until the other has caught up. A step forward is followed at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+# Fast enough to work off a minute in ten, slow enough that no duration is far from true meanwhile.
+SLOWER: Final = 10
+
+
+class SteadyClock:
+    """Call it for ns UTC. `lead_ns`: how far it was ahead of the system's clock when last called."""
+
+    def __init__(
+        self, wall: Callable[[], int] = time.time_ns, ticks: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.lead_ns = 0
+        self._wall = wall
+        self._ticks = ticks
+        self._told = wall()
+        self._told_at = ticks()
+
+    def __call__(self) -> int:
+        """The time now; never less than it was before."""
+        ticks, wall = self._ticks(), self._wall()
+        passed = ticks - self._told_at
+        least = self._told + passed - passed // SLOWER
+        self._told, self._told_at = max(wall, least), ticks
+        self.lead_ns = self._told - wall
+        return self._told
+
+    def not_before(self, t_ns: int) -> None:
+        """Go on from `t_ns` at the earliest: what has been written is the past."""
+        self._told = max(self(), t_ns)

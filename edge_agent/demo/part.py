@@ -1,0 +1,89 @@
+"""The demo's parts: processes of their own, watched while it lasts, stopped in good manners at its end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+READY_S = 60.0
+MANNERS_S = 10.0
+
+
+class DemoError(Exception):
+    """A part of the demo is missing; says which, and what it printed last."""
+
+
+class Interrupted(Exception):
+    """The visitor left before everything was up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One running part: its name for people, its output, its process."""
+
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def missing(self, what: str) -> DemoError:
+        """The error that tells of this part, with the end of its output."""
+        said = self.log.read_text(errors="replace").strip()[-2000:]
+        return DemoError(f"{self.name} {what}" + (f"; it said:\n{said}" if said else " and said nothing"))
+
+    def stop(self) -> None:
+        """Ask it to end; insist if it does not."""
+        self.process.terminate()
+        try:
+            self.process.wait(MANNERS_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Parts:
+    """Starts parts into `folder`; leaving the block stops them all, the last first."""
+
+    def __init__(self, folder: Path, stop: threading.Event) -> None:
+        self.folder = folder
+        self._stop = stop
+        self._parts: list[Part] = []
+
+    def __enter__(self) -> Parts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._parts:
+            self._parts.pop().stop()
+
+    def start(self, name: str, *arguments: str) -> Part:
+        """A Python process, out of reach of the terminal's Ctrl-C; its output goes to a file of its name."""
+        log = self.folder / f"{name.split()[-1]}.log"
+        command = [sys.executable, *arguments]
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        self._parts.append(Part(name, log, process))
+        return self._parts[-1]
+
+    def check(self) -> None:
+        """Raise DemoError if a part has ended by itself."""
+        for part in self._parts:
+            code = part.process.poll()
+            if code is not None:
+                raise part.missing(f"has ended with code {code}")
+
+    def wait_for(self, part: Part, ready: Callable[[], bool]) -> None:
+        """Until `ready()`; DemoError if the part ends or takes too long, Interrupted if the visitor leaves."""
+        end = time.monotonic() + READY_S
+        while not ready():
+            self.check()
+            if time.monotonic() > end:
+                raise part.missing(f"was not ready within {READY_S:.0f} s")
+            if self._stop.wait(0.05):
+                raise Interrupted
