@@ -55,6 +55,7 @@ class Commits:
     until_ns: int = 0               # everything up to then has been put aside
     anything: bool = False          # and some of it is not committed yet
     since: float | None = None      # when the commit under way began, by the loop's time
+    said: int = 0                   # of the journal's reports, how many were logged
 
 
 @dataclass(slots=True)
@@ -216,12 +217,14 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             put_aside(parts, alive=True)
         finally:
             await parts.journal.close()
+            _say_of_journal(parts)
 
 
 async def keep_watching(parts: Parts) -> None:
-    """Every second: mark stale tags, pack what checkpoints need, look at the clock."""
+    """Every second: mark stale tags, pack what checkpoints need, look at the clock and at the journal."""
     ahead = False
     while True:
+        _say_of_journal(parts)
         await asyncio.sleep(1.0)
         for reader in parts.readers:
             reader.watch()
@@ -232,6 +235,14 @@ async def keep_watching(parts: Parts) -> None:
         if ahead != (parts.clock.lead_ns > LEAD_WORTH_SAYING_NS):
             ahead = not ahead
             _say_of_clock(parts.clock.lead_ns / 1e9, ahead)
+
+
+def _say_of_journal(parts: Parts) -> None:
+    """Log what the journal found wrong, and did about it, since the last call."""
+    reports = parts.journal.reports
+    for report in reports[parts.commits.said :]:
+        log.warning("journal: %s", report)
+    parts.commits.said = len(reports)
 
 
 def _say_of_clock(lead_s: float, ahead: bool) -> None:
@@ -269,7 +280,7 @@ async def keep_committing(parts: Parts) -> None:
         commits.due.clear()
         until_ns = commits.until_ns
         commits.since = asyncio.get_running_loop().time()
-        if commits.anything:
+        if commits.anything or parts.journal.failing:
             commits.anything = False
             await parts.journal.flush()
         if not parts.journal.failing:
@@ -337,17 +348,17 @@ def _report(parts: Parts, machine: Machine) -> None:
 
 
 async def keep_telling_status(parts: Parts) -> None:
-    """Publish the status every minute, and soon after a device came or went."""
-    told: dict[str, str] = {}
+    """Publish the status every minute, and soon after a device came or went or the disk failed."""
+    told: tuple[dict[str, str], bool] | None = None
     since = 0.0
     while True:
         await asyncio.sleep(1.0)
         since += 1.0
-        states = parts.health.device_states()
-        if states != told or since >= STATUS_EVERY_S:
-            told, since = states, 0.0
+        news = status(parts)
+        if (news.devices, bool(news.journal)) != told or since >= STATUS_EVERY_S:
+            told, since = (dict(news.devices), bool(news.journal)), 0.0
             for follower in parts.followers:
-                follower.latest.put([follower.profile.status(status(parts))])
+                follower.latest.put([follower.profile.status(news)])
 
 
 def status(parts: Parts) -> Status:

@@ -46,6 +46,18 @@ class _Numbers:
         return np.frombuffer(data, np.uint8)[self.index].view(self.dtype)
 
 
+@dataclass(frozen=True, slots=True)
+class _Bits:
+    """All bits: `index` has the place of each among all bits of the answers."""
+
+    slots: Slots
+    index: Slots
+
+    def values(self, data: bytes) -> NDArray[np.uint8]:
+        """The bits in `data`, one a byte."""
+        return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[self.index]
+
+
 class _Text:
     """One text tag; remembers its last bytes, which rarely change."""
 
@@ -79,32 +91,31 @@ class Decoder:
         self._width = width
         self._complete = sum(len(block.fields) for block in blocks) == width
         numbers: defaultdict[str, list[tuple[int, list[int]]]] = defaultdict(list)
-        bits: list[tuple[int, list[int]]] = []
+        bits: list[tuple[int, int]] = []
         self._texts: list[_Text] = []
         for block, begin in zip(blocks, _begins(blocks), strict=True):
             for field in block.fields:
                 offset = begin + 2 * (field.start - block.start)
                 if field.type.name == "bool":
-                    bits.append((field.slot, [_bit_index(block, begin, field)]))
+                    bits.append((field.slot, _bit_index(block, begin, field)))
                 elif field.type.name == "string":
                     self._texts.append(_Text(field, offset, vocabularies[field.slot]))
                 else:
                     numbers[field.type.code].append((field.slot, _native(offset, field.order)))
         self._numbers = [_numbers(code, entries) for code, entries in sorted(numbers.items())]
-        self._bits = _numbers("u1", bits) if bits else None
+        self._bits = _Bits(*(_as_slice(np.array(column)) for column in zip(*bits, strict=True))) if bits else None
 
     def decode(self, data: bytes) -> Floats:
         """A fresh row, shape (width,), from the joined bytes of one answer to each block."""
         row = np.empty(self._width) if self._complete else np.full(self._width, np.nan)
         for group in self._numbers:
-            if group.dtype.kind == "f":
+            if group.dtype.char == "f":
                 with np.errstate(invalid="ignore"):   # a signalling NaN is a NaN, not a warning
                     row[group.slots] = group.values(data)
             else:
                 row[group.slots] = group.values(data)
         if self._bits is not None:
-            bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
-            row[self._bits.slots] = bits[self._bits.index]
+            row[self._bits.slots] = self._bits.values(data)
         for text in self._texts:
             row[text.slot] = text.code(data)
         return row
@@ -134,7 +145,7 @@ def _native(offset: int, order: str) -> list[int]:
 
 
 def _numbers(code: str, entries: list[tuple[int, list[int]]]) -> _Numbers:
-    slots = _as_slice(np.array([slot for slot, _ in entries], np.intp))
+    slots = _as_slice(np.array([slot for slot, _ in entries]))
     dtype, places = np.dtype(code), [place for _, places in entries for place in places]
     if places == list(range(places[0], places[0] + len(places))):
         return _Numbers(dtype, slots, places[0], len(entries))

@@ -6,6 +6,7 @@ once, when it comes, by the counter's own history, and everything after that is 
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,8 +24,19 @@ from edge_agent.core.tags import Kind, Tag
 
 AWAY: Final = "AGENT_DOWN"
 
+# State samples kept to put late ones between: more than any server's queue holds.
+REMEMBERED: Final = 256
+
 # From here on a float does not tell two whole numbers apart; no register that counts pieces gets there.
 EXACT: Final = 2.0**53
+
+
+# So often the journal learns how far the counters of a quiet machine are known, for a restart must not
+# take the whole quiet time for one in which a short register may have gone round (domain 2.5, rule 7).
+TELL_NS: Final = 300_000_000_000
+
+Known = tuple[int, MachineState, str]
+"""A state sample: time, state, reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +71,8 @@ class Machine:
     """The live side of a `MachineSpec`: feed it samples, take its facts.
 
     Samples normally come in time order. One that comes late gets its place in the ledger, as if it had
-    come in time, and leaves alone what is current. (Samples in between that only repeated a state are
-    not remembered: they come from polled tags, which are never late. Where a dwell is configured, a late
-    state cannot be judged any more and is passed over.)
+    come in time, and leaves alone what is current: exactly so within the last `REMEMBERED` samples.
+    Where a dwell is configured, a late state cannot be judged any more and is passed over.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -79,10 +90,12 @@ class Machine:
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
         self._counters = {source: make() for source, make in spec.counters.items()}
         self._gap_since: dict[str, int] = {}        # counters whose line broke, and when
-        self._pending: tuple[int, MachineState, str] | None = None
+        self._pending: Known | None = None
         self._product: int | str | None = None
         self._order: bool | None = None
+        self._recent: list[Known] = []              # state samples by time, for those that come late
         self._newest = dict.fromkeys(("state", "job", "order"), -1)
+        self._told_at = 0
         self._turn = self._turn_taken = 0           # grows with everything a restart must know
         self._changes: list[StateChange] = []
 
@@ -126,6 +139,9 @@ class Machine:
             self._late_state(time, state, reason)
             return
         self._newest["state"] = time
+        self._recent.append((time, state, reason))
+        if len(self._recent) >= 2 * REMEMBERED:
+            del self._recent[:REMEMBERED]
         self.confirm(time)
         if (state, reason) == (self.current.state, self.current.reason):
             self._pending = None
@@ -153,19 +169,23 @@ class Machine:
         self._changes.append(self.current)
 
     def _late_state(self, time: int, state: MachineState, reason: str) -> None:
-        newest, now = self._newest["state"], self.current
-        [told] = self.ledger.spans(time, time + 1)
-        if self.spec.dwell_ns or (told.state, told.reason) == (state, reason):
+        told = self._told(time)
+        insort(self._recent, (time, state, reason))
+        if self.spec.dwell_ns or told == (state, reason):
             return
         self._note("state", [time, int(state), reason])
-        if time < newest:
-            if time >= now.since:
-                self._note("state", [newest, int(now.state), now.reason])
-            return
-        [told] = self.ledger.spans(time, time + 1)  # two states at one instant: the ledger's rule decides
-        if (told.state, told.reason) != (now.state, now.reason):
-            self.current = StateChange(self.spec.id, told.state, told.reason, time)
+        at = bisect_left(self._recent, (time + 1,))
+        if at < len(self._recent):      # it may only have repeated the state before, and went unnoted
+            following, state, reason = self._recent[at]
+            self._note("state", [following, int(state), reason])
+        if time == self._newest["state"] and self._told(time) != told:
+            # Two states at one instant: the ledger's rule decides which of them is current.
+            self.current = StateChange(self.spec.id, *self._told(time), time)
             self._changes.append(self.current)
+
+    def _told(self, time: int) -> tuple[MachineState, str]:
+        [span] = self.ledger.spans(time, time + 1)
+        return span.state, span.reason
 
     def _count_sample(self, source: str, time: int, value: float, usable: bool) -> None:
         if not usable or abs(value) >= EXACT:
@@ -188,9 +208,13 @@ class Machine:
             self._note("count", [time, counted, total, scrap, rework, since])
 
     def hold(self, source: str, until: int) -> None:
-        """The tag of a counter is known not to have changed up to `until`."""
-        if source not in self._gap_since:
-            self._counters[source].hold(until)
+        """The tag of a counter is known up to `until`: it has not changed since its last sample."""
+        if source in self._gap_since:
+            return
+        self._counters[source].hold(until)
+        if until - self._told_at >= TELL_NS:
+            self._told_at = until
+            self._turn += 1
 
     def _job_sample(self, time: int, product: int | str) -> None:
         late = self._is_late("job", time)
@@ -285,7 +309,6 @@ class Machine:
         self._newest["state"] = since
         self._enter(since, MachineState.UNKNOWN, AWAY)
         for source in self.spec.counts:
-            self.hold(source, ended)
             self._gap_since.setdefault(source, ended)
 
 

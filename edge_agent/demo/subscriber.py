@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge_agent.demo.part import DemoError
 from edge_agent.north.mqtt_config import parse_url
 
-GREETING_S = 10.0
+GREETING_S = 5.0
 CLEARING_S = 2.0
 
 

@@ -78,7 +78,8 @@ class Truth:
     """The plant's truth service: a question a line, an answer a line."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._file = socket.create_connection((host, port), timeout=10).makefile("rw", encoding="utf-8")
+        self._socket = socket.create_connection((host, port), timeout=10)
+        self._file = self._socket.makefile("rw", encoding="utf-8")
 
     def vector(self, machine: str, start: int, end: int) -> dict[str, Any]:
         """What `machine` did in [start, end), ns UTC."""
@@ -93,6 +94,7 @@ class Truth:
     def close(self) -> None:
         """Hang up."""
         self._file.close()
+        self._socket.close()
 
 
 def judge(

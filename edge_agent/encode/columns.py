@@ -87,7 +87,7 @@ def pack(batch: Batch, base: int, vocabularies: Mapping[int, Vocabulary]) -> byt
         order, lengths = None, np.full(k, n // k)
     else:
         starts = _run_starts(batch.time)
-        body = [_pack_tags(local), _pack_times(batch.time[starts]), narrow(np.diff(starts, append=n) - 1)]
+        body = [_pack_tags(local), _pack_times(batch.time[starts]), narrow(_run_lengths(starts, n) - 1)]
         order, lengths = _by_tag(local)
     body.append(pack_segments(_sorted(batch.value, order, k), lengths))
     if np.count_nonzero(batch.quality):
@@ -169,10 +169,7 @@ def _by_tag(local: Int32s) -> tuple[Places, Lengths]:
     """Places of the samples sorted by tag, each tag's in their order; and how many each tag has."""
     order = stable_order(local, int(local.max()) + 1)
     tag = local[order]
-    ends = np.append((tag[1:] != tag[:-1]).nonzero()[0] + 1, len(tag))
-    lengths = ends.copy()
-    lengths[1:] -= ends[:-1]
-    return order, lengths
+    return order, _run_lengths(_run_starts(tag), len(tag))
 
 
 def _pack_tags(local: Int32s) -> bytes:
@@ -190,11 +187,20 @@ def _read_tags(reader: Reader, n: int) -> Int32s:
     return reader.column(kind, n).cumsum(dtype=kind).astype(np.int32)
 
 
-def _run_starts(time: Int64s) -> Places:
-    changes = (time[1:] != time[:-1]).nonzero()[0]
+def _run_starts(number: NDArray[np.integer[Any]]) -> Places:
+    """Where the runs of equal numbers begin."""
+    changes = (number[1:] != number[:-1]).nonzero()[0]
     starts = np.zeros(len(changes) + 1, np.intp)
     np.add(changes, 1, out=starts[1:])
     return starts
+
+
+def _run_lengths(starts: Places, n: int) -> Lengths:
+    lengths = np.empty_like(starts)
+    lengths[:-1] = starts[1:]
+    lengths[-1] = n
+    lengths -= starts
+    return lengths
 
 
 def _pack_times(time: Int64s) -> bytes:

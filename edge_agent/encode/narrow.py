@@ -18,6 +18,9 @@ from edge_agent.core.batch import Bytes, Int64s
 UInt64s = NDArray[np.uint64]
 G = TypeVar("G", bound=np.generic)
 
+# Up to so many numbers are quicker one by one than as arrays: about 0.3 µs each against 8 µs a column.
+_FEW: Final = 16
+
 _ONE: Final = np.uint64(1)
 _LARGEST: Final = np.array([0] + [(1 << 8 * w) - 1 for w in range(1, 8)], np.uint64)
 """The largest number of 0, 1, … 7 bytes."""
@@ -54,10 +57,17 @@ def shortened(folded: UInt64s, width: Bytes) -> bytes:
 
 def narrow(number: Int64s) -> bytes:
     """`number`, shape (n,), as a narrow column; n is not stored."""
+    if len(number) <= _FEW:
+        return _narrow_few([n << 1 if n >= 0 else ~n << 1 | 1 for n in number.tolist()])
     folded = fold(number)
     width = (int(folded.max()).bit_length() + 7) // 8 if len(folded) else 0
     low = folded.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)[:, :width]
     return bytes((width,)) + low.tobytes()
+
+
+def _narrow_few(folded: list[int]) -> bytes:
+    width = (max(folded, default=0).bit_length() + 7) // 8
+    return b"".join([bytes((width,)), *[n.to_bytes(width, "little") for n in folded]])
 
 
 class Reader:
@@ -95,10 +105,21 @@ class Reader:
 
     def narrow(self, n: int) -> Int64s:
         """n numbers as `narrow` wrote them."""
-        width = int(self.column(_BYTE, 1)[0])
+        width = self._data[self._at]
+        self._at += 1
+        if n <= _FEW:
+            return self._narrow_few(n, width)
         folded = np.zeros((n, 8), np.uint8)
         folded[:, :width] = self.column(_BYTE, n * width).reshape(n, width)
         return unfold(folded.view("<u8").reshape(n).astype(np.uint64, copy=False))
+
+    def _narrow_few(self, n: int, width: int) -> Int64s:
+        data, start, end = self._data, self._at, self._at + n * width
+        if width > 8 or end > len(data):
+            raise ValueError("no column of numbers")
+        self._at = end
+        found = [int.from_bytes(data[at : at + width], "little") for at in range(start, end, width or 1)]
+        return np.array([n >> 1 ^ -(n & 1) for n in found] if width else [0] * n, np.int64)
 
     def shortened(self, width: Bytes) -> UInt64s:
         """Numbers of these widths, as `shortened` wrote them."""

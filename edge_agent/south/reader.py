@@ -69,23 +69,31 @@ class Reader:
             if session.confirms:
                 np.maximum(self._known, self._clock() - session.lag_ns, out=self._known)
             if len(batch):
-                self._note(batch)
-                self._sink(self.device, batch)
+                self._sink(self.device, self._note(batch))
 
-    def _note(self, batch: Batch) -> None:
-        """These tags are known up to their samples."""
+    def _note(self, batch: Batch) -> Batch:
+        """These tags are known up to their samples. Returns the batch, behind the marks of its tags."""
         if batch.tag is not self._noted:
             # The rows of a scan group bring the very same array each time: mostly this is skipped.
             self._noted, self._local = batch.tag, index_of(batch.tag - np.int32(self._first))
+        if self._any_marked:
+            batch = self._behind_marks(batch)
+            self._marked[self._local] = False
+            self._any_marked = bool(self._marked.any())
         if isinstance(self._local, slice):
             known = self._known[self._local]
             np.maximum(known, batch.time, out=known)
         else:
             self._known[self._local] = np.maximum(self._known[self._local], batch.time)
-        if self._any_marked:
-            self._marked[self._local] = False
-            self._any_marked = bool(self._marked.any())
         self._health.counts[Count.SAMPLES_READ] += len(batch)
+        return batch
+
+    def _behind_marks(self, batch: Batch) -> Batch:
+        """What comes after a mark is later than it, whatever a device's clock says: else the mark stays."""
+        marks = np.where(self._marked[self._local], self._mark_at[self._local], -1)
+        if (batch.time > marks).all():
+            return batch
+        return Batch(batch.tag, np.maximum(batch.time, marks + 1), batch.value, batch.quality)
 
     def _lost(self) -> None:
         self._health.add(Count.SESSIONS_LOST)

@@ -172,7 +172,7 @@ def test_a_file_without_permission_is_told_in_one_line(tmp_path: Path, call: Any
     if who == 0:
         os.seteuid(65534)       # root may read everything
     try:
-        code, _, err = call("check", path)
+        code, _, err = call("plan", path)
     finally:
         os.seteuid(who)
     assert code == 78

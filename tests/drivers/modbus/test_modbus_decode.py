@@ -81,6 +81,32 @@ def test_every_type_in_every_order_decodes_as_struct_does(
         assert row[field.slot] == want or (math.isnan(want) and math.isnan(row[field.slot]))
 
 
+@given(
+    st.sampled_from(["bool", "coil", *STRUCT]),
+    st.integers(1, 40),
+    st.integers(0, 20),
+    st.integers(0, 2**32),
+    st.data(),
+)
+def test_neighbours_of_one_type_decode_as_struct_does(
+    name: str, count: int, start: int, seed: int, data: st.DataObject
+) -> None:
+    """What most devices look like, and what the decoder has short ways for."""
+    memory = {area: np.random.default_rng(seed).bytes(1_000) for area in Area}
+    if name == "coil":
+        fields = [Field(n, Area.COIL, start + n, 1, TYPES["bool"]) for n in range(count)]
+    elif name == "bool":
+        fields = [Field(n, Area.HOLDING, start + n // 16, 1, TYPES["bool"], bit=n % 16) for n in range(count)]
+    else:
+        kind = TYPES[name]
+        words = kind.size // 2
+        order = wire_order(kind, data.draw(st.sampled_from(allowed_orders(kind))), "ABCD")
+        fields = [Field(n, Area.INPUT, start + n * words, words, kind, order) for n in range(count)]
+    blocks = plan(fields, Caps())
+    row = Decoder(blocks, count, {}).decode(b"".join(answer(block, memory) for block in blocks))
+    np.testing.assert_array_equal(row, [expected(field, memory) for field in fields])
+
+
 def test_every_scan_gets_a_fresh_row() -> None:
     field = Field(0, Area.HOLDING, 0, 1, TYPES["uint16"])
     decoder = Decoder(plan([field], Caps()), 1, {})

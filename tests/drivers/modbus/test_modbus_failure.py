@@ -9,10 +9,18 @@ from typing import Any
 
 import pytest
 
+import edge_agent_modbus.client
 from edge_agent.api import GOOD, NotConnected, Reason, Session, bad
 
 Build = Callable[..., Any]
 REFUSED, DEVICE = bad(Reason.REFUSED), bad(Reason.DEVICE)
+
+
+@pytest.fixture(autouse=True, params=["prepared", "by pymodbus"])
+def sending(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of sending a request fail alike."""
+    if request.param == "by pymodbus":
+        monkeypatch.setattr(edge_agent_modbus.client, "NEEDED", ("a name that is gone",))
 
 
 async def silence(_request: bytes) -> None:
@@ -82,6 +90,43 @@ async def test_a_silent_device_is_given_up_after_its_retries(scripted_server: An
         ):
             await driver.connect()
         assert 0.4 <= time.monotonic() - began < 0.7
+
+
+async def test_each_request_has_the_whole_timeout(
+    scripted_server: Any, device: Build, session: Any, registers: Any
+) -> None:
+    async def slow(request: bytes) -> bytes:
+        await asyncio.sleep(0.12)
+        return registers(request)
+
+    async with (
+        scripted_server(slow) as port,
+        session(device(port, {"a": {"address": "holding:1"}}, timeout="200ms", retries=0, poll="1ms")) as opened,
+    ):
+        for _ in range(5):
+            assert list((await opened.read()).value) == [1]
+
+
+async def test_a_device_that_falls_silent_is_given_up_in_time(
+    scripted_server: Any, device: Build, session: Any, registers: Any
+) -> None:
+    requests = 0
+
+    async def answers_four(request: bytes) -> bytes | None:
+        nonlocal requests
+        requests += 1
+        return registers(request) if requests <= 4 else None
+
+    async with (
+        scripted_server(answers_four) as port,
+        session(device(port, {"a": {"address": "holding:1"}}, timeout="200ms", retries=0, poll="50ms")) as opened,
+    ):
+        for _ in range(3):
+            await opened.read()
+        began = time.monotonic()
+        with pytest.raises(NotConnected, match="no answer"):
+            await opened.read()
+        assert 0.2 <= time.monotonic() - began < 0.5
 
 
 async def test_a_late_answer_counts_and_its_duplicate_is_dropped(
