@@ -19,11 +19,14 @@ from typing import Any, Protocol, TypeVar
 
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected
 from edge_agent.health import Line
+from edge_agent.lookup import Lookups
 
 log = logging.getLogger(__name__)
 
 # Plugins let go within a second or two; one that does not is left behind.
 CLOSE_S = 10.0
+
+LOOKUPS = Lookups()
 
 
 class Closable(Protocol):
@@ -63,7 +66,10 @@ async def keep_connected(
     clock: Callable[[], int],
     backoff: Backoff,
 ) -> None:
-    """Connect, use, and connect again, for ever; `lost` is called each time a used connection ended."""
+    """Connect, use, and connect again, for ever; `lost` is called each time a used connection ended.
+
+    A name in `line.address` is looked up before each attempt.
+    """
     failures = 0
     loop = asyncio.get_running_loop()
     opened: float | None = None
@@ -71,6 +77,7 @@ async def keep_connected(
 
     async def attempt() -> None:
         nonlocal opened
+        await LOOKUPS.found(line.address)
         connection = await connect()
         opened = loop.time()
         _back(line, clock())

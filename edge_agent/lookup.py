@@ -1,0 +1,76 @@
+"""Names first: a host's name is looked up here before anything connects to it.
+
+Lookups block, cannot be cancelled, and take many seconds each while a name server is away. The pool
+in which asyncio and uvloop do them has a handful of threads: a few devices with such names would hold
+up every other device that has a name, and the end of the agent. So each name is looked up in a thread
+of its own that nobody waits for at the end, never twice at once; only a name that was just found goes
+on to that pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import threading
+from urllib.parse import urlsplit
+
+from edge_agent.errors import NotConnected
+
+
+class Lookups:
+    """The lookups of one event loop; at most one thread for each name in use."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, asyncio.Future[str]] = {}
+
+    async def found(self, address: str) -> None:
+        """Return once the host of a URL has an address; NotConnected if it has none. Safe to cancel."""
+        host = host_of(address)
+        if host is None:
+            return
+        problem = await asyncio.shield(self._under_way.get(host) or self._begin(host))
+        if problem:
+            raise NotConnected(f"{host}: {problem}")
+
+    def _begin(self, host: str) -> asyncio.Future[str]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        self._under_way[host] = future
+
+        def tell(problem: str) -> None:
+            del self._under_way[host]
+            future.set_result(problem)
+
+        def look_up() -> None:
+            problem = _problem(host)
+            try:
+                loop.call_soon_threadsafe(tell, problem)
+            except RuntimeError:
+                pass    # the agent has ended meanwhile
+
+        threading.Thread(target=look_up, name=f"lookup-{host}", daemon=True).start()
+        return future
+
+
+def host_of(address: str) -> str | None:
+    """The name in `scheme://host:port/…`; None where there is nothing to look up."""
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:
+        return None
+    if not host:
+        return None
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return None
+
+
+def _problem(host: str) -> str:
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        return f"the name does not resolve ({getattr(error, 'strerror', None) or error})"
+    return ""
