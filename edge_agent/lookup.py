@@ -3,8 +3,7 @@
 Lookups block, cannot be cancelled, and take many seconds each while a name server is away. The pool
 in which asyncio and uvloop do them has a handful of threads: a few devices with such names would hold
 up every other device that has a name, and the end of the agent. So each name is looked up in a thread
-of its own that nobody waits for at the end, never twice at once; only a name that was just found goes
-on to that pool.
+of its own that nobody waits for at the end; only a name that was just found goes on to that pool.
 """
 
 from __future__ import annotations
@@ -18,28 +17,27 @@ from urllib.parse import urlsplit
 from edge_agent.errors import NotConnected
 
 
-class Lookups:
-    """The lookups of one event loop; at most one thread for each name in use."""
+class Lookup:
+    """The lookups of the host in `address`, a URL; at most one is under way."""
 
-    def __init__(self) -> None:
-        self._under_way: dict[str, asyncio.Future[str]] = {}
+    def __init__(self, address: str) -> None:
+        self._host = host_of(address)
+        self._under_way: asyncio.Future[str] | None = None
 
-    async def found(self, address: str) -> None:
-        """Return once the host of a URL has an address; NotConnected if it has none. Safe to cancel."""
-        host = host_of(address)
-        if host is None:
+    async def found(self) -> None:
+        """Return once the host has an address; NotConnected if it has none. Safe to cancel."""
+        if self._host is None:
             return
-        problem = await asyncio.shield(self._under_way.get(host) or self._begin(host))
+        problem = await asyncio.shield(self._under_way or self._begin(self._host))
         if problem:
-            raise NotConnected(f"{host}: {problem}")
+            raise NotConnected(f"{self._host}: {problem}")
 
     def _begin(self, host: str) -> asyncio.Future[str]:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[str] = loop.create_future()
-        self._under_way[host] = future
+        future = self._under_way = loop.create_future()
 
         def tell(problem: str) -> None:
-            del self._under_way[host]
+            self._under_way = None
             future.set_result(problem)
 
         def look_up() -> None:

@@ -19,14 +19,12 @@ from typing import Any, Protocol, TypeVar
 
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected
 from edge_agent.health import Line
-from edge_agent.lookup import Lookups
+from edge_agent.lookup import Lookup
 
 log = logging.getLogger(__name__)
 
 # Plugins let go within a second or two; one that does not is left behind.
 CLOSE_S = 10.0
-
-LOOKUPS = Lookups()
 
 
 class Closable(Protocol):
@@ -73,11 +71,12 @@ async def keep_connected(
     failures = 0
     loop = asyncio.get_running_loop()
     opened: float | None = None
+    lookup = Lookup(line.address)
     line.since_ns = clock()
 
     async def attempt() -> None:
         nonlocal opened
-        await LOOKUPS.found(line.address)
+        await lookup.found()
         connection = await connect()
         opened = loop.time()
         _back(line, clock())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_agent.errors import NotConnected
-from edge_agent.lookup import Lookups, host_of
+from edge_agent.lookup import Lookup, host_of
 
 
 class NameServer:
@@ -54,26 +54,26 @@ def test_only_names_are_looked_up(address: str, host: str | None) -> None:
 
 
 async def test_a_name_without_an_answer_delays_no_other_and_is_asked_for_once_at_a_time(server: NameServer) -> None:
-    lookups = Lookups()
+    lines = [Lookup(f"modbus+tcp://plc-{n}.dead") for n in range(60)]
     for _ in range(3):      # attempts that are given up leave no further lookups behind
-        dead = [asyncio.create_task(lookups.found(f"modbus+tcp://plc-{n}.dead")) for n in range(60)]
+        dead = [asyncio.create_task(line.found()) for line in lines]
         await asyncio.sleep(0)
         async with asyncio.timeout(1):
-            await lookups.found("modbus+tcp://press.local:502")
+            await Lookup("modbus+tcp://press.local:502").found()
         for task in dead:
             task.cancel()
         await asyncio.gather(*dead, return_exceptions=True)
     assert len([host for host in server.asked if host.endswith(".dead")]) == 60
     server.answer.set()
     with pytest.raises(NotConnected, match=r"plc-7\.dead: the name does not resolve \(Name or service not known\)"):
-        await lookups.found("modbus+tcp://plc-7.dead")
+        await lines[7].found()
 
 
 async def test_the_next_attempt_asks_again(server: NameServer) -> None:
-    lookups = Lookups()
+    line = Lookup("mqtt://nowhere")
     for _ in range(2):
         with pytest.raises(NotConnected):
-            await lookups.found("mqtt://nowhere")
+            await line.found()
     assert server.asked == ["nowhere", "nowhere"]
 
 
@@ -81,7 +81,7 @@ def test_the_end_waits_for_no_lookup(server: NameServer) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await Lookups().found("mqtt://broker.dead")
+                await Lookup("mqtt://broker.dead").found()
 
     asyncio.run(main())
     server.answer.set()

@@ -75,6 +75,14 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
     return asked
 
 
+async def until_connected(line: Line, more: Callable[[], bool] = lambda: True) -> None:
+    for _ in range(2000):
+        if line.state == "connected" and more():
+            return
+        await asyncio.sleep(0.001)
+    pytest.fail("waited in vain")
+
+
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
 
@@ -115,8 +123,7 @@ async def test_one_line_says_gone_and_one_says_back(caplog: pytest.LogCaptureFix
     peer = Peer([None, NotConnected("refused"), NotConnected("timed out"), None])
     peer.use = lambda: asyncio.sleep(0) if peer.attempts == 1 else asyncio.Event().wait()  # type: ignore[return-value]
     async with kept(peer) as (line, _):
-        while peer.attempts < 4 or line.state != "connected":
-            await asyncio.sleep(0.001)
+        await until_connected(line, lambda: peer.attempts == 4)
         gone = [text for text in lines(caplog) if "press-1: lost" in text]
         back = [text for text in lines(caplog) if "after" in text and "away" in text]
         assert (len(gone), len(back), len(lines(caplog))) == (1, 1, 3)
@@ -131,7 +138,7 @@ async def test_a_peer_that_was_never_there_is_not_called_lost(caplog: pytest.Log
         await peer.enough.wait()
         assert line.state == "lost"
         assert peer.lost == 0
-    assert [text for text in lines(caplog)] == [
+    assert lines(caplog) == [
         "press-1: no connection to modbus+tcp://10.0.0.5: refused; trying again until it answers"
     ]
 
@@ -149,8 +156,7 @@ async def test_an_unexpected_error_is_logged_once_with_its_traceback_and_retried
 ) -> None:
     peer = Peer([KeyError("boom"), KeyError("boom"), KeyError("boom"), None], use=asyncio.Event().wait)  # type: ignore[arg-type]
     async with kept(peer) as (line, _):
-        while line.state != "connected":
-            await asyncio.sleep(0.001)
+        await until_connected(line)
     traced = [record for record in caplog.records if record.exc_info]
     assert len(traced) == 1
     assert "unexpected error" in traced[0].getMessage()
@@ -159,8 +165,7 @@ async def test_an_unexpected_error_is_logged_once_with_its_traceback_and_retried
 async def test_cancelling_closes_the_connection_once_and_ends() -> None:
     peer = Peer([None], use=asyncio.Event().wait)  # type: ignore[arg-type]
     async with kept(peer) as (line, task):
-        while line.state != "connected":
-            await asyncio.sleep(0)
+        await until_connected(line)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -176,8 +181,7 @@ async def test_a_plugin_that_turns_its_cancellation_into_an_error_does_not_keep_
 
     peer = Peer([None, None, None], use=stubborn)
     async with kept(peer) as (line, task):
-        while line.state != "connected":
-            await asyncio.sleep(0)
+        await until_connected(line)
         task.cancel()
         done, _ = await asyncio.wait([task], timeout=2)
         assert done

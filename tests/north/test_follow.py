@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -113,15 +113,16 @@ class Bench:
             await asyncio.gather(task, return_exceptions=True)
 
     async def until(self, what: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
-            while not what():
-                await asyncio.sleep(0.002)
+        for _ in range(2500):
+            if what():
+                return
+            await asyncio.sleep(0.002)
+        pytest.fail("waited in vain")
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "BACKOFF", Backoff(first=0.001, longest=0.001))
-    yield
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -76,9 +74,8 @@ class Bench:
 
 
 @pytest.fixture(autouse=True)
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(south, "BACKOFF", Backoff(first=0.0, longest=0.0))
-    yield
 
 
 def rows(*samples: tuple[int, int]) -> Batch:
