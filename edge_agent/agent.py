@@ -12,68 +12,40 @@ import gc
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.api import Clock, Driver, DriverPlugin, Publisher, PublisherPlugin, Tag
+from edge_agent.api import Clock, Driver, DriverPlugin, Publisher, PublisherPlugin
 from edge_agent.clock import SteadyClock
-from edge_agent.config import Site, machine_specs
+from edge_agent.config import Site, device_facts, machine_specs
 from edge_agent.core.engine import Engine
-from edge_agent.core.machine import Machine
-from edge_agent.core.report import Status
-from edge_agent.encode import columns, records
+from edge_agent.duties import (
+    ALIVE_EVERY_S,
+    Parts,
+    keep_committing,
+    keep_evidence,
+    keep_putting_aside,
+    keep_reporting,
+    keep_telling_digital,
+    keep_telling_status,
+    keep_watching,
+    put_aside,
+    say_of_journal,
+    status,
+)
+from edge_agent.encode import records
 from edge_agent.encode.json_profile import root_topic
-from edge_agent.health import Count, Health
+from edge_agent.health import Health
 from edge_agent.journal import Alive, Journal, Record, RecordKind
 from edge_agent.north.follow import Follower, Profile
 from edge_agent.south.reader import Reader
 from edge_agent.supervise import until
 
 log = logging.getLogger(__name__)
-
-# Larger records would make messages that brokers refuse; smaller ones only cost.
-SAMPLES_A_RECORD = 20_000
-# How often the journal says "still here" while nothing else is written: how exactly the end of the
-# agent is known after a power cut. Each costs one block of flash, so not every second.
-ALIVE_EVERY_S = 10.0
-STATUS_EVERY_S = 60.0
-# A commit takes milliseconds, on a tired SD card a second or two.
-COMMIT_IS_STUCK_S = 10.0
-# NTP corrects smaller steps all the time.
-LEAD_WORTH_SAYING_NS = 1_000_000_000
-
-
-@dataclass(slots=True)
-class Commits:
-    """What the part that puts records aside and the part that commits them tell each other."""
-
-    due: asyncio.Event = field(default_factory=asyncio.Event)
-    until_ns: int = 0               # everything up to then has been put aside
-    anything: bool = False          # and some of it is not committed yet
-    since: float | None = None      # when the commit under way began, by the loop's time
-    said: int = 0                   # of the journal's reports, how many were logged
-
-
-@dataclass(slots=True)
-class Parts:
-    """Everything a running agent consists of."""
-
-    site: Site
-    engine: Engine
-    journal: Journal
-    alive: Alive
-    readers: list[Reader]
-    followers: list[Follower]
-    health: Health
-    clock: SteadyClock
-    commits: Commits = field(default_factory=Commits)
-    keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
-    kinds: dict[str, list[int]] = field(default_factory=dict)
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -104,6 +76,7 @@ def prepare(
         ring_bytes=site.ring.memory,
         windows=site.kpi.windows,
         watermark_ns=site.kpi.watermark,
+        devices=device_facts(site, table),
     )
     profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
     return Prepared(
@@ -142,7 +115,7 @@ async def build(
     parts.readers = [
         Reader(
             name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
-            parts.health, clock, site.devices[name].url,
+            parts.health, clock, site.devices[name].url, engine.evidence.late,
         )
         for name, driver in ready.drivers.items()
     ]  # fmt: skip
@@ -208,6 +181,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             ("commit", keep_committing(parts)),
             ("report", keep_reporting(parts)),
             ("status", keep_telling_status(parts)),
+            ("digital", keep_telling_digital(parts)),
         )
     except Exception:
         log.critical("a part of the agent failed, so it ends", exc_info=True)
@@ -215,175 +189,9 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
     finally:
         try:
             put_aside(parts, alive=True)
+            keep_evidence(parts)
         finally:
             await parts.journal.close()
-            _say_of_journal(parts)
+            say_of_journal(parts)
 
 
-async def keep_watching(parts: Parts) -> None:
-    """Every second: mark stale tags, pack what checkpoints need, look at the clock and at the journal."""
-    ahead = False
-    while True:
-        _say_of_journal(parts)
-        await asyncio.sleep(1.0)
-        for reader in parts.readers:
-            reader.watch()
-        for machine in parts.engine.machines.values():
-            if machine.facts.is_due:
-                machine.facts.pack()
-                await asyncio.sleep(0)
-        if ahead != (parts.clock.lead_ns > LEAD_WORTH_SAYING_NS):
-            ahead = not ahead
-            _say_of_clock(parts.clock.lead_ns / 1e9, ahead)
-
-
-def _say_of_journal(parts: Parts) -> None:
-    """Log what the journal found wrong, and did about it, since the last call."""
-    reports = parts.journal.reports
-    for report in reports[parts.commits.said :]:
-        log.warning("journal: %s", report)
-    parts.commits.said = len(reports)
-
-
-def _say_of_clock(lead_s: float, ahead: bool) -> None:
-    if not ahead:
-        log.info("the system's clock has caught up")
-        return
-    log.warning(
-        "the system's clock is %.1f s behind what the agent has already written; the agent's own goes on "
-        "slower until it has caught up. Should the past be what is wrong, move data_dir aside",
-        lead_s,
-    )
-
-
-async def keep_putting_aside(parts: Parts) -> None:
-    """Hand what has come to the journal every `journal.flush`: into memory, which is bounded there, so
-    that a disk that hangs does not fill ours."""
-    period = parts.site.journal.flush / 1e9
-    loop, commits = asyncio.get_running_loop(), parts.commits
-    said = loop.time()
-    while True:
-        await asyncio.sleep(period)
-        parts.engine.confirm()
-        now = parts.clock()
-        if put_aside(parts, alive=loop.time() - said >= ALIVE_EVERY_S):
-            said, commits.anything = loop.time(), True
-        commits.until_ns = now
-        commits.due.set()
-
-
-async def keep_committing(parts: Parts) -> None:
-    """Make durable what was put aside, and note until when the agent lived."""
-    commits = parts.commits
-    while True:
-        await commits.due.wait()
-        commits.due.clear()
-        until_ns = commits.until_ns
-        commits.since = asyncio.get_running_loop().time()
-        if commits.anything or parts.journal.failing:
-            commits.anything = False
-            await parts.journal.flush()
-        if not parts.journal.failing:
-            await parts.journal.in_thread(parts.alive.write, until_ns)
-        commits.since = None
-
-
-def put_aside(parts: Parts, *, alive: bool) -> bool:
-    """Append all that waits to the journal, in memory; False if there was nothing.
-
-    Events go first: a crash between the two must not leave samples whose meaning is lost.
-    """
-    events = parts.engine.take_events()
-    changes = parts.engine.take_changes()
-    samples = parts.engine.take_samples()
-    if not (events or changes or samples or alive):
-        return False
-    for event in events:
-        parts.journal.append(RecordKind.EVENT, orjson.dumps(event))
-    for change in changes:
-        parts.journal.append(RecordKind.STATE, records.pack_state(change))
-    for device, batch in samples:
-        key = _definition(parts, device)
-        tags = parts.engine.table.device_slice(device)
-        vocabularies = {tag.position: tag.vocabulary for tag in parts.engine.table.device_tags(device)}
-        for start in range(0, len(batch), SAMPLES_A_RECORD):
-            piece = batch.part(slice(start, start + SAMPLES_A_RECORD))
-            parts.journal.append(RecordKind.SAMPLES, columns.pack(piece, tags.start, vocabularies), key)
-    if alive and not (events or changes or samples):
-        parts.journal.append(RecordKind.ALIVE, b"")
-    return True
-
-
-def _definition(parts: Parts, device: str) -> int:
-    """The journal's key for the device; defined anew when a driver has learned a tag's kind."""
-    tags: tuple[Tag, ...] = parts.engine.table.device_tags(device)
-    kinds = [int(tag.kind) for tag in tags]
-    if parts.kinds.get(device) != kinds:
-        body = {"device": device, "names": [tag.name for tag in tags], "kinds": kinds}
-        parts.keys[device] = parts.journal.define(device, orjson.dumps(body))
-        parts.kinds[device] = kinds
-        parts.engine.refresh()
-    return parts.keys[device]
-
-
-async def keep_reporting(parts: Parts) -> None:
-    """Publish the KPIs of open windows every `kpi.every`, and journal those that are final."""
-    while True:
-        await asyncio.sleep(parts.site.kpi.every / 1e9)
-        for machine in parts.engine.machines.values():
-            _report(parts, machine)
-            await asyncio.sleep(0)      # many machines must not hold up the readers
-
-
-def _report(parts: Parts, machine: Machine) -> None:
-    for report in parts.engine.reports_of(machine, parts.clock()):
-        if report.final:
-            parts.journal.append(RecordKind.REPORT, records.pack_report(report))
-        for follower in parts.followers:
-            messages = follower.profile.report(report)
-            if report.final:
-                follower.latest.drop(messages)
-            else:
-                follower.latest.put(messages)
-
-
-async def keep_telling_status(parts: Parts) -> None:
-    """Publish the status every minute, and soon after a device came or went or the disk failed."""
-    told: tuple[dict[str, str], bool] | None = None
-    since = 0.0
-    while True:
-        await asyncio.sleep(1.0)
-        since += 1.0
-        news = status(parts)
-        if (news.devices, bool(news.journal)) != told or since >= STATUS_EVERY_S:
-            told, since = (dict(news.devices), bool(news.journal)), 0.0
-            for follower in parts.followers:
-                follower.latest.put([follower.profile.status(news)])
-
-
-def status(parts: Parts) -> Status:
-    """The agent's status now."""
-    _count(parts)
-    return Status(
-        online=True,
-        time=parts.clock(),
-        devices=parts.health.device_states(),
-        backlog={follower.line.name: follower.cursor.backlog_records for follower in parts.followers},
-        counts={str(count): n for count, n in parts.health.counts.items()},
-        journal=parts.journal.failing or _stuck(parts.commits),
-    )
-
-
-def _stuck(commits: Commits) -> str:
-    if commits.since is None:
-        return ""
-    waited = asyncio.get_running_loop().time() - commits.since
-    return f"the disk has not answered for {waited:.0f} s" if waited >= COMMIT_IS_STUCK_S else ""
-
-
-def _count(parts: Parts) -> None:
-    counts = parts.health.counts
-    counts[Count.SAMPLES_BAD] = parts.engine.bad_samples
-    counts[Count.SAMPLES_REPORTED] = parts.engine.reported_samples
-    counts[Count.RECORDS_EVICTED] = sum(follower.cursor.evicted for follower in parts.followers)
-    counts[Count.RECORDS_DROPPED] = parts.journal.dropped

@@ -18,6 +18,8 @@ from edge_agent.core import kpi
 from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.deadband import Deadband
+from edge_agent.core.evidence import Evidence
+from edge_agent.core.ladder import DeviceFacts
 from edge_agent.core.machine import Machine, MachineSpec
 from edge_agent.core.quality import BAD, UNCERTAIN
 from edge_agent.core.report import Report, StateChange, Window
@@ -62,10 +64,12 @@ class Engine:
         ring_bytes: int,
         windows: Sequence[str] = ("shift", "hour", "day"),
         watermark_ns: int = WATERMARK_NS,
+        devices: Sequence[DeviceFacts] = (),
     ) -> None:
         self.table = table
         self.ring = Ring(len(table), groups, ring_bytes)
         self.seen = np.zeros(len(table), np.int64)
+        self.evidence = Evidence(devices)
         self.machines = {spec.id: Machine(spec) for spec in machines}
         self.bad_samples = 0
         self.reported_samples = 0
@@ -129,6 +133,11 @@ class Engine:
             machine.confirm(int(self.seen[machine.spec.state.position]))
             for source, tag in machine.spec.counts.items():
                 machine.hold(source, int(self.seen[tag.position]) - SKEW_NS)
+
+    def observe(self, now: int, connected: Mapping[str, bool], delivering: bool) -> None:
+        """Add the time since the last call to the evidence of how digital the devices are; once a second."""
+        good = self.ring.latest.quality < UNCERTAIN
+        self.evidence.tick(now, self.seen, good, connected, delivering)
 
     # -- reports -----------------------------------------------------------------------------
 
@@ -203,15 +212,15 @@ class Engine:
     def checkpoint(self) -> bytes:
         """All machines' memory; with the events since, it restores them exactly. Quick: see `core.facts`.
 
-        Layout: version and size (`_CHECKPOINT`), JSON with a list of machines, then the package of each
-        that has one, in the same order.
+        Layout: version and size (`_CHECKPOINT`), JSON with the list of machines and the evidence of how
+        digital the devices are, then the package of each machine that has one, in the same order.
         """
         told, packed = [], []
         for machine in self.machines.values():
             one, package = machine.checkpoint()
             told.append({**one, "packed": len(package)})
             packed.append(package)
-        head = orjson.dumps(told)
+        head = orjson.dumps({"machines": told, "evidence": self.evidence.snapshot()})
         return b"".join((_CHECKPOINT.pack(_VERSION, len(head)), head, *packed))
 
     def restore(self, checkpoint: bytes) -> None:
@@ -222,13 +231,13 @@ class Engine:
         try:
             version, size = _CHECKPOINT.unpack_from(checkpoint)
             at = _CHECKPOINT.size + size
-            told = orjson.loads(checkpoint[_CHECKPOINT.size : at])
+            head = orjson.loads(checkpoint[_CHECKPOINT.size : at])
         except (struct.error, ValueError) as problem:
             raise ValueError(f"not a checkpoint: {problem}") from problem
         if version != _VERSION:
             raise ValueError(f"a checkpoint of version {version}, this is version {_VERSION}")
         damaged = []
-        for one in told:
+        for one in head["machines"]:
             package, at = checkpoint[at : at + one["packed"]], at + one["packed"]
             machine = self.machines.get(one["machine"])
             try:
@@ -237,11 +246,18 @@ class Engine:
             except (ValueError, KeyError, TypeError, IndexError, zlib.error):
                 self.machines[one["machine"]].clear()
                 damaged.append(one["machine"])
+        try:
+            self.evidence.restore(head["evidence"])
+        except (ValueError, KeyError, TypeError, IndexError, zlib.error):
+            damaged.append("the evidence")
         if damaged:
             raise ValueError(f"the checkpoint of {', '.join(damaged)} is damaged")
 
     def replay(self, events: Mapping[str, Any]) -> None:
         """Take events that were journalled after the checkpoint."""
+        if "evidence" in events:
+            self.evidence.restore(events["evidence"])
+            return
         machine = self.machines.get(events["machine"])
         if machine is not None:
             machine.replay(events)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -58,6 +58,10 @@ class Profile(Protocol):
 
     def report(self, report: Report) -> list[Message]:
         """A machine's KPIs in one window."""
+        ...
+
+    def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
+        """How digital the devices are."""
         ...
 
 
@@ -117,6 +121,7 @@ class Follower:
         self._health = health
         self._clock = clock
         self._opened_ns = 0
+        self.acknowledged_ns = 0            # when the destination last acknowledged anything
         self._sending = asyncio.Lock()      # a link is never used by two at once
         self._said: set[str] = set()        # troubles that were logged; from then on they are only counted
 
@@ -176,6 +181,8 @@ class Follower:
                     topic, reason = messages[position].topic, refusal.reasons.get(position, "no reason given")
                     self._say(f"refused {topic} for good: {reason}")
             self._health.add(Count.MESSAGES_ACKNOWLEDGED, len(messages) - len(rejected))
+            if len(rejected) < len(messages):
+                self.acknowledged_ns = self._clock()
 
     def _say(self, trouble: str, error: Exception | None = None) -> None:
         """Log what may happen to every message, once; it is also counted."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edge_agent.api import Batch, Clock, Driver, Int32s, Reason, Session, Tag, bad
+from edge_agent.core.evidence import LATE_NS
 from edge_agent.core.selection import Index, index_of
 from edge_agent.health import Count, Health, Line
 from edge_agent.supervise import Backoff, keep_connected
@@ -39,6 +40,7 @@ class Reader:
         health: Health,
         clock: Clock,
         address: str,
+        late: Callable[[str, int, int], None],
     ) -> None:
         self.device = device
         self.line = health.devices.setdefault(device, Line(device, address))
@@ -55,6 +57,7 @@ class Reader:
         self._sink = sink
         self._health = health
         self._clock = clock
+        self._late = late
 
     async def keep_reading(self) -> None:
         """Connect and read, for ever."""
@@ -64,10 +67,16 @@ class Reader:
 
     async def _read(self, session: Session) -> None:
         self._health.add(Count.SESSIONS_OPENED)
+        first = True
         while True:
             batch = await session.read()
             if session.confirms:
-                np.maximum(self._known, self._clock() - session.lag_ns, out=self._known)
+                now = self._clock()
+                np.maximum(self._known, now - session.lag_ns, out=self._known)
+                # A session begins with values as old as they are; only later ones can be late.
+                if len(batch) and not first:
+                    self._late(self.device, int((now - batch.time > LATE_NS).sum()), len(batch))
+                first = first and not len(batch)
             if len(batch):
                 self._sink(self.device, self._note(batch))
 

@@ -7,16 +7,19 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
 
-from edge_agent import agent, registry
+from edge_agent import agent, duties, registry
 from edge_agent.api import row
 from edge_agent.config import Site, load
 from edge_agent.core.states import MachineState
+from edge_agent.encode.json_profile import JsonProfile
+from edge_agent.encode.message import Message
 from edge_agent.journal import Journal, RecordKind
 
 S = 1_000_000_000
@@ -92,7 +95,7 @@ async def test_a_fault_in_one_part_ends_the_agent_says_so_and_lets_the_journal_g
 async def test_a_disk_that_hangs_is_told_of_and_fills_only_the_journals_bounded_memory(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "COMMIT_IS_STUCK_S", 0.1)
+    monkeypatch.setattr(duties, "COMMIT_IS_STUCK_S", 0.1)
     parts = await build(site)
     free = asyncio.Event()
     flush = parts.journal.flush
@@ -197,3 +200,40 @@ async def test_the_newest_checkpoint_is_enough_to_go_on(site: Site) -> None:
     assert parts.engine.machines["m"].ledger.cell(0, 2 * begin).pq == 699
     await parts.journal.close()
     orjson.dumps(parts.engine.machines["m"].checkpoint()[0])
+
+
+async def test_the_evidence_of_how_digital_a_device_is_survives_a_restart(site: Site) -> None:
+    parts = await build(site)
+    parts.health.devices["plc"].state = "connected"
+    start = parts.clock()
+
+    async def a_minute() -> None:
+        for second in range(60):
+            scan(parts, start + second * S, 1, second)
+            parts.engine.observe(start + second * S, {"plc": True}, True)
+
+    await running(parts, a_minute)
+    again = await build(site)
+    [device] = again.engine.evidence.devices(start + 60 * S)
+    assert device.digital
+    assert device.connected
+    assert device.online_ratio > 0.9
+    await again.journal.close()
+
+
+async def test_how_digital_the_plant_is_is_told_as_the_contract_says(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duties, "DIGITAL_EVERY_S", 0.02)
+    parts = await build(site)
+    told: list[Message] = []
+    profile = JsonProfile("edge/gw-1", "gw-1", "0")
+    parts.followers = [SimpleNamespace(profile=profile, latest=SimpleNamespace(put=told.extend))]  # type: ignore[list-item]
+    task = asyncio.create_task(duties.keep_telling_digital(parts))
+    await until(lambda: told)
+    task.cancel()
+    await parts.journal.close()
+    payload = orjson.loads(told[0].payload)
+    assert (told[0].topic, told[0].retain) == ("edge/gw-1/digital", True)
+    assert payload["devices"]["plc"]["level"] == 0
+    assert payload["indices"]["device_digital_rate"] == 0

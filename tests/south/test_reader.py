@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 import numpy as np
 import pytest
 
@@ -47,10 +48,20 @@ class Bench:
         self.seen = np.zeros(10, np.int64)
         self.now = T0
         self.out: list[tuple[int, int, int]] = []       # tag, time, quality
+        self.late: list[tuple[int, int]] = []           # late samples, of how many
+        self.late: list[tuple[str, int, int]] = []
         self.health = Health()
         self._sessions = list(sessions)
         self.reader = Reader(
-            "plc", self, self.tags, self.seen, self._take, self.health, lambda: self.now, "modbus+tcp://x"
+            "plc",
+            self,
+            self.tags,
+            self.seen,
+            self._take,
+            self.health,
+            lambda: self.now,
+            "modbus+tcp://10.0.0.5",
+            lambda device, late, n: self.late.append((late, n)),
         )
         self.groups = ()
         self.idle = asyncio.Event()
@@ -167,3 +178,10 @@ async def test_other_tags_of_the_shared_vector_are_left_alone() -> None:
     bench = Bench(Script([Batch(group, np.array([T0]), np.ones(1), np.zeros(1, np.uint8))]))
     await bench.read_all()
     assert bench.seen.tolist() == [0] * 6 + [T0] + [0] * 3
+
+
+async def test_late_changes_are_counted_but_not_the_old_values_a_session_begins_with() -> None:
+    script = Script([rows((5, -900), (6, 0)), empty(), rows((5, 1)), rows((5, -7), (6, 2))], confirms=True)
+    bench = Bench(script)
+    await bench.read_all()
+    assert bench.late == [(0, 1), (1, 2)]
