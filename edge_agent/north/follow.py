@@ -167,7 +167,8 @@ class Follower:
     async def _show(self, link: Link) -> None:
         while True:
             await self.latest.changed.wait()
-            await self._send(link, self.latest.take())
+            if messages := self.latest.take():
+                await self._send(link, messages)
 
     async def _send(self, link: Link, messages: list[Message]) -> None:
         async with self._sending:
