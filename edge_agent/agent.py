@@ -115,7 +115,7 @@ async def build(
     parts.readers = [
         Reader(
             name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
-            parts.health, clock, site.devices[name].url, engine.evidence.late,
+            parts.health, clock, site.devices[name].addresses(), engine.evidence.late,
         )
         for name, driver in ready.drivers.items()
     ]  # fmt: skip

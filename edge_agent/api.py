@@ -13,14 +13,14 @@ nothing but the two configuration models below. Lifecycle, for every kind:
   session, and never blocks the event loop.
 
 Calls to one object are never made in parallel, except that `close()` may come while a `read`
-or `send` is being cancelled.
+or `send` is being cancelled, and a `write` while a `read` is under way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -29,14 +29,14 @@ from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason, bad, uncertain
 from edge_agent.core.quantity import duration_ns, size_bytes
 from edge_agent.core.tags import Kind, Tag, Vocabulary, scan_group
 from edge_agent.encode.message import Message
-from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Rejected
+from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Refused, Rejected
 
 __all__ = [
-    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "Batch", "Bytes", "Clock", "ConfigError", "DeviceConfig",
-    "Driver", "DriverPlugin", "Duration", "Floats", "Int32s", "Int64s", "Kind", "Link", "Message", "Mistake",
-    "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin", "Reason", "Rejected", "Session",
-    "Size", "StrictModel", "Tag", "TagConfig", "Vocabulary", "bad", "concat", "empty", "row", "scan_group",
-    "uncertain",
+    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "Batch", "Bytes", "Clash", "Clock", "ConfigError",
+    "DeviceConfig", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Int32s", "Int64s", "Kind",
+    "Link", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin", "Reason",
+    "Refused", "Rejected", "Session", "Size", "StrictModel", "Tag", "TagConfig", "Tell", "Tools", "Value",
+    "Vocabulary", "WritableSession", "WriteConfig", "bad", "concat", "empty", "row", "scan_group", "uncertain",
 ]  # fmt: skip
 
 Clock = Callable[[], int]
@@ -51,6 +51,9 @@ def _parsed(parse: Callable[[str], int]) -> BeforeValidator:
 
     return BeforeValidator(check)
 
+
+Value = float | bool | str
+"""What a tag holds, outside the columns: a number, a truth value or a text."""
 
 Duration = Annotated[
     int, _parsed(duration_ns), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ns|us|ms|s|min|h|d)$"})
@@ -67,6 +70,23 @@ class StrictModel(BaseModel):
     """Unknown keys are mistakes; values are not bent to fit; a model never changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=False)
+
+
+class WriteConfig(StrictModel):
+    """What may be written to a tag. Without it nothing may. All values are in the tag's unit."""
+
+    min: float | None = None
+    """lowest value; a number needs min and max, or values"""
+    max: float | None = None
+    """highest value"""
+    values: tuple[Value, ...] | None = None
+    """only these"""
+    every: Duration = 1_000_000_000
+    """at most one write in this time; flash memory in drives and meters wears out"""
+    settle: Duration = 0
+    """how long after the write it is read back"""
+    through: tuple[Literal["mqtt", "api"], ...] = ("mqtt", "api")
+    """which ways a command may come"""
 
 
 class TagConfig(StrictModel):
@@ -92,6 +112,10 @@ class TagConfig(StrictModel):
         """At which width the raw value, if it counts something, wraps to 0; None if that is not known."""
         return None
 
+    def writing(self) -> WriteConfig | None:
+        """What may be written to it; None: nothing."""
+        return None
+
 
 class DeviceConfig(StrictModel):
     """What every device says; a driver's own model adds its options and narrows `tags`."""
@@ -105,6 +129,10 @@ class DeviceConfig(StrictModel):
         """How often a fresh sample of `tag` (one of `tags`) is to be expected, ns."""
         return 1_000_000_000
 
+    def addresses(self) -> Sequence[str]:
+        """Every URL under which the device may be found, the preferred one first."""
+        return (self.url,)
+
 
 class Session(Protocol):
     """One connection to a device, open until it fails or is closed."""
@@ -115,6 +143,9 @@ class Session(Protocol):
 
     lag_ns: int
     """How far what `read` has returned may be behind the device at that moment."""
+
+    skipped: int
+    """How many scans this session has left out so far because an earlier one took too long."""
 
     async def read(self) -> Batch:
         """Wait for the next scan, or for what the subscription has queued, and return it all.
@@ -129,6 +160,20 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class WritableSession(Session, Protocol):
+    """A session that can also write."""
+
+    async def write(self, tag: Tag, raw: Value, settle_ns: int) -> Value:
+        """Write one raw value (the agent has checked and unscaled it), read it back, return what was read.
+
+        `Refused`: the value does not fit the tag's type, the device said no, or what was read back is
+        not what was written. `NotConnected` as for `read`; the value may then have arrived or not. May be
+        called while a `read` is under way; never twice at once. Never retried by anyone.
+        """
+        ...
+
+
 class Driver(Protocol):
     """Knows one device's configuration; opens sessions to it."""
 
@@ -137,6 +182,59 @@ class Driver(Protocol):
 
     async def connect(self) -> Session:
         """Open a fresh session; return only once the device has answered something."""
+        ...
+
+    def why(self, tag: Tag) -> Sequence[str]:
+        """What the driver knows about why `tag` has no good value, a sentence each, the nearest cause
+        first; empty if it knows nothing. Quick; may be asked at any time, with or without a session."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A mistake that only shows when devices are seen together; `key` is one of `device`'s."""
+
+    device: str
+    key: str
+    message: str
+    hint: str = ""
+
+
+Tell = Callable[[str], None]
+"""Shows progress to whoever waits, a line at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found at a URL.
+
+    section  the YAML of a device section that works as it stands
+    rows     the same as a tag list: device, tag, address, type, order, scale, offset, unit, and more
+    """
+
+    section: str
+    rows: Sequence[Mapping[str, str]]
+
+
+class Tools(Protocol):
+    """What an engineer wants to know of a device before there is a site file; may take minutes.
+
+    All raise `ValueError` for a URL or address that is none, `NotConnected` where nothing answers.
+    """
+
+    schemes: Sequence[str]
+    """of the URLs it understands, without ://"""
+
+    async def discover(self, url: str, tell: Tell) -> Discovery:
+        """What is there: devices behind the URL, what can be read of each."""
+        ...
+
+    async def probe(self, url: str, addresses: Sequence[str], tell: Tell) -> Sequence[Mapping[str, Any]]:
+        """All plausible readings of live values, best first; one mapping a reading (see the driver)."""
+        ...
+
+    async def limits(self, url: str, addresses: Sequence[str], tell: Tell) -> Mapping[str, str]:
+        """The settings to use with the device: site-file key → value as written there."""
         ...
 
 
@@ -153,6 +251,13 @@ class DriverPlugin:
     """what the device will be asked, a line each, for `edge-agent plan`; no I/O"""
     sample: str
     """a commented YAML device section that works as it stands, with its `driver:` line"""
+    together: Callable[[Mapping[str, Any]], Sequence[Clash]] = lambda _devices: ()
+    """what is wrong with all devices of this driver (id → config) together, such as one serial port at
+    two speeds; no I/O"""
+    overview: Callable[[Mapping[str, Any], Sequence[Tag]], Sequence[str]] = lambda _devices, _tags: ()
+    """what `edge-agent plan` says of all devices of this driver together; no I/O"""
+    tools: Tools | None = None
+    """for `edge-agent discover` and `probe`"""
 
 
 class PublishConfig(StrictModel):

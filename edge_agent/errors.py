@@ -37,11 +37,24 @@ class ConfigError(EdgeAgentError):
 
 
 class NotConnected(EdgeAgentError):
-    """The line is gone or never came up: drop the session, wait, try a fresh one."""
+    """The line is gone or never came up: drop the session, wait, try a fresh one.
+
+    reason          a `core.quality.Reason`: what the tags of that line are marked with
+    retry_after_s   before so many seconds have passed, the next attempt makes no sense
+    """
+
+    def __init__(self, message: str, *, reason: int = 1, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class AccessDenied(EdgeAgentError):
     """The peer knows us and says no (password, certificate, licence): retrying soon will not help."""
+
+
+class Refused(EdgeAgentError):
+    """A write that was not carried out, or not as asked: says why; the line is as it was."""
 
 
 class Rejected(EdgeAgentError):

@@ -13,6 +13,7 @@ class Count(StrEnum):
     SAMPLES_BAD = "samples_bad"                 # of these, how many were marked bad
     SAMPLES_REPORTED = "samples_reported"       # samples that passed the deadband into the journal
     SAMPLES_STALE = "samples_stale"             # times a tag went stale
+    SCANS_SKIPPED = "scans_skipped"             # scans left out because an earlier one took too long
     SESSIONS_OPENED = "sessions_opened"         # connections to devices
     SESSIONS_LOST = "sessions_lost"
     LINKS_OPENED = "links_opened"               # connections to destinations
@@ -33,6 +34,14 @@ class Line:
     state: str = "connecting"                   # connecting | connected | lost
     since_ns: int = 0
     error: str = ""
+    failures: int = 0                           # attempts in a row that failed
+    next_ns: int = 0                            # when the next attempt is due; 0 while connected
+    also: tuple[str, ...] = ()                  # other addresses of the same device
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address it may connect to."""
+        return (self.address, *self.also)
 
 
 @dataclass(slots=True)

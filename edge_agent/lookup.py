@@ -18,26 +18,30 @@ from edge_agent.errors import NotConnected
 
 
 class Lookup:
-    """The lookups of the host in `address`, a URL; at most one is under way."""
+    """The lookups of the hosts in `addresses`, URLs of one peer; at most one a host is under way."""
 
-    def __init__(self, address: str) -> None:
-        self._host = host_of(address)
-        self._under_way: asyncio.Future[str] | None = None
+    def __init__(self, *addresses: str) -> None:
+        self._hosts = [host_of(address) for address in addresses]
+        self._under_way: dict[str, asyncio.Future[str]] = {}
 
     async def found(self) -> None:
-        """Return once the host has an address; NotConnected if it has none. Safe to cancel."""
-        if self._host is None:
-            return
-        problem = await asyncio.shield(self._under_way or self._begin(self._host))
-        if problem:
-            raise NotConnected(f"{self._host}: {problem}")
+        """Return once one of the hosts has an address; NotConnected if none has. Safe to cancel."""
+        problems = []
+        for host in self._hosts:
+            if host is None:
+                return
+            problem = await asyncio.shield(self._under_way.get(host) or self._begin(host))
+            if not problem:
+                return
+            problems.append(f"{host}: {problem}")
+        raise NotConnected("; ".join(problems))
 
     def _begin(self, host: str) -> asyncio.Future[str]:
         loop = asyncio.get_running_loop()
-        future = self._under_way = loop.create_future()
+        future = self._under_way[host] = loop.create_future()
 
         def tell(problem: str) -> None:
-            self._under_way = None
+            del self._under_way[host]
             future.set_result(problem)
 
         def look_up() -> None:

@@ -60,18 +60,19 @@ async def keep_connected(
     line: Line,
     connect: Callable[[], Awaitable[C]],
     use: Callable[[C], Awaitable[None]],
-    lost: Callable[[], None],
+    lost: Callable[[Exception], None],
     clock: Callable[[], int],
     backoff: Backoff,
 ) -> None:
-    """Connect, use, and connect again, for ever; `lost` is called each time a used connection ended.
+    """Connect, use, and connect again, for ever; `lost` is called with the reason each time a used
+    connection ended.
 
-    A name in `line.address` is looked up before each attempt.
+    The names in `line.addresses` are looked up before each attempt.
     """
     failures = 0
     loop = asyncio.get_running_loop()
     opened: float | None = None
-    lookup = Lookup(line.address)
+    lookup = Lookup(*line.addresses)
     line.since_ns = clock()
 
     async def attempt() -> None:
@@ -94,12 +95,16 @@ async def keep_connected(
         except Exception as error:
             reason = error
         if opened is not None:
-            lost()
+            lost(reason)
             if loop.time() - opened >= backoff.lasted:
                 failures = 0
-        _gone(line, reason, clock())
-        await asyncio.sleep(backoff.wait(failures, isinstance(reason, AccessDenied)))
         failures += 1
+        wait = backoff.wait(failures - 1, isinstance(reason, AccessDenied))
+        if isinstance(reason, NotConnected):
+            wait = max(wait, reason.retry_after_s)
+        _gone(line, reason, clock())
+        line.failures, line.next_ns = failures, clock() + round(wait * 1e9)
+        await asyncio.sleep(wait)
 
 
 async def _close(line: Line, connection: Closable) -> None:
@@ -120,6 +125,7 @@ def _back(line: Line, now: int) -> None:
     else:
         log.info("%s: connected to %s", line.name, line.address)
     line.state, line.since_ns, line.error = "connected", now, ""
+    line.failures = line.next_ns = 0
 
 
 def _gone(line: Line, reason: Exception, now: int) -> None:

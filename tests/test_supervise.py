@@ -47,7 +47,7 @@ class Peer:
     async def close(self) -> None:
         self.closed += 1
 
-    def was_lost(self) -> None:
+    def was_lost(self, _reason: Exception) -> None:
         self.lost += 1
 
 

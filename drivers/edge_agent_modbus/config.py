@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     TypeAdapter,
     ValidationError,
@@ -18,113 +16,19 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from edge_agent.api import DeviceConfig, Duration, Kind, TagConfig
-from edge_agent_modbus.address import LAST, Address, parse_address
+from edge_agent.api import DeviceConfig, Duration, TagConfig
+from edge_agent_modbus.address import LAST
 from edge_agent_modbus.line import Line, parse_line
-from edge_agent_modbus.value import (
-    DEVICE_ORDERS,
-    KNOWN_AS,
-    TYPES,
-    DeviceOrder,
-    Order,
-    TypeName,
-    ValueType,
-    allowed_orders,
-    wire_order,
-)
+from edge_agent_modbus.tag import MAX_REGISTERS, ModbusTag, at_least_a_millisecond, check_end, one_of
+from edge_agent_modbus.value import DEVICE_ORDERS, DeviceOrder, wire_order
 
 SECOND: Final = 1_000_000_000
-MILLISECOND: Final = 1_000_000
-MAX_REGISTERS: Final = 125   # what fits into one answer (Modbus application protocol V1.1b3, 6.3)
-MAX_BITS: Final = 2_000      # the same, 6.1
-
-
-def _one_of(names: tuple[str, ...], what: str, known_as: Mapping[str, str] | None = None) -> BeforeValidator:
-    def check(value: object) -> object:
-        if value is None or value in names:
-            return value
-        meant = {name.lower(): name for name in names} | dict(known_as or {})
-        near = difflib.get_close_matches(str(value).lower(), meant, 1, 0.5)
-        hint = f"did you mean {meant[near[0]]}? " if near else ""
-        raise ValueError(f"{value!r} is not {what}; {hint}allowed: {', '.join(names)}")
-
-    return BeforeValidator(check)
-
-
-def _address_text(value: object) -> str:
-    parse_address(value)
-    return str(value)
+MAX_BITS: Final = 2_000      # Modbus application protocol V1.1b3, 6.1
 
 
 def _url(value: str) -> str:
     parse_line(value)
     return value
-
-
-class ModbusTag(TagConfig):
-    """One value of a Modbus device."""
-
-    address: Annotated[str, BeforeValidator(_address_text, json_schema_input_type=str | int)]
-    """`holding:0`, `input:10`, `coil:3`, `discrete:4`, a bit `holding:20.3`, or Modicon `"40001"`"""
-    type: Annotated[TypeName | None, _one_of(get_args(TypeName), "a type", KNOWN_AS)] = None
-    """default uint16 for a register, bool for coils, discrete inputs and bits"""
-    order: Annotated[Order | None, _one_of(get_args(Order), "an order of bytes")] = None
-    """the bytes of the value as they arrive, A the most significant; default the device's"""
-    length: int | None = Field(None, ge=1, le=2 * MAX_REGISTERS, strict=True)
-    """characters of a string, two a register"""
-    poll: Duration | None = None
-    """how often to read it; default the device's"""
-
-    @property
-    def place(self) -> Address:
-        """The address, parsed."""
-        return parse_address(self.address)
-
-    @property
-    def form(self) -> ValueType:
-        """The type in force."""
-        if self.type is not None:
-            return TYPES[self.type]
-        place = self.place
-        return TYPES["bool" if place.area.is_bits or place.bit is not None else "uint16"]
-
-    @property
-    def count(self) -> int:
-        """How many addresses the value takes: bits of a bit area, registers otherwise."""
-        return max(1, (self.length or self.form.size) + 1 >> 1)
-
-    def kind(self) -> Kind:
-        """Whole only if scaling leaves it whole."""
-        form = self.form
-        if form.name in ("bool", "string"):
-            return Kind.BOOL if form.name == "bool" else Kind.TEXT
-        stays_whole = form.is_whole and self.scale.is_integer() and self.offset.is_integer()
-        return Kind.INT if stays_whole else Kind.FLOAT
-
-    def bits(self) -> int | None:
-        """The width of an unsigned type: a signed one wraps to its least value, not to 0."""
-        return 8 * self.form.size if self.form.code[:1] == "u" else None
-
-    @field_validator("poll")
-    @classmethod
-    def _poll_is_possible(cls, value: int | None) -> int | None:
-        return None if value is None else _at_least_a_millisecond(value)
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        place, form = self.place, self.form
-        _check_form(place, form)
-        if form.name == "string":
-            if self.length is None:
-                raise ValueError("a string needs its length in characters, for example length: 16")
-            if self.scale != 1 or self.offset or self.deadband or self.range is not None:
-                raise ValueError("a string is not a number; leave out scale, offset, deadband and range")
-        elif self.length is not None:
-            raise ValueError(f"only a string has a length, a {form.name} has not; leave it out")
-        if self.order is not None:
-            _check_order(place, form, self.order)
-        _check_end(place, form, self.count, LAST + 1)   # exactly, once the device's base is known
-        return self
 
 
 class ModbusDevice(DeviceConfig):
@@ -135,7 +39,7 @@ class ModbusDevice(DeviceConfig):
     tags: Mapping[str, ModbusTag] = Field(default_factory=dict)
     poll: Duration = SECOND
     """how often to read a tag that does not say so itself"""
-    order: Annotated[DeviceOrder, _one_of(DEVICE_ORDERS, "an order of bytes")] = "ABCD"
+    order: Annotated[DeviceOrder, one_of(DEVICE_ORDERS, "an order of bytes")] = "ABCD"
     """of 32- and 64-bit values whose tag does not say so itself"""
     base: Literal[0, 1] = 0
     """the number of the first address in `holding:…` and the like; Modicon numbers always start at 1"""
@@ -162,7 +66,7 @@ class ModbusDevice(DeviceConfig):
     @field_validator("poll", "timeout")
     @classmethod
     def _takes_time(cls, value: int) -> int:
-        return _at_least_a_millisecond(value)
+        return at_least_a_millisecond(value)
 
     @model_validator(mode="after")
     def _tags_fit_the_device(self) -> Self:
@@ -171,7 +75,7 @@ class ModbusDevice(DeviceConfig):
         for name, tag in self.tags.items():
             try:
                 start = tag.place.wire(self.base)
-                _check_end(tag.place, tag.form, tag.count, LAST + (1 if tag.place.modicon else self.base))
+                check_end(tag.place, tag.form, tag.count, LAST + (1 if tag.place.modicon else self.base))
                 _check_size(tag, start, settings)
             except ValueError as wrong:
                 told = PydanticCustomError("modbus_address", "{told}", {"told": str(wrong)})
@@ -214,42 +118,6 @@ class Settings:
     pause_ns: int
 
 
-def _at_least_a_millisecond(value: int) -> int:
-    if value < MILLISECOND:
-        raise ValueError("is shorter than 1ms; write for example 1s or 500ms")
-    return value
-
-
-def _check_form(place: Address, form: ValueType) -> None:
-    where = place.area.word
-    if place.area.is_bits and form.name != "bool":
-        raise ValueError(f"a {where} is one bit and cannot be {form.name}; its type is bool")
-    if place.bit is not None and form.name != "bool":
-        raise ValueError(f"bit {place.bit} of a register cannot be {form.name}; its type is bool")
-    if not place.area.is_bits and place.bit is None and form.name == "bool":
-        raise ValueError(
-            f"a register has 16 bits; say which, for example {where}:{place.number}.0, or read it as uint16"
-        )
-
-
-def _check_order(place: Address, form: ValueType, order: str) -> None:
-    if place.area.is_bits:
-        raise ValueError(f"a {place.area.word} is one bit and has no order of bytes; leave it out")
-    allowed = allowed_orders(form)
-    if order not in allowed:
-        raise ValueError(f"order {order} does not fit {form.name}; allowed: {', '.join(allowed)}")
-
-
-def _check_end(place: Address, form: ValueType, count: int, last: int) -> None:
-    end = place.number + count - 1
-    if end > last:
-        what = f"{form.name} of {count} registers" if count > 1 else form.name
-        raise ValueError(
-            f"a {what} at {place.number} reaches to {end}, past the last address {last}; "
-            f"it can start at {last - count + 1} at most"
-        )
-
-
 def _check_size(tag: ModbusTag, start: int, settings: Settings) -> None:
     if not tag.place.area.is_bits and tag.count > settings.max_registers:
         raise ValueError(
@@ -260,7 +128,7 @@ def _check_size(tag: ModbusTag, start: int, settings: Settings) -> None:
 
 def _duration(key: str, text: str) -> int:
     try:
-        return _at_least_a_millisecond(_DURATION.validate_python(text))
+        return at_least_a_millisecond(_DURATION.validate_python(text))
     except ValidationError:
         told = f"{key}={text} in the url is no duration of at least 1ms; write {key}=500ms or {key}=1s"
         raise ValueError(told) from None

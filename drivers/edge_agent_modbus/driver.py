@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_agent.api import Clock, Int32s, Kind, Tag, scan_group
-from edge_agent_modbus.config import SECOND, ModbusDevice, ModbusTag
+from edge_agent_modbus.config import SECOND, ModbusDevice
 from edge_agent_modbus.plan import Caps, Field, plan
 from edge_agent_modbus.scan import Group
 from edge_agent_modbus.session import ModbusSession
+from edge_agent_modbus.tag import ModbusTag
 
 
 class ModbusDriver:
@@ -30,6 +31,10 @@ class ModbusDriver:
             await session.close()
             raise
         return session
+
+    def why(self, _tag: Tag) -> Sequence[str]:
+        """See `Driver.why`."""
+        return ()
 
 
 def groups_of(config: ModbusDevice, tags: Sequence[Tag]) -> list[Group]:

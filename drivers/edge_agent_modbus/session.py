@@ -31,6 +31,7 @@ class ModbusSession:
 
     def __init__(self, settings: Settings, groups: Sequence[Group], clock: Clock) -> None:
         self.lag_ns = 0
+        self.skipped = 0
         self._settings = settings
         self._line = settings.line
         self._clock = clock

@@ -53,6 +53,10 @@ class OpcUaDriver:
             raise
         return session
 
+    def why(self, _tag: Tag) -> Sequence[str]:
+        """Nothing beyond what the line and the quality say. See `Driver.why`."""
+        return ()
+
 
 def build(device: str, config: OpcUaDevice, tags: Sequence[Tag], clock: Clock) -> OpcUaDriver:
     """The driver of one device; ConfigError if the configuration does not hold."""

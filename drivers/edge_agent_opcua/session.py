@@ -42,6 +42,7 @@ class OpcUaSession:
     """A `Session`; see there. It confirms: each response says that what it does not mention is unchanged."""
 
     confirms = True
+    skipped = 0
 
     def __init__(
         self, config: OpcUaDevice, names: Sequence[NodeName], tags: Sequence[Tag], last: Int64s, clock: Clock

@@ -38,6 +38,10 @@ class SimulatedDriver:
         """A fresh session; always there."""
         return SimulatedSession(self._plan, self._clock)
 
+    def why(self, _tag: Tag) -> Sequence[str]:
+        """Nothing is ever wrong here. See `Driver.why`."""
+        return ()
+
 
 class SimulatedSession:
     """Makes up a row whenever a period is due: at once, then at start + k × period.
@@ -52,6 +56,7 @@ class SimulatedSession:
         self._groups = groups
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self.skipped = 0
         self._due = [self._now_ns()] * len(groups)
         self._closed = asyncio.Event()
 
@@ -61,7 +66,9 @@ class SimulatedSession:
         await self._until(None if which is None else self._due[which])
         assert which is not None
         group, now = self._groups[which], self._now_ns()
-        self._due[which] += group.period_ns * max(1, 1 + (now - self._due[which]) // group.period_ns)
+        passed = max(1, 1 + (now - self._due[which]) // group.period_ns)
+        self.skipped += passed - 1
+        self._due[which] += group.period_ns * passed
         time_ns = self._clock()
         return row(group.tags, time_ns, np.array([value(time_ns) for value in group.values]))
 

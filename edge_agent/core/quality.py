@@ -37,6 +37,10 @@ class Reason(IntEnum):
     DEVICE = 9            # the device itself marks the value (OPC UA StatusCode, sensor fault)
     AGENT_DOWN = 10       # the agent was not running
     UNMAPPED = 11         # a value that the tag's map or vocabulary does not know
+    NO_ANSWER = 12        # the line stands, but the device does not answer
+    GATEWAY = 13          # a gateway answers in the name of a device it cannot reach
+    BUSY = 14             # the device says that it is busy, also when asked again
+    GARBLED = 15          # what arrives is no intact answer: checksums, cut or foreign frames
 
 
 GOOD: Final = 0

@@ -129,7 +129,7 @@ class Follower:
         """Connect and send, for ever."""
         await keep_connected(self.line, self._publisher.connect, self._use, self._lost, self._clock, BACKOFF)
 
-    def _lost(self) -> None:
+    def _lost(self, _reason: Exception) -> None:
         self._health.add(Count.LINKS_LOST)
 
     async def _use(self, link: Link) -> None:

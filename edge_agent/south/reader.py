@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edge_agent.api import Batch, Clock, Driver, Int32s, Reason, Session, Tag, bad
+from edge_agent.api import BAD, Batch, Clock, Driver, Int32s, NotConnected, Reason, Session, Tag
 from edge_agent.core.evidence import LATE_NS
 from edge_agent.core.selection import Index, index_of
 from edge_agent.health import Count, Health, Line
@@ -39,12 +39,13 @@ class Reader:
         sink: Sink,
         health: Health,
         clock: Clock,
-        address: str,
+        addresses: Sequence[str],
         late: Callable[[str, int, int], None],
     ) -> None:
         self.device = device
-        self.line = health.devices.setdefault(device, Line(device, address))
-        self._driver = driver
+        self.line = health.devices.setdefault(device, Line(device, addresses[0], also=tuple(addresses[1:])))
+        self.driver = driver
+        self.session: Session | None = None         # while there is one
         self._positions = np.fromiter((tag.position for tag in tags), np.int32, len(tags))
         self._stale_ns = np.fromiter((tag.stale_ns for tag in tags), np.int64, len(tags))
         self._first = int(self._positions[0]) if len(tags) else 0
@@ -62,14 +63,25 @@ class Reader:
     async def keep_reading(self) -> None:
         """Connect and read, for ever."""
         await keep_connected(
-            self.line, self._driver.connect, self._read, self._lost, self._clock, BACKOFF
+            self.line, self.driver.connect, self._read, self._lost, self._clock, BACKOFF
         )
 
     async def _read(self, session: Session) -> None:
         self._health.add(Count.SESSIONS_OPENED)
+        self.session = session
+        try:
+            await self._read_on(session)
+        finally:
+            self.session = None
+
+    async def _read_on(self, session: Session) -> None:
         first = True
+        skipped = 0
         while True:
             batch = await session.read()
+            if session.skipped != skipped:
+                self._health.add(Count.SCANS_SKIPPED, session.skipped - skipped)
+                skipped = session.skipped
             if session.confirms:
                 now = self._clock()
                 np.maximum(self._known, now - session.lag_ns, out=self._known)
@@ -104,9 +116,10 @@ class Reader:
             return batch
         return Batch(batch.tag, np.maximum(batch.time, marks + 1), batch.value, batch.quality)
 
-    def _lost(self) -> None:
+    def _lost(self, reason: Exception) -> None:
         self._health.add(Count.SESSIONS_LOST)
-        self._mark(~self._marked, Reason.COMM_LOST)
+        told = reason.reason if isinstance(reason, NotConnected) else Reason.COMM_LOST
+        self._mark(~self._marked, told)
 
     def watch(self) -> None:
         """Mark the tags from which nothing has come for longer than they allow; call every second."""
@@ -118,7 +131,7 @@ class Reader:
             self._health.add(Count.SAMPLES_STALE, int(stale.sum()))
             self._mark(stale, Reason.STALE)
 
-    def _mark(self, which: np.ndarray[tuple[int], np.dtype[np.bool_]], reason: Reason) -> None:
+    def _mark(self, which: np.ndarray[tuple[int], np.dtype[np.bool_]], reason: int) -> None:
         positions = self._positions[which]
         if not len(positions):
             return
@@ -126,4 +139,4 @@ class Reader:
         self._any_marked = True
         n = len(positions)
         times = self._mark_at[which] = self._known[which] + MARK_AFTER_NS
-        self._sink(self.device, Batch(positions, times, np.full(n, np.nan), np.full(n, bad(reason), np.uint8)))
+        self._sink(self.device, Batch(positions, times, np.full(n, np.nan), np.full(n, BAD | reason, np.uint8)))

@@ -24,6 +24,7 @@ class Script:
     def __init__(self, batches: list[Batch], *, confirms: bool = False, lag_ns: int = 0, ends: bool = True) -> None:
         self.confirms = confirms
         self.lag_ns = lag_ns
+        self.skipped = 0
         self.brought = asyncio.Event()
         self._batches = batches
         self._ends = ends
@@ -60,7 +61,7 @@ class Bench:
             self._take,
             self.health,
             lambda: self.now,
-            "modbus+tcp://10.0.0.5",
+            ("modbus+tcp://10.0.0.5",),
             lambda device, late, n: self.late.append((late, n)),
         )
         self.groups = ()
@@ -156,7 +157,7 @@ async def test_a_stale_tag_is_not_marked_lost_again_and_a_lost_line_is_not_watch
     await script.brought.wait()
     bench.now = T0 + 15 * S
     bench.reader.watch()
-    bench.reader._lost()
+    bench.reader._lost(NotConnected("cable pulled"))
     bench.reader.line.state = "lost"
     bench.now = T0 + 1000 * S
     bench.reader.watch()
