@@ -144,8 +144,10 @@ class Session(Protocol):
     lag_ns: int
     """How far what `read` has returned may be behind the device at that moment."""
 
-    skipped: int
-    """How many scans this session has left out so far because an earlier one took too long."""
+    @property
+    def skipped(self) -> int:
+        """How many scans this session has left out so far because an earlier one took too long."""
+        ...
 
     async def read(self) -> Batch:
         """Wait for the next scan, or for what the subscription has queued, and return it all.

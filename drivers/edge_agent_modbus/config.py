@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
     Field,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -18,12 +17,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from edge_agent.api import DeviceConfig, Duration, TagConfig
 from edge_agent_modbus.address import LAST
-from edge_agent_modbus.line import Line, parse_line
+from edge_agent_modbus.line import parse_line
+from edge_agent_modbus.options import MAX_BITS, SerialModel, settings_of
+from edge_agent_modbus.settings import Settings
 from edge_agent_modbus.tag import MAX_REGISTERS, ModbusTag, at_least_a_millisecond, check_end, one_of
 from edge_agent_modbus.value import DEVICE_ORDERS, DeviceOrder, wire_order
 
 SECOND: Final = 1_000_000_000
-MAX_BITS: Final = 2_000      # Modbus application protocol V1.1b3, 6.1
 
 
 def _url(value: str) -> str:
@@ -34,8 +34,12 @@ def _url(value: str) -> str:
 class ModbusDevice(DeviceConfig):
     """A device that speaks Modbus."""
 
-    url: Annotated[str, AfterValidator(_url)]
-    """`modbus+tcp://host:port?unit=1&timeout=1s&max_registers=125&max_bits=2000`; IPv6 in brackets"""
+    url: Annotated[str, AfterValidator(_url)] = ""
+    """`modbus+tcp://host:port?unit=1&timeout=1s&max_registers=125&max_bits=2000`, IPv6 in brackets;
+    `modbus+tls://`, `modbus+udp://`, `modbus+rtuovertcp://`, `modbus+asciiovertcp://`;
+    `modbus+rtu:///dev/ttyUSB0?unit=1&baud=19200&parity=E`, `modbus+ascii:///dev/…`"""
+    urls: tuple[Annotated[str, AfterValidator(_url)], ...] = ()
+    """instead of url: several addresses of the same device, the preferred one first"""
     tags: Mapping[str, ModbusTag] = Field(default_factory=dict)
     poll: Duration = SECOND
     """how often to read a tag that does not say so itself"""
@@ -46,21 +50,47 @@ class ModbusDevice(DeviceConfig):
     timeout: Duration = SECOND
     """how long to wait for a connection, and for each answer"""
     retries: int = Field(1, ge=0, le=10, strict=True)
-    """how often to ask again before the connection is given up"""
+    """how often to ask again before the device is given up"""
+    retry_pause: Duration = 100_000_000
+    """quiet time before a device that says it is busy, or has failed, is asked again"""
     max_registers: int = Field(MAX_REGISTERS, ge=1, le=MAX_REGISTERS, strict=True)
     """most registers in one request"""
     max_bits: int = Field(MAX_BITS, ge=1, le=MAX_BITS, strict=True)
     """most coils or discrete inputs in one request"""
-    gap: int = Field(MAX_REGISTERS, ge=0, le=MAX_REGISTERS, strict=True)
-    """most unused registers read along to save a request (16 times as many bits); 0 reads none"""
+    gap: int | None = Field(None, ge=0, le=MAX_REGISTERS, strict=True)
+    """most unused registers read along to save a request (16 times as many bits); 0 reads none;
+    default 125, on serial lines 20"""
     pause_between_requests: Duration = 0
     """quiet time some devices need after an answer"""
+    pause_after_connect: Duration = 0
+    """quiet time some devices need after a connection was made"""
+    connections: int = Field(1, ge=1, le=32, strict=True)
+    """most connections to this host and port, shared by all devices behind it"""
+    in_flight: int = Field(1, ge=1, le=16, strict=True)
+    """most requests on the way at once on a connection; many devices can do only one"""
+    serial: SerialModel | None = None
+    """baud, parity, stop, bits, rs485 of a serial line"""
+    ca: Path | None = None
+    """certificate authorities (PEM) to trust instead of those of the operating system"""
+    cert: Path | None = None
+    """our client certificate (PEM), for devices that ask for one"""
+    key: Path | None = None
+    """its private key (PEM), where `cert` does not hold it"""
+    server_name: str | None = Field(None, min_length=1)
+    """name in the device's certificate, where it is not that in the url"""
 
     @field_validator("base", mode="before")
     @classmethod
     def _base_is_a_number(cls, value: object) -> object:
         if isinstance(value, bool) or value not in (0, 1):
             raise ValueError("is not 0 (addresses as on the wire) or 1 (the manual counts from 1)")
+        return value
+
+    @field_validator("urls")
+    @classmethod
+    def _urls_are_several(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) < 1:
+            raise ValueError("names no address; write urls: [modbus+tcp://10.0.0.5, modbus+tcp://10.0.0.6]")
         return value
 
     @field_validator("poll", "timeout")
@@ -71,6 +101,8 @@ class ModbusDevice(DeviceConfig):
     @model_validator(mode="after")
     def _tags_fit_the_device(self) -> Self:
         settings = self.settings()
+        if not self.url:
+            self = self.model_copy(update={"url": self.urls[0]})
         mistakes: list[InitErrorDetails] = []
         for name, tag in self.tags.items():
             try:
@@ -88,34 +120,17 @@ class ModbusDevice(DeviceConfig):
         """The tag's poll period, or the device's."""
         return (tag.poll if isinstance(tag, ModbusTag) else None) or self.poll
 
+    def addresses(self) -> Sequence[str]:
+        """See `DeviceConfig.addresses`."""
+        return self.urls or (self.url,)
+
     def settings(self) -> Settings:
-        """Everything a session needs, with what the url says put in; ValueError if said twice."""
-        line = parse_line(self.url)
-        merged: dict[str, int] = {"timeout": self.timeout, "max_registers": self.max_registers,
-                                  "max_bits": self.max_bits}  # fmt: skip
-        for key, text in line.options.items():
-            if key in self.model_fields_set:
-                raise ValueError(f"{key} is given both in the url and as a key; keep one")
-            merged[key] = _OPTION[key](key, text)
-        return Settings(line, merged["timeout"], self.retries, merged["max_registers"], merged["max_bits"],
-                        self.gap, self.pause_between_requests)  # fmt: skip
+        """Everything a session needs, with what the urls say put in; ValueError if said twice."""
+        return settings_of(self)
 
     def order_of(self, tag: ModbusTag) -> str:
         """The order of the tag's bytes, one letter a byte."""
         return wire_order(tag.form, tag.order, self.order)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to talk to the device; times in ns, caps in registers and bits."""
-
-    line: Line
-    timeout_ns: int
-    retries: int
-    max_registers: int
-    max_bits: int
-    gap: int
-    pause_ns: int
 
 
 def _check_size(tag: ModbusTag, start: int, settings: Settings) -> None:
@@ -124,26 +139,3 @@ def _check_size(tag: ModbusTag, start: int, settings: Settings) -> None:
             f"a {tag.form.name} at {tag.place.area.word}:{start} takes {tag.count} registers, "
             f"more than max_registers: {settings.max_registers} allows in one request, and is never split"
         )
-
-
-def _duration(key: str, text: str) -> int:
-    try:
-        return at_least_a_millisecond(_DURATION.validate_python(text))
-    except ValidationError:
-        told = f"{key}={text} in the url is no duration of at least 1ms; write {key}=500ms or {key}=1s"
-        raise ValueError(told) from None
-
-
-def _up_to(most: int) -> Callable[[str, str], int]:
-    def read(key: str, text: str) -> int:
-        if text.isdecimal() and 1 <= int(text) <= most:
-            return int(text)
-        raise ValueError(f"{key}={text} in the url is not a number from 1 to {most}")
-
-    return read
-
-
-_DURATION: Final[TypeAdapter[Any]] = TypeAdapter(Duration)
-_OPTION: Final[dict[str, Callable[[str, str], int]]] = {
-    "timeout": _duration, "max_registers": _up_to(MAX_REGISTERS), "max_bits": _up_to(MAX_BITS)
-}  # fmt: skip

@@ -1,37 +1,56 @@
 """A scan group: the tags of one period, the requests that read them, and what the device refuses.
 
 When the device refuses a block ("illegal address"), the block is halved until the refused tags
-stand alone; they are holes, not asked for again in this session. What is left between holes is
-then tried in one piece, so that one hole costs one request more, not seven.
+stand alone; they are holes. What is left between holes is then tried in one piece, so that one hole
+costs one request more, not seven. What was found is remembered from session to session, and the
+holes are asked again now and then: a PLC may have got another program.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, groupby
 from typing import Final, TypeGuard
 
 import numpy as np
 
-from edge_agent.api import GOOD, Batch, Bytes, Floats, Int32s, Reason, Vocabulary, bad, row
+from edge_agent.api import GOOD, Batch, Bytes, Clock, Floats, Int32s, Reason, Vocabulary, bad, row
 from edge_agent_modbus.decode import Decoder
+from edge_agent_modbus.dialogue import NOISE, UNFIT, Answer
 from edge_agent_modbus.plan import Block, block_of, halves
 
-# Modbus application protocol V1.1b3, 7: exception codes
-ILLEGAL_FUNCTION: Final = 1      # the device has no such area at all
-REFUSALS: Final = (2, 3)         # illegal address; illegal value: some say so of a count they dislike
-
-_REFUSED: Final = bad(Reason.REFUSED)
-_DEVICE: Final = bad(Reason.DEVICE)
+# Illegal address; illegal value: some say so of a count they dislike. An answer that does not fit is
+# what some give instead.
+REFUSALS: Final = (2, 3, UNFIT)
+_MARKS: Final = {
+    1: bad(Reason.REFUSED), 2: bad(Reason.REFUSED), 3: bad(Reason.REFUSED), 5: bad(Reason.BUSY),
+    6: bad(Reason.BUSY), UNFIT: bad(Reason.GARBLED), NOISE: bad(Reason.GARBLED),
+}  # fmt: skip
+_OTHER_MARK: Final = bad(Reason.DEVICE)
 _UNMAPPED: Final = bad(Reason.UNMAPPED)
+
+_AGAIN_NS: Final = 600_000_000_000
 
 _BYTES: Final = {bytes}
 
-Answer = bytes | int
-"""The bytes of a block's values, or the exception code the device gave instead"""
-
 Ask = Callable[[Block], Awaitable[Answer]]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of a group beyond a session.
+
+    blocks    those that are answered, as far as known
+    holes     slot → code with which it is refused
+    troubles  slot → code it had instead of a value in the last scan
+    """
+
+    blocks: tuple[Block, ...]
+    holes: dict[int, int] = field(default_factory=dict)
+    troubles: dict[int, int] = field(default_factory=dict)
+    again_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +64,20 @@ class Group:
     tags: Int32s
     blocks: tuple[Block, ...]
     vocabularies: Mapping[int, Vocabulary]
+    memory: Memory
 
 
 class Scan:
-    """Reads one group during one session."""
+    """Reads one group during one session; up to `in_flight` requests at once."""
 
-    def __init__(self, group: Group, ask: Ask) -> None:
+    def __init__(self, group: Group, ask: Ask, clock: Clock, in_flight: int = 1) -> None:
         self._group = group
         self._ask = ask
-        self._use(group.blocks)
+        self._clock = clock
+        self._in_flight = in_flight
+        self._memory = group.memory
+        self._memory.again_ns = 0       # a device that comes back may have got another program
+        self._use(group.memory.blocks)
 
     async def ask(self) -> list[Answer]:
         """The answers to the group's blocks, in their order, once refused tags are set aside.
@@ -64,19 +88,27 @@ class Scan:
         if not self._blocks:
             if await self._ask(block_of(self._group.blocks[0].fields[:1])) in REFUSALS:
                 return []
-            self._use(self._group.blocks)
-        answers = [await self._ask(block) for block in self._blocks]
+            self._start_over()
+        elif self._memory.holes and self._clock() >= self._memory.again_ns:
+            await self._knock()
+        answers = await self._all(self._blocks)
         if _all_bytes(answers) or not any(answer in REFUSALS for answer in answers):
             return answers
         found: list[tuple[Block, Answer]] = []
         for block, answer in zip(self._blocks, answers, strict=True):
-            found += await self._around_holes(block) if answer in REFUSALS else [(block, answer)]
+            if isinstance(answer, int) and answer in REFUSALS:
+                found += await self._around_holes(block, answer)
+            else:
+                found.append((block, answer))
+        self._memory.again_ns = self._clock() + _AGAIN_NS
         self._use([block for block, _ in found])
         return [answer for _, answer in found]
 
     def batch(self, time_ns: int, answers: Sequence[Answer]) -> Batch:
         """The group's row from what `ask` has returned."""
         if _all_bytes(answers):
+            if self._memory.troubles:
+                self._memory.troubles.clear()
             values = self._decoder.decode(b"".join(answers))
             if self._plain:
                 return row(self._group.tags, time_ns, values)
@@ -89,12 +121,37 @@ class Scan:
                 quality[slot] = _UNMAPPED
         return row(self._group.tags, time_ns, values, quality)
 
+    async def _all(self, blocks: Sequence[Block]) -> list[Answer]:
+        if self._in_flight == 1 or len(blocks) == 1:
+            return [await self._ask(block) for block in blocks]
+        asking = [asyncio.ensure_future(self._ask(block)) for block in blocks]
+        try:
+            return [await one for one in asking]
+        finally:
+            for one in asking:
+                one.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+    def _start_over(self) -> None:
+        self._memory.holes.clear()
+        self._use(self._group.blocks)
+
+    async def _knock(self) -> None:
+        """Ask the holes again; once one is answered, everything is found out anew."""
+        self._memory.again_ns = self._clock() + _AGAIN_NS
+        fields = [f for block in self._group.blocks for f in block.fields if f.slot in self._memory.holes]
+        for _, same in groupby(fields, key=lambda f: (f.area, f.start, f.count)):
+            if await self._ask(block_of(list(same))) not in self._memory.holes.values():
+                self._start_over()
+                return
+
     def _use(self, blocks: Sequence[Block]) -> None:
-        self._blocks = tuple(blocks)
+        self._blocks = self._memory.blocks = tuple(blocks)
         self._decoder = self._partial = self._decoder_of(self._blocks)
         self._answering = self._blocks
-        self._quality: Bytes = np.full(len(self._group.tags), _REFUSED, np.uint8)
-        self._quality[[field.slot for block in blocks for field in block.fields]] = GOOD
+        self._quality: Bytes = np.full(len(self._group.tags), GOOD, np.uint8)
+        for slot, code in self._memory.holes.items():
+            self._quality[slot] = _MARKS.get(code, _OTHER_MARK)
         self._plain = not self._group.vocabularies and not self._quality.any()   # whole answers: all good
 
     def _decoder_of(self, blocks: Sequence[Block]) -> Decoder:
@@ -106,15 +163,17 @@ class Scan:
         answering = tuple(block for block, answer in asked if isinstance(answer, bytes))
         if answering != self._answering:      # a device may stay busy for long: compile once
             self._answering, self._partial = answering, self._decoder_of(answering)
+        self._memory.troubles.clear()
         for block, answer in asked:
-            if not isinstance(answer, bytes):
-                mark = _REFUSED if answer == ILLEGAL_FUNCTION else _DEVICE
-                quality[[field.slot for field in block.fields]] = mark
+            if isinstance(answer, int):
+                slots = [field.slot for field in block.fields]
+                quality[slots] = _MARKS.get(answer, _OTHER_MARK)
+                self._memory.troubles.update(dict.fromkeys(slots, answer))
         return self._partial.decode(b"".join(answer for answer in answers if isinstance(answer, bytes)))
 
-    async def _around_holes(self, block: Block) -> list[tuple[Block, Answer]]:
+    async def _around_holes(self, block: Block, code: int) -> list[tuple[Block, Answer]]:
         """The largest parts of a refused block that are answered, with their answers."""
-        parts = await self._narrow(block)
+        parts = await self._narrow(block, code)
         found: list[tuple[Block, Answer]] = []
         for run in _runs(block, parts):
             whole = block_of([field for part, _ in run for field in part.fields])
@@ -126,12 +185,18 @@ class Scan:
             found += run
         return found
 
-    async def _narrow(self, block: Block) -> list[tuple[Block, Answer]]:
-        """What is answered of a refused block, halved until what is refused is single places."""
+    async def _narrow(self, block: Block, code: int) -> list[tuple[Block, Answer]]:
+        """What is answered of a block refused with `code`, halved until what is refused is single places."""
         found: list[tuple[Block, Answer]] = []
-        for part in halves(block):
+        parts = halves(block)
+        if not parts:
+            self._memory.holes.update(dict.fromkeys((field.slot for field in block.fields), code))
+        for part in parts:
             answer = await self._ask(part)
-            found += await self._narrow(part) if answer in REFUSALS else [(part, answer)]
+            if isinstance(answer, int) and answer in REFUSALS:
+                found += await self._narrow(part, answer)
+            else:
+                found.append((part, answer))
         return found
 
 

@@ -1,4 +1,4 @@
-"""One session: a connection, and the scans that are due on it."""
+"""One session: a share of a wire to one unit, and the scans that are due on it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import Final
 
 from edge_agent.api import Batch, Clock, NotConnected
 from edge_agent_modbus.address import Area
-from edge_agent_modbus.client import Client, Request
-from edge_agent_modbus.config import SECOND, Settings
+from edge_agent_modbus.dialogue import Dialogue
+from edge_agent_modbus.line import Line
 from edge_agent_modbus.plan import Block, block_of
-from edge_agent_modbus.scan import Answer, Group, Scan
+from edge_agent_modbus.scan import Group, Scan
 from edge_agent_modbus.schedule import Schedule
+from edge_agent_modbus.settings import Settings
 
-# Modbus application protocol V1.1b3, 7: said by a gateway in the name of a device it cannot reach
-GATEWAY: Final = (10, 11)
-
+SECOND: Final = 1_000_000_000
 _FOREVER_NS: Final = 2**62
 
 
 class ModbusSession:
-    """Polls one device until the line fails or the session is closed.
+    """Polls one device until it is given up or the session is closed.
 
     A row carries one time for all its tags: midway between the first request and the last
     answer of its scan, by the agent's clock.
@@ -29,33 +28,38 @@ class ModbusSession:
 
     confirms = False
 
-    def __init__(self, settings: Settings, groups: Sequence[Group], clock: Clock) -> None:
+    def __init__(
+        self, line: Line, settings: Settings, groups: Sequence[Group], clock: Clock, phase: float
+    ) -> None:
         self.lag_ns = 0
-        self.skipped = 0
-        self._settings = settings
-        self._line = settings.line
+        self.dialogue = Dialogue(line, settings, self._wake)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._client = Client(settings, self._lost)
-        self._requests: dict[tuple[Area, int, int], Request] = {}
-        self._scans = [Scan(group, self._ask) for group in groups]
+        self._phase = phase
+        self._scans = [Scan(group, self.dialogue.read, clock, settings.in_flight) for group in groups]
         self._periods = [group.period_ns for group in groups]
         self._probe = _probe(groups)
-        self._schedule = Schedule(self._periods, self._now_ns())
-        self._end = ""
-        self._waiter: asyncio.Future[None] | None = None
-        self._quiet_until_ns = 0
+        self._schedule = Schedule(self._periods, self._now_ns(), phase)
+        self._closed = False
+        self._waiter: asyncio.Future[bool] | None = None
+
+    @property
+    def skipped(self) -> int:
+        """See `Session.skipped`."""
+        return self._schedule.skipped
 
     async def open(self) -> None:
         """Connect, and return once the device has answered something, be it an exception."""
-        await self._client.connect()
-        await self._ask(self._probe)
-        self._schedule = Schedule(self._periods, self._now_ns())
+        await self.dialogue.open(self._probe)
+        self._schedule = Schedule(self._periods, self._now_ns(), self._phase)
 
     async def read(self) -> Batch:
         """Wait for the next scan that is due and return its row. See `Session.read`."""
         which, due = self._schedule.next() if self._scans else (0, _FOREVER_NS)
-        await self._until(due)
+        while self._now_ns() < due and await self._woken_before(due):
+            await self.dialogue.reopen()
+        if self._closed:
+            raise self._is_closed()
         scan = self._scans[which]
         asked = self._clock()
         answers = await scan.ask()
@@ -67,51 +71,33 @@ class ModbusSession:
 
     async def close(self) -> None:
         """Let go at once; a `read` under way raises NotConnected."""
-        self._stop("closed")
-        self._client.close()
+        self._closed = True
+        self._wake()
+        self.dialogue.close()
         await asyncio.sleep(0)   # the transport lets go of its socket in the loop's next turn
 
-    async def _ask(self, block: Block) -> Answer:
-        """Ask the device for `block`. A gateway that finds no device is asked again, like a silent one."""
-        request = self._requests.get((block.area, block.start, block.count)) or self._prepared(block)
-        for _ in range(self._settings.retries + 1):
-            if self._settings.pause_ns:
-                await self._until(self._quiet_until_ns)
-            answer = await self._client.ask(request)
-            if self._settings.pause_ns:
-                self._quiet_until_ns = self._now_ns() + self._settings.pause_ns
-            if type(answer) is bytes or answer not in GATEWAY:
-                return answer
-        raise NotConnected(f"{self._line}: the gateway answers, but not the device (exception {answer!r})")
+    async def _woken_before(self, when_ns: int) -> bool:
+        """Sleep until `when_ns` of the loop's time; True if woken before, because the wire was lost."""
+        if self._closed:
+            raise self._is_closed()
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_at(when_ns / SECOND, self._ring)
+        try:
+            return await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
 
-    def _prepared(self, block: Block) -> Request:
-        request = Request.of(block, self._line.unit)
-        self._requests[block.area, block.start, block.count] = request
-        return request
+    def _is_closed(self) -> NotConnected:
+        return NotConnected(f"{self.dialogue.line}: closed")
 
-    async def _until(self, when_ns: int) -> None:
-        """Sleep until `when_ns` of the loop's time, or raise as soon as the session has ended."""
-        if when_ns > self._now_ns() and not self._end:
-            self._waiter = self._loop.create_future()
-            timer = self._loop.call_at(when_ns / SECOND, self._wake)
-            try:
-                await self._waiter
-            finally:
-                timer.cancel()
-                self._waiter = None
-        if self._end:
-            raise NotConnected(f"{self._line}: {self._end}")
-
-    def _lost(self) -> None:
-        self._stop("connection lost")
-
-    def _stop(self, why: str) -> None:
-        self._end = self._end or why
-        self._wake()
+    def _ring(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(False)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._waiter.set_result(True)
 
     def _now_ns(self) -> int:
         return round(self._loop.time() * SECOND)

@@ -77,10 +77,10 @@ async def measure(port: int) -> dict[str, float]:
 
     try:
         assert list((await session.read()).value) == await by_hand()
-        request = session._requests[(3, 0, TAGS)]
+        request = session.dialogue._requests[(3, 0, TAGS)]
         return {
             "scan_us": await cpu_us(session.read),
-            "request_us": await cpu_us(lambda: session._client.ask(request)),
+            "request_us": await cpu_us(lambda: session.dialogue.ask(request, "")),
             "plain_pymodbus_us": await cpu_us(by_hand),
         }
     finally:

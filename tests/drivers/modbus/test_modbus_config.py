@@ -124,7 +124,7 @@ def test_a_wrong_tag_is_told_what_would_be_right(keys: dict[str, Any], right: st
 @pytest.mark.parametrize(
     ("url", "right"),
     [
-        ("modbus+rtu:///dev/ttyUSB0", "supported: modbus+tcp://"),
+        ("modbus+rtuu:///dev/ttyUSB0", "did you mean modbus+rtu://?"),
         ("tcp://10.0.0.5", "supported: modbus+tcp://"),
         ("10.0.0.5:502", "supported: modbus+tcp://"),
         ("modbus+tcp://", "names no host"),
@@ -173,10 +173,11 @@ def test_url_options_are_settings() -> None:
     settings = device(
         url="modbus+tcp://[fd00::5]:1502?unit=7&timeout=300ms&max_registers=60&max_bits=100"
     ).settings()
-    assert (settings.line.host, settings.line.port, settings.line.unit) == ("fd00::5", 1502, 7)
+    [line] = settings.lines
+    assert (line.endpoint.host, line.endpoint.port, line.unit) == ("fd00::5", 1502, 7)
     assert (settings.timeout_ns, settings.max_registers, settings.max_bits) == (300_000_000, 60, 100)
-    assert str(settings.line) == "[fd00::5]:1502 unit 7"
-    assert device(url="modbus+tcp://plc").settings().line.port == 502
+    assert str(line) == "[fd00::5]:1502 unit 7"
+    assert device(url="modbus+tcp://plc").settings().lines[0].endpoint.port == 502
 
 
 def test_defaults_are_those_of_the_readme() -> None:

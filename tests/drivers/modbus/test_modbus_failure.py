@@ -9,18 +9,10 @@ from typing import Any
 
 import pytest
 
-import edge_agent_modbus.client
 from edge_agent.api import GOOD, NotConnected, Reason, Session, bad
 
 Build = Callable[..., Any]
 REFUSED, DEVICE = bad(Reason.REFUSED), bad(Reason.DEVICE)
-
-
-@pytest.fixture(autouse=True, params=["prepared", "by pymodbus"])
-def sending(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways of sending a request fail alike."""
-    if request.param == "by pymodbus":
-        monkeypatch.setattr(edge_agent_modbus.client, "NEEDED", ("a name that is gone",))
 
 
 async def silence(_request: bytes) -> None:
@@ -234,17 +226,16 @@ async def test_a_cancellation_that_comes_with_the_answer_is_not_swallowed(
     libmodbus: Any, device: Build, session: Any
 ) -> None:
     async with session(device(libmodbus.port, {"a": {"address": "holding:3"}}, poll="1ms")) as opened:
-        future_of = opened._client._tcp.ctx  # type: ignore[attr-defined]
+        wire = opened.dialogue._lease.wire
         reading = asyncio.ensure_future(opened.read())
-        arrived, take = [], future_of.callback_data
+        arrived, take = [], wire._take_numbered
 
-        def take_and_cancel(data: bytes, addr: Any = None) -> int:
+        def take_and_cancel(data: bytes) -> None:
             arrived.append(data)
-            used: int = take(data, addr)
+            take(data)
             reading.cancel()
-            return used
 
-        future_of.callback_data = take_and_cancel
+        wire._take_numbered = take_and_cancel
         with pytest.raises(asyncio.CancelledError):
             await reading
         assert arrived

@@ -1,0 +1,160 @@
+"""Opens a wire to an endpoint: the sockets and serial ports, and in words why one does not open."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+from typing import Final
+
+import serial
+from pymodbus.transport.serialtransport import SerialTransport
+from serial.rs485 import RS485Settings
+
+from edge_agent.api import AccessDenied, NotConnected
+from edge_agent_modbus.line import Carrier, Endpoint
+from edge_agent_modbus.settings import Rs485, SerialSettings, Settings
+from edge_agent_modbus.wire import Wire, silence_s
+
+# How long a TLS peer may take to say goodbye.
+_PARTING_S: Final = 1.0
+
+
+async def open_wire(endpoint: Endpoint, settings: Settings) -> Wire:
+    """A fresh connection within `settings.timeout_s`; NotConnected or AccessDenied says why there is none."""
+    silence = 0.0
+    if endpoint.is_serial:
+        silence = silence_s(settings.serial.baud, settings.serial.bits_a_character)
+    wire = Wire(endpoint.framing, settings.in_flight, silence)
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            await _open(wire, endpoint, settings)
+    except BaseException as failure:
+        wire.close()
+        if isinstance(failure, Exception):
+            raise _told(failure, endpoint, settings) from failure
+        raise
+    if settings.pause_after_connect_s:
+        wire.quiet_for(settings.pause_after_connect_s)
+    return wire
+
+
+async def _open(wire: Wire, endpoint: Endpoint, settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+    if endpoint.is_serial:
+        transport = await _serial(loop, wire, endpoint.path, settings.serial)
+        wire.connection_made(transport)
+        transport.setup()
+    elif endpoint.carrier is Carrier.UDP:
+        await loop.create_datagram_endpoint(lambda: wire, remote_addr=(endpoint.host, endpoint.port))
+    elif endpoint.carrier is Carrier.TLS:
+        context = await loop.run_in_executor(None, _context, settings)
+        await loop.create_connection(
+            lambda: wire, endpoint.host, endpoint.port, ssl=context,
+            server_hostname=settings.server_name or endpoint.host, ssl_shutdown_timeout=_PARTING_S,
+        )  # fmt: skip
+    else:
+        await loop.create_connection(lambda: wire, endpoint.host, endpoint.port)
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    """Always verifies the device's name and certificate; there is no option not to. Reads files."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+    except OSError as error:
+        raise AccessDenied(f"ca: {settings.ca}: {error.strerror or error}") from error
+    if settings.cert is not None:
+        try:
+            # an empty password keeps OpenSSL from asking for one on the terminal
+            context.load_cert_chain(settings.cert, settings.key, password="")
+        except OSError as error:
+            raise AccessDenied(f"cert: {settings.cert}, key: {settings.key}: {error.strerror or error}") from error
+    return context
+
+
+async def _serial(
+    loop: asyncio.AbstractEventLoop, wire: Wire, path: str, settings: SerialSettings
+) -> SerialTransport:
+    """The port, opened in a thread: adapters take their time, and some never return."""
+
+    def opened() -> SerialTransport:
+        transport = SerialTransport(
+            loop, wire, path, settings.baud, settings.bits, settings.parity, settings.stop, 0
+        )
+        if settings.rs485 is not None:
+            _set_rs485(transport, settings.rs485)
+        return transport
+
+    opening = loop.run_in_executor(None, opened)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_let_go)
+        raise
+
+
+def _let_go(opening: asyncio.Future[SerialTransport]) -> None:
+    """Nobody waits for this port any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().sync_serial.close()
+
+
+def _set_rs485(transport: SerialTransport, settings: Rs485) -> None:
+    try:
+        transport.sync_serial.rs485_mode = RS485Settings(
+            rts_level_for_tx=settings.rts_on_send,
+            rts_level_for_rx=not settings.rts_on_send,
+            delay_before_tx=settings.delay_before_send / 1e9 or None,
+            delay_before_rx=settings.delay_after_send / 1e9 or None,
+        )
+    except BaseException:
+        transport.sync_serial.close()
+        raise
+
+
+def _told(failure: Exception, endpoint: Endpoint, settings: Settings) -> Exception:
+    """`failure` as what the supervisor understands, in words."""
+    place = endpoint.place
+    if isinstance(failure, AccessDenied):
+        return failure
+    if isinstance(failure, TimeoutError):
+        return NotConnected(f"{place}: nobody answers the attempt to connect within {settings.timeout_s:g}s")
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return AccessDenied(
+            f"{place}: the device's certificate is not trusted ({failure.verify_message}); "
+            "name the authority that signed it under ca:"
+        )
+    if isinstance(failure, ssl.SSLError):
+        return NotConnected(f"{place}: no TLS connection: {failure.reason or failure}")
+    if isinstance(failure, socket.gaierror):
+        return NotConnected(f"{place}: the host's name is not known")
+    if isinstance(failure, ConnectionRefusedError):
+        return NotConnected(f"{place}: connection refused; nothing listens on this port")
+    if endpoint.is_serial:
+        return NotConnected(f"{place}: {_serial_trouble(failure, endpoint.path)}")
+    if isinstance(failure, OSError):
+        return NotConnected(f"{place}: {failure.strerror or failure}")
+    return NotConnected(f"{place}: {type(failure).__name__}: {failure}")
+
+
+def _serial_trouble(failure: Exception, path: str) -> str:
+    reason = failure.args[-1] if failure.args else failure
+    if isinstance(failure, FileNotFoundError) or "No such file" in str(failure):
+        return f"there is no such serial port; there are: {', '.join(_ports()) or 'none'}"
+    if "Permission denied" in str(failure):
+        return f"no permission to open {path}; put the agent's user into the group dialout"
+    if "exclusively lock" in str(failure):
+        return "another program has the port open"
+    if isinstance(failure, serial.SerialException | OSError | ValueError):
+        return f"the port cannot be used like that: {failure}"
+    return f"the port does not take these settings: {reason}"
+
+
+def _ports() -> list[str]:
+    """Serial ports by the name they keep; else those of USB adapters and boards."""
+    by_id = sorted(str(path) for path in Path("/dev/serial/by-id").glob("*"))
+    plain = (path for pattern in ("ttyUSB*", "ttyACM*", "ttyAMA*", "ttyS[0-3]") for path in Path("/dev").glob(pattern))
+    return by_id or sorted(map(str, plain))
+
+
