@@ -1,23 +1,28 @@
-"""How a tag is found: `holding:0`, `coil:3`, a bit as `holding:20.3`, or a Modicon number `40001`."""
+"""How a tag is found: `holding:0`, `coil:3`, `holding:20.3` (a bit), `holding:20.high` (a byte), Modicon `40001`."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
 LAST: Final = 65_535
 """the last address there is on the wire"""
 
 FORMS: Final = (
     "write holding:0, input:10, coil:3 or discrete:4, a bit of a register as holding:20.3, "
+    "a byte of it as holding:20.high or holding:20.low, "
     'hexadecimal as holding:0x10, or a Modicon number in quotes such as "40001"'
 )
 
-_NAMED: Final = re.compile(r"([A-Za-z_ ]+?)\s*:\s*(0[xX][0-9a-fA-F]+|\d+)(?:\.(\d+))?")
-_MODICON: Final = re.compile(r"([0134])(\d{4,5})(?:\.(\d+))?")
+_PART: Final = r"(?:\.([0-9]{1,9}|high|low))?"
+_NAMED: Final = re.compile(r"([A-Za-z_ ]{1,40}?)\s*:\s*(0[xX][0-9a-fA-F]{1,40}|[0-9]{1,40})" + _PART)
+_MODICON: Final = re.compile(r"([0134])([0-9]{4,5})" + _PART)
+
+Half = Literal["high", "low"]
+"""A byte of a register"""
 
 
 class Area(IntEnum):
@@ -40,6 +45,7 @@ class Area(IntEnum):
 
 
 _MODICON_AREA: Final = {"0": Area.COIL, "1": Area.DISCRETE, "3": Area.INPUT, "4": Area.HOLDING}
+_MODICON_DIGIT: Final = {area: digit for digit, area in _MODICON_AREA.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,22 @@ class Address:
     number: int
     bit: int | None = None
     modicon: bool = False
+    half: Half | None = None
+
+    def __str__(self) -> str:
+        """As a user may write it."""
+        part = self.half if self.bit is None else self.bit
+        where = "" if part is None else f".{part}"
+        if self.modicon:
+            return f"{_MODICON_DIGIT[self.area]}{self.number:04d}{where}"
+        return f"{self.area.word}:{self.number}{where}"
+
+    def after(self, addresses: int, bits: int = 0) -> Address:
+        """The place so many addresses further on, and so many bits if this is a bit of a register."""
+        if self.bit is None:
+            return replace(self, number=self.number + addresses + bits)
+        further, bit = divmod(self.bit + bits, 16)
+        return replace(self, number=self.number + addresses + further, bit=bit)
 
     def wire(self, base: int) -> int:
         """The zero-based address on the wire; ValueError if it lies outside 0..65535."""
@@ -69,15 +91,20 @@ def parse_address(text: object) -> Address:
     written = "" if isinstance(text, (bool, float)) else str(text).strip()
     if match := _NAMED.fullmatch(written):
         number = int(match[2], 16 if match[2][1:2] in ("x", "X") else 10)
-        return _checked(Address(_area(match[1]), number, _bit(match[3])))
+        return _checked(Address(_area(match[1]), number, _bit(match[3]), half=_half(match[3])))
     if match := _MODICON.fullmatch(written):
         _check_modicon(match[1], match[2])
-        return _checked(Address(_MODICON_AREA[match[1]], int(match[2]), _bit(match[3]), modicon=True))
+        area = _MODICON_AREA[match[1]]
+        return _checked(Address(area, int(match[2]), _bit(match[3]), modicon=True, half=_half(match[3])))
     raise ValueError(f"{text!r} is not a Modbus address; {FORMS}")
 
 
-def _bit(text: str | None) -> int | None:
-    return None if text is None else int(text)
+def _bit(part: str | None) -> int | None:
+    return None if part in (None, "high", "low") else int(str(part))
+
+
+def _half(part: str | None) -> Half | None:
+    return "high" if part == "high" else "low" if part == "low" else None
 
 
 def _check_modicon(area: str, digits: str) -> None:
@@ -99,8 +126,9 @@ def _area(word: str) -> Area:
 
 
 def _checked(address: Address) -> Address:
-    if address.bit is not None and address.area.is_bits:
-        raise ValueError(f"a {address.area.word} is a single bit; leave out .{address.bit}")
+    part = address.half if address.bit is None else address.bit
+    if part is not None and address.area.is_bits:
+        raise ValueError(f"a {address.area.word} is a single bit; leave out .{part}")
     if address.bit is not None and address.bit > 15:
         raise ValueError(f"bit {address.bit} is outside 0..15 (bit 0 is the least significant)")
     if address.number > LAST + 1:

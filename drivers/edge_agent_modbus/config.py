@@ -13,14 +13,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from edge_agent.api import DeviceConfig, Duration, TagConfig
-from edge_agent_modbus.address import LAST
 from edge_agent_modbus.line import parse_line
 from edge_agent_modbus.options import MAX_BITS, SerialModel, settings_of
 from edge_agent_modbus.settings import Settings
-from edge_agent_modbus.tag import MAX_REGISTERS, ModbusTag, at_least_a_millisecond, check_end, one_of
+from edge_agent_modbus.spread import check_reach, spread
+from edge_agent_modbus.tag import MAX_REGISTERS, ModbusTag, at_least_a_millisecond, one_of
 from edge_agent_modbus.value import DEVICE_ORDERS, DeviceOrder, wire_order
 
 SECOND: Final = 1_000_000_000
@@ -100,21 +100,12 @@ class ModbusDevice(DeviceConfig):
 
     @model_validator(mode="after")
     def _tags_fit_the_device(self) -> Self:
-        settings = self.settings()
-        if not self.url:
-            self = self.model_copy(update={"url": self.urls[0]})
-        mistakes: list[InitErrorDetails] = []
-        for name, tag in self.tags.items():
-            try:
-                start = tag.place.wire(self.base)
-                check_end(tag.place, tag.form, tag.count, LAST + (1 if tag.place.modicon else self.base))
-                _check_size(tag, start, settings)
-            except ValueError as wrong:
-                told = PydanticCustomError("modbus_address", "{told}", {"told": str(wrong)})
-                mistakes.append(InitErrorDetails(type=told, loc=("tags", name, "address"), input=tag.address))
+        mistakes = check_reach(self.tags, self.base, self.settings().max_registers)
+        tags = spread(self.tags, mistakes)
         if mistakes:
-            raise ValidationError.from_exception_data(type(self).__name__, mistakes)
-        return self
+            at_tags = [InitErrorDetails(**{**one, "loc": ("tags", *one["loc"])}) for one in mistakes]
+            raise ValidationError.from_exception_data(type(self).__name__, at_tags)
+        return self.model_copy(update={"tags": tags, "url": self.url or self.urls[0]})
 
     def period_ns(self, tag: TagConfig) -> int:
         """The tag's poll period, or the device's."""
@@ -131,11 +122,3 @@ class ModbusDevice(DeviceConfig):
     def order_of(self, tag: ModbusTag) -> str:
         """The order of the tag's bytes, one letter a byte."""
         return wire_order(tag.form, tag.order, self.order)
-
-
-def _check_size(tag: ModbusTag, start: int, settings: Settings) -> None:
-    if not tag.place.area.is_bits and tag.count > settings.max_registers:
-        raise ValueError(
-            f"a {tag.form.name} at {tag.place.area.word}:{start} takes {tag.count} registers, "
-            f"more than max_registers: {settings.max_registers} allows in one request, and is never split"
-        )

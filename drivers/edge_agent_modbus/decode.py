@@ -4,7 +4,8 @@ A decoder is compiled once for a list of blocks. It sees the answers' bytes end 
 each type one index: which bytes make up the values, in the order of this machine. The order of
 bytes of a tag is only a permutation inside that index, so that tags of different orders and
 different blocks are gathered in one move. Bits, of registers and of bit areas alike, are
-gathered from the bytes unpacked. Texts, few and slow to change, are taken one by one.
+gathered from the bytes unpacked. Numbers that need another step (masks, BCD, maps) are groups of
+their own, so that the others do not pay for it. Texts, few and slow to change, are taken one by one.
 
 All values become float64; integers beyond 2^53 are rounded to the nearest it can hold.
 """
@@ -20,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.api import Floats, Vocabulary
+from edge_agent_modbus.finish import Finish, finish_of
 from edge_agent_modbus.plan import Block, Field
+from edge_agent_modbus.text import decoded, from_wire
 from edge_agent_modbus.value import byte_offsets
 
 Slots = slice | NDArray[np.intp]
@@ -61,13 +64,12 @@ class _Bits:
 class _Text:
     """One text tag; remembers its last bytes, which rarely change."""
 
-    __slots__ = ("_code", "_end", "_length", "_raw", "_start", "_swapped", "_vocabulary", "slot")
+    __slots__ = ("_code", "_end", "_field", "_raw", "_start", "_vocabulary", "slot")
 
     def __init__(self, field: Field, offset: int, vocabulary: Vocabulary) -> None:
         self.slot = field.slot
+        self._field = field
         self._start, self._end = offset, offset + 2 * field.count
-        self._length = field.length
-        self._swapped = field.order == "BA"
         self._vocabulary = vocabulary
         self._raw, self._code = b"", np.nan
 
@@ -75,7 +77,7 @@ class _Text:
         """The code of the text in `data`."""
         raw = data[self._start : self._end]
         if raw != self._raw:
-            self._code = self._vocabulary.code(_text(raw, self._length, swapped=self._swapped))
+            self._code = self._vocabulary.code(text_of(self._field, raw))
             self._raw = raw
         return self._code
 
@@ -83,42 +85,78 @@ class _Text:
 class Decoder:
     """Turns the answers to `blocks`, joined, into a row of `width` values.
 
-    Slots that no field of the blocks fills are NaN, as is a text that its vocabulary has no
-    room for. `vocabularies` are by slot.
+    Slots that no field of the blocks fills are NaN, as is a text that its vocabulary has no room
+    for, a number that its map does not have, and BCD with a digit above 9. `vocabularies` are by
+    slot.
     """
 
     def __init__(self, blocks: Sequence[Block], width: int, vocabularies: Mapping[int, Vocabulary]) -> None:
         self._width = width
         self._complete = sum(len(block.fields) for block in blocks) == width
         numbers: defaultdict[str, list[tuple[int, list[int]]]] = defaultdict(list)
+        more: defaultdict[tuple[str, ...], list[tuple[Field, int]]] = defaultdict(list)
         bits: list[tuple[int, int]] = []
         self._texts: list[_Text] = []
         for block, begin in zip(blocks, _begins(blocks), strict=True):
             for field in block.fields:
                 offset = begin + 2 * (field.start - block.start)
-                if field.type.name == "bool":
-                    bits.append((field.slot, _bit_index(block, begin, field)))
-                elif field.type.name == "string":
+                if field.type.is_text:
                     self._texts.append(_Text(field, offset, vocabularies[field.slot]))
+                elif way := _way(field):
+                    place = _bit_index(block, begin, field) if field.type.name == "bool" else offset
+                    more[way].append((field, place))
+                elif field.type.name == "bool":
+                    bits.append((field.slot, _bit_index(block, begin, field)))
                 else:
-                    numbers[field.type.code].append((field.slot, _native(offset, field.order)))
+                    numbers[field.type.code].append((field.slot, _native(offset, field)))
         self._numbers = [_numbers(code, entries) for code, entries in sorted(numbers.items())]
-        self._bits = _Bits(*(_as_slice(np.array(column)) for column in zip(*bits, strict=True))) if bits else None
+        self._bits = _bits(bits) if bits else None
+        self._more = [_finished(way, entries, vocabularies) for way, entries in sorted(more.items())]
 
     def decode(self, data: bytes) -> Floats:
         """A fresh row, shape (width,), from the joined bytes of one answer to each block."""
         row = np.empty(self._width) if self._complete else np.full(self._width, np.nan)
         for group in self._numbers:
-            if group.dtype.char == "f":
+            if group.dtype.kind == "f":
                 with np.errstate(invalid="ignore"):   # a signalling NaN is a NaN, not a warning
                     row[group.slots] = group.values(data)
             else:
                 row[group.slots] = group.values(data)
         if self._bits is not None:
             row[self._bits.slots] = self._bits.values(data)
+        for raw, finish in self._more:
+            row[raw.slots] = finish(raw.values(data))
         for text in self._texts:
             row[text.slot] = text.code(data)
         return row
+
+
+def text_of(field: Field, raw: bytes) -> str:
+    """The text of a string in its registers; of bytes, two hexadecimal digits each."""
+    data = from_wire(raw, field.length, field.order)
+    return decoded(data, field.encoding) if field.type.name == "string" else data.hex()
+
+
+def _way(field: Field) -> tuple[str, ...]:
+    """What has to be done to the raw values besides reading them; () if that is all."""
+    steps = (
+        ("mask", field.mask or field.shift),
+        ("bcd", field.type.digits),
+        ("units", field.type.per_unit != 1),
+        ("invert", field.inverted),
+        ("map", field.texts),
+    )
+    wanted = tuple(name for name, needed in steps if needed)
+    return (field.type.code, *wanted) if wanted else ()
+
+
+def _finished(
+    way: tuple[str, ...], entries: list[tuple[Field, int]], vocabularies: Mapping[int, Vocabulary]
+) -> tuple[_Numbers | _Bits, Finish]:
+    finish = finish_of(way[1:], [field for field, _ in entries], vocabularies)
+    if way[0]:
+        return _numbers(way[0], [(field.slot, _native(offset, field)) for field, offset in entries]), finish
+    return _bits([(field.slot, index) for field, index in entries]), finish
 
 
 def _begins(blocks: Sequence[Block]) -> list[int]:
@@ -138,10 +176,21 @@ def _bit_index(block: Block, begin: int, field: Field) -> int:
     return 8 * (register + (low if field.bit < 8 else high)) + field.bit % 8
 
 
-def _native(offset: int, order: str) -> list[int]:
+def _native(offset: int, field: Field) -> list[int]:
     """The places of a value's bytes, in the order in which this machine keeps them."""
-    places = [offset + i for i in byte_offsets(order)]
+    places = [offset + i for i in places_of(field)]
     return places[::-1] if sys.byteorder == "little" else places
+
+
+def places_of(field: Field) -> tuple[int, ...]:
+    """Where the bytes of a number stand in its registers, most significant first."""
+    if field.type.size == 1:
+        return (0,) if field.bit else (1,)
+    return byte_offsets(field.order)
+
+
+def _bits(entries: list[tuple[int, int]]) -> _Bits:
+    return _Bits(*(_as_slice(np.array(column)) for column in zip(*entries, strict=True)))
 
 
 def _numbers(code: str, entries: list[tuple[int, list[int]]]) -> _Numbers:
@@ -160,10 +209,3 @@ def _as_slice(slots: NDArray[np.intp]) -> Slots:
     """A slice writes several times faster than an index."""
     first, last = int(slots[0]), int(slots[-1]) + 1
     return slice(first, last) if np.array_equal(slots, np.arange(first, last)) else slots
-
-
-def _text(raw: bytes, length: int, *, swapped: bool) -> str:
-    """Up to the first NUL, without trailing blanks; bytes that are not UTF-8 become U+FFFD."""
-    if swapped:
-        raw = np.frombuffer(raw, np.uint16).byteswap().tobytes()
-    return raw[:length].partition(b"\0")[0].decode(errors="replace").rstrip()

@@ -89,17 +89,7 @@ def describe(device: str, config: ModbusDevice, tags: Sequence[Tag]) -> list[str
 
 
 def _field(slot: int, config: ModbusDevice, tag: ModbusTag) -> Field:
-    place = tag.place
-    return Field(
-        slot,
-        place.area,
-        place.wire(config.base),
-        tag.count,
-        tag.form,
-        config.order_of(tag),
-        place.bit or 0,
-        tag.length or 0,
-    )
+    return tag.field(slot, tag.place.wire(config.base), config.order_of(tag))
 
 
 def _amount(count: int, bits: bool) -> str:

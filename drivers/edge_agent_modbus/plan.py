@@ -12,11 +12,17 @@ from edge_agent_modbus.value import ValueType
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Where one tag lies on the wire, and where its value goes.
+    """Where one tag lies on the wire, how its value is made of what lies there, and where it goes.
 
-    slot   its place in the row of its scan group
-    start  first address, zero-based; count  addresses it takes (registers, or bits of a bit area)
-    length characters of a string
+    slot     its place in the row of its scan group
+    start    first address, zero-based; count  addresses it takes (registers, or bits of a bit area)
+    order    one letter for each byte; of a string also A and B (see `allowed_orders`)
+    bit      the lowest bit, in its register, of a bool or an 8-bit value (0: low byte, 8: high byte)
+    length   bytes of a string or of bytes; encoding  of a string
+    mask     value = (raw & mask) >> shift; 0: all bits
+    texts    number → text: the value is the text; empty: the value is the number
+    inverted the value of a bool is the opposite of the bit
+    multiple it is written with the functions for many (15, 16) even if it is one coil or register
     """
 
     slot: int
@@ -27,11 +33,24 @@ class Field:
     order: str = "AB"
     bit: int = 0
     length: int = 0
+    encoding: str = "utf-8"
+    mask: int = 0
+    shift: int = 0
+    texts: tuple[tuple[int, str], ...] = ()
+    inverted: bool = False
+    multiple: bool = False
 
     @property
     def end(self) -> int:
         """The first address after it."""
         return self.start + self.count
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether its registers hold bits that are not its own, which writing must leave alone."""
+        if self.area.is_bits:
+            return False
+        return self.type.name == "bool" or self.type.size == 1 or bool(self.mask or self.shift)
 
 
 @dataclass(frozen=True, slots=True)
