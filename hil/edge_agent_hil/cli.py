@@ -7,17 +7,13 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from edge_agent.api import ConfigError
-from edge_agent_hil.load import load
 from edge_agent_hil.misbehave import Misbehaviour, misbehave
 from edge_agent_hil.misbehave_faces import FRAMINGS, SERIAL_FACES, bauds
 from edge_agent_hil.misbehave_faults import Fault, parse_fault, ranges
-from edge_agent_hil.plant_file import PlantFile
-from edge_agent_hil.serve import Options, serve
 
 DONE, FAILED, WRONG_CONFIG = 0, 1, 78           # argparse itself leaves with 2 for wrong usage
 HIGHEST_SPEED = 10_000
@@ -31,37 +27,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("asyncua", "pymodbus"):      # their clients' mistakes are not ours to report
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    faulty = _misbehaviour(given, parser) if given.command == "misbehave" else None
     try:
-        if faulty:
-            asyncio.run(_misbehave(faulty))
-        else:
-            options = Options(given.seed, given.speed, given.ready_file, given.truth)
-            asyncio.run(_serve(load(given.plant), options))
-    except ConfigError as error:
-        _say(str(error))
-        return WRONG_CONFIG
+        if given.command == "misbehave":
+            return _misbehave(_misbehaviour(given, parser))
+        return _serve(given)
     except OSError as error:
         _say(f"edge-hil: {error}")
         return FAILED
+
+
+def _serve(given: argparse.Namespace) -> int:
+    from edge_agent.api import ConfigError  # here: a server that misbehaves starts ten times as fast without them
+    from edge_agent_hil.load import load
+    from edge_agent_hil.serve import Options, serve
+
+    options = Options(given.seed, given.speed, given.ready_file, given.truth)
+    try:
+        file = load(given.plant)
+        asyncio.run(_until_stopped(lambda stop: serve(file, options, stop, _say)))
+    except ConfigError as error:
+        _say(str(error))
+        return WRONG_CONFIG
     return DONE
 
 
-async def _serve(file: PlantFile, options: Options) -> None:
-    await serve(file, options, _stop(), _say)
+def _misbehave(options: Misbehaviour) -> int:
+    asyncio.run(_until_stopped(lambda stop: misbehave(options, stop, _show)))
+    return DONE
 
 
-async def _misbehave(options: Misbehaviour) -> None:
-    await misbehave(options, _stop(), _show)
-
-
-def _stop() -> asyncio.Event:
-    """Set by SIGTERM and Ctrl-C."""
+async def _until_stopped(serving: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return stop
+    await serving(stop)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_agent_hil.json_file import write_json
 from edge_agent_hil.misbehave_counters import Counters
 from edge_agent_hil.misbehave_device import Device
 from edge_agent_hil.misbehave_faces import FRAMINGS, HOST, SERIAL_FACES, Face, SerialFace, TcpFace, UdpFace
 from edge_agent_hil.misbehave_faults import Fault, Faults, check_faults, parse_fault
 from edge_agent_hil.misbehave_line import Line
-from edge_agent_hil.serve import write_json
 
 KEYS = ("faults", "counters", "reset", "drop", "table")
 OF_TABLE = {"table": "holding", "address": 0, "count": 1, "unit": 1}        # and what holds without them

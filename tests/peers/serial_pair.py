@@ -21,8 +21,6 @@ import tty
 from collections import deque
 from pathlib import Path
 
-import pytest
-
 HELD = 8192                     # bytes on their way; a sender beyond that has to wait
 
 
@@ -136,6 +134,8 @@ class SocatPair:
 
     def start(self) -> None:
         """Plug it in."""
+        import pytest  # here: the relay's process does not wait for it
+
         if shutil.which("socat") is None:
             pytest.skip("needs socat (apt install socat)")
         ends = [f"pty,raw,echo=0,link={name}" for name in (self.a, self.b)]
