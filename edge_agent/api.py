@@ -19,7 +19,7 @@ or `send` is being cancelled, and a `write` while a `read` is under way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -260,6 +260,8 @@ class DriverPlugin:
     """what `edge-agent plan` says of all devices of this driver together; no I/O"""
     tools: Tools | None = None
     """for `edge-agent discover` and `probe`"""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """register maps a device section may name: name → YAML text, see configs/README.md"""
 
 
 class PublishConfig(StrictModel):

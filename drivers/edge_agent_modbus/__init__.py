@@ -8,11 +8,18 @@ from edge_agent.api import DriverPlugin
 from edge_agent_modbus.config import ModbusDevice
 from edge_agent_modbus.driver import ModbusDriver, describe
 
+_HERE = files(__package__)
+
 plugin = DriverPlugin(
     name="modbus",
     summary="Modbus TCP: coils, discrete inputs, holding and input registers",
     config=ModbusDevice,
     build=ModbusDriver,
     describe=describe,
-    sample=files(__package__).joinpath("sample.yaml").read_text("utf-8"),
+    sample=_HERE.joinpath("sample.yaml").read_text("utf-8"),
+    templates={
+        file.name.removesuffix(".yaml"): file.read_text("utf-8")
+        for file in sorted(_HERE.joinpath("templates").iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".yaml")
+    },
 )

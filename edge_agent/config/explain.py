@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -19,7 +19,6 @@ from edge_agent.errors import Mistake
 
 _FORMS: Final = frozenset({"packml", "machinery", "mtconnect", "stacklight", "power", "euromap"})
 NOT_YET: Final[Mapping[Key, frozenset[str]]] = {
-    ("devices", "*"): frozenset({"template"}),
     ("machines", "*"): _FORMS | {"energy"},
     ("machines", "*", "state"): _FORMS,
     ("calendars", "*"): frozenset({"holidays"}),
@@ -43,17 +42,31 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file as written: turns what was found into mistakes with file and line."""
+    """The file as written: turns what was found into mistakes with file and line.
+
+    files    where a key of `document` stands if not in `file`: in which template
+    origins  what a template has where a value was computed: `holding:<base+4>, base: 100`
+    """
 
     file: str
     document: Document
     secrets: Secrets
+    files: dict[Key, str] = field(default_factory=dict)
+    origins: dict[Key, str] = field(default_factory=dict)
 
     def mistake(self, found: Found) -> Mistake:
         """The mistake as it is shown; nothing that was put in by `${…}` is in it."""
-        message, hint = (self.secrets.hide(text, found.key) for text in (found.message, found.hint))
+        origin = f" (from {self.origins[found.key]})" if found.key in self.origins else ""
+        texts = (f"{found.message}{origin}", found.hint)
+        message, hint = (self.secrets.hide(text, found.key) for text in texts)
         line = self.document.line(found.key)
-        return Mistake(dotted(found.key) or "site", message, found.value, hint, self.file, line)
+        return Mistake(dotted(found.key) or "site", message, found.value, hint, self._file(found.key), line)
+
+    def _file(self, key: Key) -> str:
+        """The file of the line that `Document.line` gives."""
+        while key and key not in self.document.key_lines:
+            key = key[:-1]
+        return self.files.get(key, self.file)
 
     def written(self, key: Key) -> str:
         """A scalar as the file has it; "" for lists, mappings, empty values and what is secret."""
@@ -176,6 +189,4 @@ def excused(found: list[Found]) -> set[Key]:
                 keys.add((*one.key[:-1], near[1]))
             if one.key[-1] in _FORMS:
                 keys |= {(*one.key[:-1], name) for name in ("state", "tag", "map")}
-            if one.key[-1] == "template":
-                keys.add((*one.key[:-1], "tags"))
     return keys

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from edge_agent.api import DeviceConfig, DriverPlugin, Kind, PublishConfig, PublisherPlugin
 from edge_agent.config.calendar import CalendarModel
+from edge_agent.config.expand import Expansion
 from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
 from edge_agent.config.finding import did_you_mean
 from edge_agent.config.machine import MachineModel
@@ -19,6 +20,7 @@ from edge_agent.config.names import Names, id_finding, is_id
 from edge_agent.config.section import validate
 from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
 from edge_agent.config.substitute import substitute
+from edge_agent.config.together import clashes
 from edge_agent.config.yaml_lines import Document, Key, parse
 from edge_agent.errors import ConfigError, Mistake
 
@@ -41,6 +43,8 @@ def load(
 ) -> Site:
     """Read and check a site file; raises ConfigError with all mistakes in the order of lines.
 
+    Mistakes in template files it uses come after its own.
+
     `drivers` and `publishers` are asked only for names the file uses. `environ` is where `${NAME}`
     comes from, by default the process's own environment.
     """
@@ -49,11 +53,14 @@ def load(
     source = Source(str(path), document, secrets)
     mistakes = [_located(mistake, path, mistake.line) for mistake in document.mistakes]
     mistakes += [_located(mistake, path, document.line(key)) for key, mistake in secrets.mistakes]
-    loader = _Loader(data, source, drivers, publishers, profiles)
-    site = loader.site() if isinstance(data, dict) else None
+    expansion = Expansion(data, source, drivers)
+    expansion.run()
+    loader = _Loader(data, source, drivers, publishers, profiles, expansion.broken, expansion.found)
+    site = loader.site()
+    mistakes += expansion.mistakes
     mistakes += [source.mistake(found) for found in loader.found]
     if mistakes or site is None:
-        raise ConfigError(*sorted(mistakes, key=lambda mistake: mistake.line))
+        raise ConfigError(*sorted(mistakes, key=lambda one: (one.file != str(path), one.file, one.line)))
     return site
 
 
@@ -87,6 +94,8 @@ class _Loader:
     drivers: Mapping[str, DriverPlugin]
     publishers: Mapping[str, PublisherPlugin]
     profiles: Collection[str]
+    untold: Collection[str]
+    """devices whose tags nobody can know, as their template cannot be had"""
     found: list[Found] = field(default_factory=list)
     names: Names = field(default_factory=Names)
 
@@ -96,6 +105,7 @@ class _Loader:
         for group in _GROUPS:
             self._check_ids((group,))
         devices = {name: self._device(name) for name in self._group("devices")}
+        self.found += clashes(devices, self.drivers, self.source)
         self.names = self._all_names(devices)
         parts: dict[str, Any] = {
             "agent": self._validated(AgentModel, ("agent",)) if "agent" in self.data else None,
@@ -141,7 +151,8 @@ class _Loader:
 
     def _validated(self, model: type[M], key: Key, data: dict[str, Any] | None = None) -> M | None:
         made, found = validate(model, self.data if data is None else data, key, self.source, self.names)
-        self.found += found
+        partial = key[0] == "devices" and key[1] in self.untold
+        self.found += [one for one in found if not partial or one.role != "missing"]
         return made
 
     def _all(self, model: type[M], group: str) -> dict[str, M | None]:
@@ -151,6 +162,8 @@ class _Loader:
         key: Key = ("devices", name)
         plugin = self._plugin(key, "driver", self.drivers, frozenset())
         device = self._validated(plugin.config, key) if plugin else None
+        if name in self.untold:
+            return None
         for tag_name, tag in device.tags.items() if device else ():
             if tag.range is not None and tag.range[0] > tag.range[1]:
                 hint = "write the lowest value first"
@@ -208,6 +221,7 @@ class _Loader:
 
     def _all_names(self, devices: Mapping[str, DeviceConfig | None]) -> Names:
         tags = {name: _tags(section, devices.get(name)) for name, section in self._group("devices").items()}
+        tags |= dict.fromkeys(self.untold)
         return Names(tags, tuple(self._group("calendars")))
 
 
