@@ -80,6 +80,7 @@ class Dialogue:
         self._unfit = ""                # what was wrong with the last answer that did not fit
         self._asked_since = True        # since the wire was opened again by itself
         self._closed = False
+        self._renewing = asyncio.Lock()
 
     # -- life --------------------------------------------------------------------------------
 
@@ -124,7 +125,13 @@ class Dialogue:
         self._lease = self._unwatch = None
 
     async def _fresh(self) -> Wire:
-        """Another wire in place of the one that was lost."""
+        """Another wire in place of the one that was lost, unless somebody has seen to that meanwhile."""
+        async with self._renewing:
+            if self._lease is not None and self._lease.wire.is_open:
+                return self._lease.wire
+            return await self._renewed()
+
+    async def _renewed(self) -> Wire:
         why = self._lease.wire.why_lost if self._lease else "closed"
         self._leave()
         if self._closed:

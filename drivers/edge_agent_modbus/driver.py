@@ -21,6 +21,10 @@ class ModbusDriver:
     def __init__(self, device: str, config: ModbusDevice, tags: Sequence[Tag], clock: Clock) -> None:
         self._settings = config.settings()
         self._plan = groups_of(config, tags)
+        self._fields = {
+            int(group.tags[field.slot]): field
+            for group in self._plan for block in group.blocks for field in block.fields
+        }  # fmt: skip
         self._clock = clock
         self._phase = phase_of(device)
         self._session: ModbusSession | None = None
@@ -39,7 +43,7 @@ class ModbusDriver:
         raise _none_answers(failures)
 
     async def _connected(self, line: Line) -> ModbusSession:
-        session = ModbusSession(line, self._settings, self._plan, self._clock, self._phase)
+        session = ModbusSession(line, self._settings, self._plan, self._fields, self._clock, self._phase)
         try:
             await session.open()
         except BaseException:

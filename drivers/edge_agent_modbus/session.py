@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edge_agent.api import Batch, Clock, NotConnected
+from edge_agent.api import Batch, Clock, NotConnected, Tag, Value
 from edge_agent_modbus.address import Area
 from edge_agent_modbus.dialogue import Dialogue
 from edge_agent_modbus.line import Line
-from edge_agent_modbus.plan import Block, block_of
+from edge_agent_modbus.plan import Block, Field, block_of
 from edge_agent_modbus.scan import Group, Scan
 from edge_agent_modbus.schedule import Schedule
 from edge_agent_modbus.settings import Settings
+from edge_agent_modbus.write import Writer
 
 SECOND: Final = 1_000_000_000
 _FOREVER_NS: Final = 2**62
 
 
 class ModbusSession:
-    """Polls one device until it is given up or the session is closed.
+    """Polls one device until it is given up or the session is closed; writes single values between.
+
+    `fields` are those of the tags, by position in the table.
 
     A row carries one time for all its tags: midway between the first request and the last
     answer of its scan, by the agent's clock.
@@ -29,10 +32,18 @@ class ModbusSession:
     confirms = False
 
     def __init__(
-        self, line: Line, settings: Settings, groups: Sequence[Group], clock: Clock, phase: float
+        self,
+        line: Line,
+        settings: Settings,
+        groups: Sequence[Group],
+        fields: Mapping[int, Field],
+        clock: Clock,
+        phase: float,
     ) -> None:
         self.lag_ns = 0
         self.dialogue = Dialogue(line, settings, self._wake)
+        self._writer = Writer(self.dialogue)
+        self._fields = fields
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._phase = phase
@@ -68,6 +79,10 @@ class ModbusSession:
         time_ns = (asked + answered) // 2
         self.lag_ns = max(0, answered - time_ns)
         return scan.batch(time_ns, answers)
+
+    async def write(self, tag: Tag, raw: Value, settle_ns: int) -> Value:
+        """See `WritableSession.write`."""
+        return await self._writer.write(self._fields[tag.position], raw, settle_ns)
 
     async def close(self) -> None:
         """Let go at once; a `read` under way raises NotConnected."""
