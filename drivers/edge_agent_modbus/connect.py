@@ -8,7 +8,6 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-import serial
 from pymodbus.transport.serialtransport import SerialTransport
 from serial.rs485 import RS485Settings
 
@@ -132,23 +131,21 @@ def _told(failure: Exception, endpoint: Endpoint, settings: Settings) -> Excepti
     if isinstance(failure, ConnectionRefusedError):
         return NotConnected(f"{place}: connection refused; nothing listens on this port")
     if endpoint.is_serial:
-        return NotConnected(f"{place}: {_serial_trouble(failure, endpoint.path)}")
+        return NotConnected(f"{place}: {_serial_trouble(failure, settings.serial)}")
     if isinstance(failure, OSError):
         return NotConnected(f"{place}: {failure.strerror or failure}")
     return NotConnected(f"{place}: {type(failure).__name__}: {failure}")
 
 
-def _serial_trouble(failure: Exception, path: str) -> str:
-    reason = failure.args[-1] if failure.args else failure
+def _serial_trouble(failure: Exception, settings: SerialSettings) -> str:
     if isinstance(failure, FileNotFoundError) or "No such file" in str(failure):
         return f"there is no such serial port; there are: {', '.join(_ports()) or 'none'}"
     if "Permission denied" in str(failure):
-        return f"no permission to open {path}; put the agent's user into the group dialout"
+        return "no permission to open it; put the agent's user into the group dialout"
     if "exclusively lock" in str(failure):
         return "another program has the port open"
-    if isinstance(failure, serial.SerialException | OSError | ValueError):
-        return f"the port cannot be used like that: {failure}"
-    return f"the port does not take these settings: {reason}"
+    rs485 = " with RS-485 switching by RTS" if settings.rs485 is not None else ""
+    return f"the port cannot be set to {settings}{rs485}: {failure.args[-1] if failure.args else failure}"
 
 
 def _ports() -> list[str]:

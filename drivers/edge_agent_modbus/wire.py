@@ -65,13 +65,14 @@ def prepare(framing: Framing, unit: int, pdu: bytes, size: int) -> Request:
 
 
 class _Pending:
-    __slots__ = ("deadline", "future", "heard", "request")
+    __slots__ = ("deadline", "foreign", "future", "heard", "request")
 
     def __init__(self, request: Request, future: asyncio.Future[bytes], deadline: float) -> None:
         self.request = request
         self.future = future
         self.deadline = deadline
         self.heard = b""
+        self.foreign: int | None = None     # the unit that has answered instead
 
 
 class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
@@ -201,7 +202,7 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
                     continue
                 sent -= 1
                 return answer
-            raise NoAnswer(pending.heard, _foreign(pending))
+            raise NoAnswer(pending.heard, pending.foreign)
         finally:
             self._pending.pop(number, None)
             if sent and not numbered and not self._lost:
@@ -267,11 +268,13 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         if self._framing is not Framing.MBAP:
             find = find_rtu if self._framing is Framing.RTU else find_ascii
             other = find(self._buffer, pending.request.unit, pending.request.function)
-            pending.heard = self._buffer or pending.heard
             if other is not None:
                 self.answers += 1
                 pending.future.set_result(other.pdu)
                 return
+            if self._buffer:
+                foreign = find(self._buffer)
+                pending.heard, pending.foreign = self._buffer, foreign.unit if foreign else None
         pending.future.set_exception(TimeoutError())
 
     def _owe(self, unit: int, answers: int, until: float) -> None:
@@ -326,7 +329,7 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
             if pending is None or pending.future.done():
                 self._dropped()
             elif frame.unit != pending.request.unit:
-                pending.heard = bytes((frame.unit,)) + frame.pdu
+                pending.heard, pending.foreign = frame.pdu, frame.unit
             else:
                 self._stray = 0
                 self.answers += 1
@@ -377,11 +380,3 @@ def silence_s(baud: int, bits_a_character: int) -> float:
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def _foreign(pending: _Pending) -> int | None:
-    """Which other unit has answered instead, if any."""
-    unit = pending.request.unit
-    if pending.heard[:1] and pending.heard[0] != unit:
-        return pending.heard[0]
-    return None

@@ -89,11 +89,15 @@ Build = Callable[..., Driver]
 
 @pytest.fixture
 def device() -> Build:
-    """`device(port, {"a": {"address": …}}, poll=…)`: a driver, and its Tag objects as `driver.tags`."""
+    """`device(port, {"a": {"address": …}}, poll=…)`: a driver, and its Tag objects as `driver.tags`.
 
-    def build(port: int, tags: dict[str, dict[str, Any]], query: str = "", **keys: Any) -> Driver:
-        url = f"modbus+tcp://127.0.0.1:{port}{query}"
-        config = plugin.config.model_validate({"driver": "modbus", "url": url, "tags": tags, **keys})
+    Instead of a port a whole url may be given, or None beside `urls=[…]`.
+    """
+
+    def build(where: int | str | None, tags: dict[str, Any], query: str = "", **keys: Any) -> Driver:
+        url = f"modbus+tcp://127.0.0.1:{where}{query}" if isinstance(where, int) else where
+        keys = {"tags": tags, **({"url": url} if url else {}), **keys}
+        config = plugin.config.model_validate({"driver": "modbus", **keys})
         table = [Tag(n, "d", name, config.tags[name].kind()) for n, name in enumerate(config.tags)]
         driver = plugin.build("d", config, table, time.time_ns)
         driver.tags = table  # type: ignore[attr-defined]
