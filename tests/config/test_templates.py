@@ -130,7 +130,7 @@ def test_a_parameter_may_come_from_the_environment(folder: Path) -> None:
     ("old", "new", "message"),
     [
         ("./meter.yaml", "fake-metr", "6: devices.meter-1.template: 'fake-metr' is no template of fake; did you mean "
-         "'fake-meter'?; a file is written ./fake-metr.yaml"),
+         "'fake-meter'?"),
         ("./meter.yaml", "zzz", "6: devices.meter-1.template: 'zzz' is no template of fake; templates of fake: "
          "fake-meter, other; a file is written ./zzz.yaml"),
         ("./meter.yaml", "./none.yaml", "6: devices.meter-1.template: './none.yaml' cannot be read (No such file or "
@@ -268,6 +268,14 @@ def test_no_message_shows_a_parameter_that_came_from_the_environment(folder: Pat
     assert [one.partition(": ")[0] for one in mistakes][:2] == ["meter.yaml:7", "meter.yaml:10"]
     assert not [one for one in mistakes if "swordfish" in one or "654" in one]
     assert "(from <pace>, pace: ${PACE})" in mistakes[0]
+
+
+def test_no_message_shows_what_the_environment_put_into_a_templates_name(folder: Path) -> None:
+    site = replaced(SITE, "./meter.yaml", '"./${NAME}.yaml"')
+    [mistake] = told(folder, site, METER + "tag: 1\n", NAME="meter")
+    assert mistake == "./${NAME}.yaml:13: tag: unknown key, in the template of meter-1; did you mean 'tags'?"
+    [mistake] = told(folder, site, NAME="swordfish")
+    assert mistake.startswith("site.yaml:6: devices.meter-1.template: './${NAME}.yaml' cannot be read")
 
 
 def test_an_unset_variable_in_a_parameter_is_one_mistake(folder: Path) -> None:
