@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.config import Site, load, sample, samples, schema
+from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
 
 DONE, FAILED, WRONG_USAGE, WRONG_CONFIG = 0, 1, 2, 78
@@ -66,9 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
     add_site("plan", _plan, "say what each device will be asked, and how often")
     add("schema", _schema, "print the JSON Schema of the site file")
-    named = add("sample", _sample, "print a commented sample site file")
-    named.add_argument("name", choices=sorted(samples()), metavar="NAME", help=", ".join(sorted(samples())))
-    add("drivers", _drivers, "list the installed drivers and publishers")
+    named = add("sample", _sample, "print a commented sample site file, or a template that edge-agent drivers lists")
+    named.add_argument("text", type=_sample_text, metavar="NAME", help=", ".join(sorted(samples())))
+    add("drivers", _drivers, "list the installed drivers and publishers, and the templates shipped with them")
     demo = add("demo", _demo, "simulated plant, broker, agent and a live OEE table; needs no configuration")
     demo.add_argument("--seconds", type=_seconds, metavar="N", help="stop by itself after N seconds, with a verdict")
     demo.add_argument("--broker", metavar="URL", help="use this MQTT broker, for example mqtt://127.0.0.1:1883")
@@ -84,6 +84,16 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds
+
+
+def _sample_text(name: str) -> str:
+    """The sample or the shipped template of that name; drivers are only loaded to look for a template."""
+    if name in samples():
+        return sample(name)
+    shipped = {key: text for plugin in registry.drivers().values() for key, text in plugin.templates.items()}
+    if name not in shipped:
+        raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {', '.join([*samples(), *shipped])}")
+    return shipped[name]
 
 
 def _load(path: Path) -> Site:
@@ -172,7 +182,7 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    print(sample(options.name), end="")
+    print(options.text, end="")
     return DONE
 
 
@@ -180,6 +190,9 @@ def _drivers(options: argparse.Namespace) -> int:
     for kind, plugins in (("driver", registry.drivers()), ("publisher", registry.publishers())):
         for name, plugin in plugins.items():
             print(f"{kind:10} {name:12} {plugin.summary}")
+    for name, plugin in registry.drivers().items():
+        for template, text in plugin.templates.items():
+            print(f"{'template':10} {template:20} for {name}: {about(text)}")
     return DONE
 
 

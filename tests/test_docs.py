@@ -18,6 +18,7 @@ import edge_agent_hil.cli
 from edge_agent import __version__, cli, registry
 from edge_agent.api import ConfigError
 from edge_agent.config import load, samples
+from edge_agent.config.template import read_template
 from edge_agent.config.yaml_lines import parse
 from edge_agent.health import Count
 from edge_agent_hil.load import load as load_plant
@@ -113,6 +114,13 @@ def test_every_sample_is_in_both_tables(sample: str) -> None:
     assert f"| `{sample}.yaml` |" in text_of("configs/README.md")
 
 
+@pytest.mark.parametrize("driver", registry.drivers())
+def test_every_shipped_template_is_in_the_table_with_its_parameters(driver: str) -> None:
+    for name, text in registry.drivers()[driver].templates.items():
+        parameters = ", ".join(f"`{parameter}`" for parameter in read_template(text, "").defaults)
+        assert f"| `{name}` | {driver} | {parameters} |" in text_of("configs/README.md")
+
+
 def test_every_exit_code_is_in_the_readme() -> None:
     codes = " ".join(re.findall(r"Exit codes:.*?\n\n", text_of("README.md"), re.DOTALL))
     for code in (cli.DONE, cli.FAILED, cli.WRONG_USAGE, cli.WRONG_CONFIG):
@@ -155,6 +163,11 @@ def test_every_example_of_a_site_file_loads_without_a_mistake(page: Path, tmp_pa
         document = parse(block)
         assert document.mistakes == []
         path = tmp_path / f"{number}.yaml"
+        if document.data.keys() <= {"about", "parameters", "device", "tags"}:
+            # A template; the site file that uses it follows, and names it as its first line does.
+            assert read_template(block, "").mistakes == []
+            (tmp_path / block.partition("\n")[0].removeprefix("# ")).write_text(block)
+            continue
         if "plant" in document.data:
             path.write_text(block)
             load_plant(path)

@@ -106,7 +106,7 @@ def test_every_entry_point_resolves_to_the_wheels_own_code(installed: Path) -> N
     assert set(printed.splitlines()) == wanted
 
 
-def test_the_wheels_own_samples_and_plant_are_found(installed: Path) -> None:
+def test_the_wheels_own_samples_plant_and_templates_are_found(installed: Path) -> None:
     printed = run(
         installed,
         "from edge_agent.config import sample, samples\n"
@@ -114,10 +114,14 @@ def test_the_wheels_own_samples_and_plant_are_found(installed: Path) -> None:
         "from importlib.resources import files\n"
         "print(*samples())\n"
         "assert all(sample(name) for name in samples())\n"
-        "print((files('edge_agent_hil') / 'plants' / 'demo.yaml').is_file())\n",
+        "print((files('edge_agent_hil') / 'plants' / 'demo.yaml').is_file())\n"
+        "from edge_agent_modbus import plugin\n"
+        "print(*plugin.templates)\n",
     )
     names = " ".join(sorted(path.stem for path in (ROOT / "configs").glob("*.yaml")))
-    assert printed.splitlines() == [names, "True"]
+    shelf = ROOT / "drivers" / "edge_agent_modbus" / "templates"
+    templates = " ".join(sorted(path.stem for path in shelf.glob("*.yaml")))
+    assert printed.splitlines() == [names, "True", templates]
 
 
 def test_a_source_archive_holds_what_the_tests_need_and_no_rubbish(tmp_path: Path) -> None:

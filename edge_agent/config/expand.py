@@ -77,17 +77,16 @@ class Expansion:
     def _from_file(self, here: Key, name: str, device: str) -> Template | None:
         try:
             path = Path(self.source.file).parent / Path(name).expanduser()
-            if str(path) not in self._read:
-                return self._take(path.read_text("utf-8-sig"), str(path), device)
+            # Messages name the file, but nothing that `${…}` put into its name.
+            file = self.source.written(here) if self.source.secrets.pieces.get(here) else str(path)
+            return self._read.get(file) or self._take(path.read_text("utf-8-sig"), file, device)
         except OSError as error:
             why = error.strerror or type(error).__name__
             self._wrong(here, f"cannot be read ({why})", "a path is relative to the site file")
-            return None
         except (ValueError, RuntimeError) as error:
             text = isinstance(error, UnicodeError)
             self._wrong(here, "is not a text in UTF-8" if text else "is no path of a file", "")
-            return None
-        return self._read[str(path)]
+        return None
 
     def _shipped(self, here: Key, name: str, section: dict[str, Any]) -> Template | None:
         driver = section.get("driver")
@@ -99,7 +98,8 @@ class Expansion:
             return None     # and so is this
         if name not in shipped:
             hint = did_you_mean(name, shipped, f"templates of {driver}")
-            self._wrong(here, f"is no template of {driver}", f"{hint}; a file is written ./{name}.yaml")
+            file_hint = "" if hint.startswith("did") else f"; a file is written ./{name}.yaml"
+            self._wrong(here, f"is no template of {driver}", hint + file_hint)
             return None
         file = f"{name}.yaml (shipped with {driver})"
         return self._read.get(file) or self._take(shipped[name], file, str(here[1]))

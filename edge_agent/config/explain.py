@@ -56,7 +56,8 @@ class Source:
 
     def mistake(self, found: Found) -> Mistake:
         """The mistake as it is shown; nothing that was put in by `${…}` is in it."""
-        origin = f" (from {self.origins[found.key]})" if found.key in self.origins else ""
+        computed = found.key in self.origins and found.role == "wrong"
+        origin = f" (from {self.origins[found.key]})" if computed else ""
         texts = (f"{found.message}{origin}", found.hint)
         message, hint = (self.secrets.hide(text, found.key) for text in texts)
         line = self.document.line(found.key)

@@ -117,7 +117,7 @@ class _Loader:
         for name, model in (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel)):
             if self.data.get(name) is not None:
                 parts[name] = self._validated(model, (name,))
-        if self.found or self.source.secrets.failed:
+        if self.found or self.source.secrets.failed or self.untold:
             return None
         return rooted(Site(**parts), Path(self.source.file).parent)
 

@@ -29,7 +29,10 @@ def merged(template: Parts, section: dict[str, Any]) -> dict[str, Any]:
 
 
 def _merged_tag(tag: Any, own: Any) -> Any:
-    return {**tag, **own} if isinstance(tag, dict) and isinstance(own, dict) else own
+    if not isinstance(own, dict):
+        return own
+    # A text stays: to change it key by key is a mistake, and one is enough.
+    return {**tag, **own} if isinstance(tag, dict) else tag if isinstance(tag, str) else own
 
 
 def overrides(template: Parts, section: dict[str, Any], key: Key) -> list[Found]:

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from edge_agent.api import DriverPlugin, PublisherPlugin
 from edge_agent.config.names import ID_PATTERN
 from edge_agent.config.site import Site
+from edge_agent.config.template_schema import by_template
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 TITLE: Final = "Site file of the edge agent"
@@ -32,7 +33,10 @@ def schema(drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, Publish
         named = {name: _def(refs[model, "validation"]) for name, model in plugins.items()}
         for name, ref in named.items():
             _only(defs[ref], chooser, name)
-        properties[group]["additionalProperties"] = _one_of(chooser, named)
+        forms: dict[str, dict[str, Any]] = {name: {"$ref": _REF.format(model=ref)} for name, ref in named.items()}
+        if group == "devices":
+            forms = {name: _with_or_without(form, named[name], defs) for name, form in forms.items()}
+        properties[group]["additionalProperties"] = _one_of(chooser, forms)
     for group in ("devices", "machines", "calendars", "publish"):
         properties[group]["propertyNames"] = _IDS
     whole = {"$schema": DIALECT, **site, "title": TITLE}
@@ -73,18 +77,24 @@ def _only(section: dict[str, Any], chooser: str, name: str) -> None:
         section["properties"]["tags"]["propertyNames"] = _IDS
 
 
-def _one_of(chooser: str, named: Mapping[str, str]) -> dict[str, Any]:
+def _with_or_without(form: dict[str, Any], ref: str, defs: dict[str, Any]) -> dict[str, Any]:
+    """A device section as it is written with a template, and without."""
+    with_template = {"$ref": _REF.format(model=by_template(ref, defs))}
+    return {"if": {"required": ["template"]}, "then": with_template, "else": form}
+
+
+def _one_of(chooser: str, forms: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """By `if` and `then`, so that an editor complains about the wrong key and not about every driver."""
     return {
         "type": "object",
         "required": [chooser],
-        "properties": {chooser: {"enum": list(named)}},
+        "properties": {chooser: {"enum": list(forms)}},
         "allOf": [
             {
                 "if": {"properties": {chooser: {"const": name}}, "required": [chooser]},
-                "then": {"$ref": _REF.format(model=ref)},
+                "then": form,
             }
-            for name, ref in named.items()
+            for name, form in forms.items()
         ],
     }
 

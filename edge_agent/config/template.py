@@ -83,6 +83,11 @@ def read_template(text: str, file: str) -> Template:
     return template
 
 
+def about(text: str) -> str:
+    """What a template is for, on one line."""
+    return " ".join(read_template(text, "").about.split())
+
+
 def texts(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
     """Every text in `value`, with its way from the top."""
     if isinstance(value, str):

@@ -277,8 +277,26 @@ def test_drivers_lists_what_is_installed(call: Any) -> None:
     rows = [line.split(maxsplit=2) for line in out.splitlines()]
     assert [row[:2] for row in rows] == [
         ["driver", "modbus"], ["driver", "opcua"], ["driver", "simulated"], ["publisher", "mqtt"],
+        ["template", "chint-dtsu666"], ["template", "eastron-sdm630"], ["template", "generic-plc"],
+        ["template", "schneider-iem3000"],
     ]  # fmt: skip
     assert all(len(row) == 3 for row in rows)
+    assert all(row[2].startswith("for modbus: ") for row in rows if row[0] == "template")
+
+
+def test_sample_prints_a_shipped_template_to_start_ones_own_from(tmp_path: Path, call: Any) -> None:
+    code, text, err = call("sample", "generic-plc")
+    assert (code, err) == (0, "")
+    (tmp_path / "mine.yaml").write_text(text)
+    path = tmp_path / "site.yaml"
+    device = "{driver: modbus, url: 'modbus+tcp://10.0.0.5', template: ./mine.yaml}"
+    path.write_text(f"agent: {{id: gw-01}}\ndevices: {{plc: {device}}}\n")
+    assert "1 device, 8 tags" in call("check", path)[1]
+
+
+def test_a_sample_that_does_not_exist_names_those_that_do(call: Any) -> None:
+    _, _, err = call("sample", "no-such-sample")
+    assert all(name in err for name in (*samples(), "eastron-sdm630"))
 
 
 @pytest.mark.parametrize("name", samples())

@@ -46,6 +46,16 @@ class FakeTag(TagConfig):
     text: bool = False
     width: Literal[16, 32] = 32
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_one_line(cls, said: Any) -> Any:
+        """`at 5`: a tag on one line."""
+        if not isinstance(said, str):
+            return said
+        if not said.startswith("at ") or not said[3:].isdecimal():
+            raise ValueError(f"{said!r} is no fake tag; write at 5")
+        return {"address": int(said[3:])}
+
     def kind(self) -> Kind:
         return Kind.TEXT if self.text else Kind.INT
 
@@ -92,17 +102,20 @@ DRIVERS = {"fake": DriverPlugin("fake", "", FakeDevice, _never, _never, "")}
 PUBLISHERS = {"mqtt": PublisherPlugin("mqtt", "", FakeDestination, _never)}
 
 
-def site_of(folder: Path, text: str, **environ: str) -> Site:
+Drivers = Mapping[str, DriverPlugin]
+
+
+def site_of(folder: Path, text: str, drivers: Drivers = DRIVERS, /, **environ: str) -> Site:
     """The site of a file with this text."""
     path = folder / "site.yaml"
     path.write_text(text, "utf-8")
-    return load(path, DRIVERS, PUBLISHERS, environ)
+    return load(path, drivers, PUBLISHERS, environ)
 
 
-def mistakes_of(folder: Path, text: str, **environ: str) -> list[Mistake]:
+def mistakes_of(folder: Path, text: str, drivers: Drivers = DRIVERS, /, **environ: str) -> list[Mistake]:
     """The mistakes in a file with this text; fails if there are none."""
     try:
-        site_of(folder, text, **environ)
+        site_of(folder, text, drivers, **environ)
     except ConfigError as error:
         return list(error.mistakes)
     raise AssertionError("no mistake was found")

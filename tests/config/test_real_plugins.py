@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -27,8 +28,9 @@ SHIPPED = (edge_agent_modbus.plugin, edge_agent_opcua.plugin, edge_agent_simulat
 DRIVERS = {plugin.name: plugin for plugin in SHIPPED}
 PUBLISHERS = {"mqtt": mqtt.plugin}
 ENVIRON = MappingProxyType({"MQTT_PASSWORD": "a-password"})
+OF_THE_LOADER = {"devices.<id>": ("template", "parameters")}    # replaced before any model sees them
 CONFIGS = Path(__file__).parents[2] / "configs"
-OURS = ["minimal", "modbus", "opcua", "simulated", "two-shift-line"]
+OURS = ["meters", "minimal", "modbus", "opcua", "simulated", "two-shift-line"]
 
 
 def keys_in(tmp_path: Path, text: str) -> list[tuple[int, str, str]]:
@@ -181,7 +183,8 @@ def test_every_key_of_the_site_file_is_documented() -> None:
     found = dict(sections(Site, ""))
     assert set(found) > {"agent", "devices.<id>.tags.<id>", "calendars.<id>.shifts.<name>.breaks[]", "ring"}
     for section, keys in found.items():
-        assert documented().get(section) == keys, f"configs/README.md, section {section}"
+        told = [key for key in documented().get(section, ()) if key not in OF_THE_LOADER.get(section, ())]
+        assert told == keys, f"configs/README.md, section {section}"
 
 
 def test_nothing_is_documented_that_does_not_exist() -> None:
@@ -194,7 +197,8 @@ def test_every_key_of_the_mqtt_destination_is_documented() -> None:
 
 
 def test_what_every_driver_shares_is_what_the_reference_says() -> None:
-    assert documented()["devices.<id>"] == list(keys_of(DeviceConfig))
+    driver, url, tags = keys_of(DeviceConfig)
+    assert documented()["devices.<id>"] == [driver, url, *OF_THE_LOADER["devices.<id>"], tags]
     assert documented()["devices.<id>.tags.<id>"] == list(keys_of(TagConfig))
     assert documented()["publish.<id>"] == list(keys_of(PublishConfig))
 
@@ -223,10 +227,36 @@ def test_the_schema_knows_every_driver_and_its_keys() -> None:
     devices = DOCUMENT["properties"]["devices"]["additionalProperties"]
     assert devices["properties"]["driver"]["enum"] == list(DRIVERS)
     for rule, config in zip(devices["allOf"], (plugin.config for plugin in DRIVERS.values()), strict=True):
-        section = DOCUMENT["$defs"][rule["then"]["$ref"].removeprefix("#/$defs/")]
-        assert set(section["properties"]) == set(keys_of(config))
-        assert section["properties"]["driver"]["const"] == rule["if"]["properties"]["driver"]["const"]
-        assert section["additionalProperties"] is False
+        for way, more in (("else", set[str]()), ("then", {"template", "parameters"})):
+            section = DOCUMENT["$defs"][rule["then"][way]["$ref"].removeprefix("#/$defs/")]
+            assert set(section["properties"]) == set(keys_of(config)) | more
+            assert section["properties"]["driver"]["const"] == rule["if"]["properties"]["driver"]["const"]
+            assert section["additionalProperties"] is False
+
+
+DEVICES = jsonschema.Draft202012Validator({**DOCUMENT["properties"]["devices"], "$defs": DOCUMENT["$defs"]})
+METER = {"driver": "modbus", "template": "eastron-sdm630"}
+TOY = {"driver": "simulated", "template": "./toy.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("device", "fits"),
+    [
+        (METER, True),
+        ({**METER, "url": "modbus+tcp://10.0.0.5", "parameters": {"poll": "1s"}}, True),
+        ({**METER, "tags": {"power": {"deadband": 5}, "power_l1": "off", "power_l2": None}}, True),
+        ({**METER, "tags": {"power": {"deadbnd": 5}}}, False),
+        ({**METER, "parameters": [1]}, False),
+        ({**METER, "pol": "1s"}, False),
+        ({**TOY, "tags": {"temp": {"unit": "Cel"}}}, True),
+        ({**TOY, "tags": {"temp": {"signal": "sine", "hi": 1}}}, False),
+        ({"driver": "modbus"}, False),
+        ({"driver": "modbus", "url": "modbus+tcp://10.0.0.5", "tags": {"power": {"deadband": 5}}}, False),
+        ({"driver": "modbus", "url": "modbus+tcp://10.0.0.5", "parameters": {}}, False),
+    ],
+)
+def test_the_schema_lets_a_template_give_what_else_must_be_written(device: Any, fits: bool) -> None:
+    assert DEVICES.is_valid({"device": device}) is fits
 
 
 def test_the_schema_says_durations_as_they_are_written() -> None:
