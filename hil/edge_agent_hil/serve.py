@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -16,6 +15,7 @@ from typing import Any
 from edge_agent.core.quantity import format_ns
 from edge_agent_hil.face_modbus import ModbusServer
 from edge_agent_hil.face_opcua import OpcuaFace, standard_server
+from edge_agent_hil.json_file import write_json
 from edge_agent_hil.plant import Face, Plant, pump, simulated_clock, whole_now
 from edge_agent_hil.plant_file import COUNTERS, MachineFile, PlantFile
 from edge_agent_hil.tags import counter_bits
@@ -135,10 +135,3 @@ async def _close(close: Callable[[], Awaitable[None]]) -> None:
             await close()
     except TimeoutError:
         pass                    # the process is about to end and takes the socket with it
-
-
-def write_json(path: Path, document: object) -> None:
-    """Write a whole document or nothing: a reader never sees half of it."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)

@@ -1,0 +1,174 @@
+"""`edge-hil misbehave`: a Modbus server with faults that can be switched while it runs.
+
+Its control port takes a line of JSON and gives one back:
+
+    {"faults": ["late=300ms", "wrong_unit"]}     these from now on, and no others → {"faults": […]}
+    {"counters": true}                           what was seen so far → see misbehave_counters.py, and "shown"
+    {"reset": true}                              start counting afresh
+    {"drop": true}                               end every connection
+    {"table": "holding", "address": 5, "count": 2, "unit": 1}       what a unit holds → {"values": […]}
+
+A wrong line gets {"error": "…"}, and nothing changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_agent_hil.json_file import write_json
+from edge_agent_hil.misbehave_counters import Counters
+from edge_agent_hil.misbehave_device import Device
+from edge_agent_hil.misbehave_faces import FRAMINGS, HOST, SERIAL_FACES, Face, SerialFace, TcpFace, UdpFace
+from edge_agent_hil.misbehave_faults import Fault, Faults, check_faults, parse_fault
+from edge_agent_hil.misbehave_line import Line
+
+KEYS = ("faults", "counters", "reset", "drop", "table")
+OF_TABLE = {"table": "holding", "address": 0, "count": 1, "unit": 1}        # and what holds without them
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaviour:
+    """What the command line says."""
+
+    faults: Sequence[Fault] = ()
+    face: str = "tcp"
+    port: int = 0
+    """0: a free one"""
+    device: str = ""
+    """of a serial face"""
+    baud: int = 19200
+    units: Sequence[int] = (1,)
+    seed: int = 1
+    ready_file: Path | None = None
+
+    def check(self, faults: Sequence[Fault]) -> None:
+        """ValueError if one of these cannot be shown on this face."""
+        udp, serial = self.face == "udp", self.face in SERIAL_FACES
+        check_faults(faults, FRAMINGS[self.face](), connected=not (udp or serial), stream=not udp)
+
+
+async def misbehave(options: Misbehaviour, stop: asyncio.Event, show: Callable[[str], None]) -> None:
+    """Serve until `stop` is set; OSError if a port is taken or a serial device is not there, or no more."""
+    server = Server(options, stop)
+    try:
+        ready = await server.start()
+        if options.ready_file:
+            write_json(options.ready_file, ready)
+        show(json.dumps(ready))
+        await stop.wait()
+    finally:
+        await server.close()
+    if server.failure is not None:
+        raise server.failure
+
+
+class Server:
+    """A device with faults, its face and its control port."""
+
+    def __init__(self, options: Misbehaviour, stop: asyncio.Event) -> None:
+        self.failure: OSError | None = None
+        self._options, self._stop = options, stop
+        self._framing = FRAMINGS[options.face]()
+        self._device = Device(options.units, self._framing, options.seed)
+        self._device.faults = Faults(options.faults)
+        self._counters = Counters()
+        self._face = self._make_face()
+        self._control: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    def _make_face(self) -> Face:
+        options = self._options
+        if options.face in SERIAL_FACES:
+            return SerialFace(options.device, options.baud, self._talk, self._gone)
+        if options.face == "udp":
+            return UdpFace(options.port, self._talk)
+        return TcpFace(options.port, self._device, self._counters, self._talk)
+
+    def _talk(self, send: Callable[[bytes], None], hang_up: Callable[[], None] | None) -> Line:
+        return Line(self._device, self._framing, self._counters, send, hang_up)
+
+    def _gone(self, failure: OSError) -> None:
+        self.failure = failure
+        self._stop.set()
+
+    async def start(self) -> dict[str, object]:
+        """Be reachable; the ready line."""
+        where = await self._face.start()
+        self._control = await asyncio.start_server(self._listen_to, HOST, 0)
+        return {
+            "face": self._options.face,
+            **where,
+            "control": self._control.sockets[0].getsockname()[1],
+            "pid": os.getpid(),
+            "units": list(self._options.units),
+            "faults": self._device.faults.texts(),
+        }
+
+    async def close(self) -> None:
+        """Let go of everyone."""
+        await self._face.close()
+        if self._control is not None:
+            self._control.close()
+            for writer in tuple(self._writers):
+                writer.close()
+
+    async def _listen_to(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await self._obey(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass                # gone, or a line longer than any order: nobody to answer
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _obey(self, line: bytes) -> dict[str, Any]:
+        try:
+            order = json.loads(line)
+        except ValueError as error:
+            return {"error": f"not JSON: {error}"}
+        if not isinstance(order, dict) or not order.keys() & set(KEYS):
+            return {"error": f"an order is a JSON object with one of {', '.join(KEYS)}"}
+        try:
+            return await self._carry_out(order)
+        except ValueError as error:
+            return {"error": str(error)}
+
+    async def _carry_out(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        if "table" in order:
+            return {"values": self._values(order)}
+        if unknown := sorted(order.keys() - set(KEYS)):
+            raise ValueError(f"there is no order {unknown[0]!r}; there are {', '.join(KEYS)}")
+        if "faults" in order:
+            self._device.faults = Faults(self._parse(order["faults"]))
+            await self._face.faults_changed()
+        if "drop" in order:
+            self._face.drop()
+        said = self._counters.to_json() | {"shown": self._device.faults.shown()} if "counters" in order else {}
+        if "reset" in order:
+            self._counters.reset()
+        return {"faults": self._device.faults.texts(), **said}
+
+    def _parse(self, texts: object) -> list[Fault]:
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError('faults: write a list, such as ["late=300ms", "wrong_unit"]')
+        faults = [parse_fault(text) for text in texts]
+        self._options.check(faults)
+        return faults
+
+    def _values(self, order: Mapping[str, Any]) -> list[int]:
+        if unknown := sorted(order.keys() - OF_TABLE.keys()):
+            raise ValueError(f"a table has no {unknown[0]!r}; there are {', '.join(OF_TABLE)}")
+        said: dict[str, Any] = OF_TABLE | dict(order)
+        for key in ("address", "count", "unit"):
+            if not isinstance(said[key], int) or isinstance(said[key], bool) or said[key] < 0:
+                raise ValueError(f"{key}: {said[key]!r} is no whole number")
+        return self._device.values(said["unit"], str(said["table"]), said["address"], said["count"])
