@@ -1,11 +1,12 @@
 #!/bin/sh
-# The real peers of the tests: mosquitto, a C compiler with libmodbus, node-opcua.
+# The real peers of the tests: mosquitto, a C compiler with libmodbus, socat, node-opcua.
 # Where they cannot be installed, the tests that need them skip and say so.
 set -u
 want=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || want="$want mosquitto"
 command -v openssl >/dev/null || want="$want openssl"
 command -v gcc >/dev/null || want="$want gcc libc6-dev"
+command -v socat >/dev/null || want="$want socat"
 [ -e /usr/include/modbus/modbus.h ] || want="$want libmodbus-dev"
 if [ -n "$want" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

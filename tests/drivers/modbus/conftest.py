@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import struct
 import subprocess
@@ -19,6 +18,7 @@ from pymodbus.client import ModbusTcpClient
 
 from edge_agent.api import Driver, Session, Tag
 from edge_agent_modbus import plugin
+from tests.peers.build import compiled
 
 PEERS = Path(__file__).parents[2] / "peers"
 
@@ -61,16 +61,7 @@ class Server:
 @pytest.fixture(scope="session")
 def mbserver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The libmodbus server, compiled."""
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc to build the libmodbus server (apt install gcc)")
-    program = tmp_path_factory.mktemp("peers") / "mbserver"
-    flags = ["-I/usr/include/modbus", "-I/usr/local/include/modbus", "-lmodbus"]
-    built = subprocess.run(
-        ["gcc", "-O2", str(PEERS / "mbserver.c"), "-o", str(program), *flags], capture_output=True, text=True
-    )
-    if built.returncode:
-        pytest.skip("needs libmodbus to build its server (apt install libmodbus-dev)")
-    return program
+    return compiled("mbserver", tmp_path_factory.mktemp("peers"))
 
 
 @pytest.fixture
