@@ -57,10 +57,10 @@ async def misbehave(options: Misbehaviour, stop: asyncio.Event, show: Callable[[
     """Serve until `stop` is set; OSError if a port is taken or a serial device is not there, or no more."""
     server = Server(options, stop)
     try:
-        ready = json.dumps(await server.start())
-        show(ready)
+        ready = await server.start()
         if options.ready_file:
-            write_json(options.ready_file, json.loads(ready))
+            write_json(options.ready_file, ready)
+        show(json.dumps(ready))
         await stop.wait()
     finally:
         await server.close()

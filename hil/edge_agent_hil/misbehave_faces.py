@@ -181,7 +181,9 @@ class SerialFace:
         except OSError as error:
             self._lost(error)
             return
-        if data and self._line is not None:
+        if not data:                # a terminal whose other end is gone reads as empty, for ever
+            self._lost(OSError(errno.EIO, os.strerror(errno.EIO)))
+        elif self._line is not None:
             self._line.received(data)
 
     def _write(self, data: bytes) -> None:

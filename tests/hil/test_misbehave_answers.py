@@ -104,7 +104,7 @@ def test_an_answer_names_the_wrong_unit(server: Misbehaving, wire: Wire) -> None
     for fault, unit in (("wrong_unit", 2), ("wrong_unit=7", 7)):
         server.switch(fault)
         wire.send(mbap(read(0, 1), 1, 9))
-        assert wire.hear(QUIET) == mbap(bytes([3, 2, 0, 0]), unit, 9)
+        assert wire.heard() == mbap(bytes([3, 2, 0, 0]), unit, 9)
 
 
 def test_fewer_registers_than_asked_come_with_a_fitting_byte_count(server: Misbehaving, wire: Wire) -> None:
@@ -122,7 +122,7 @@ def test_on_tcp_the_length_the_count_or_the_protocol_is_garbled(server: Misbehav
     for how in ("length", "count", "protocol"):
         server.switch(f"garble={how},times=1")
         wire.send(mbap(read(0, 2), 1, 1))
-        seen[how] = wire.hear(QUIET)
+        seen[how] = wire.heard()
         assert len(seen[how]) == len(good)
         assert [n for n in range(len(good)) if seen[how][n] != good[n]] == [
             {"length": 5, "count": 8, "protocol": 3}[how]
@@ -175,14 +175,14 @@ def test_a_write_is_acknowledged_and_ignored(server: Misbehaving, wire: Wire) ->
 def test_every_answer_comes_twice(server: Misbehaving, wire: Wire) -> None:
     server.switch("duplicate")
     wire.send(mbap(read(0, 1), 1, 5))
-    assert wire.hear(QUIET) == 2 * mbap(bytes([3, 2, 0, 0]), 1, 5)
+    assert wire.heard() == 2 * mbap(bytes([3, 2, 0, 0]), 1, 5)
 
 
 def test_faults_combine(server: Misbehaving, wire: Wire) -> None:
     server.switch("max_registers=16", "holes=50-59", "short,fc=4", "wrong_unit,times=1", "duplicate,fc=4")
     wire.send(mbap(read(0, 4, 4), 1, 3))
     three = bytes([4, 6]) + struct.pack(">3H", 10_000, 10_001, 10_002)
-    assert wire.hear(QUIET) == 2 * mbap(three, 2, 3)
+    assert wire.heard() == 2 * mbap(three, 2, 3)
     assert wire.ask(read(40, 17)) == bytes([0x83, 3])
     assert wire.ask(read(40, 16)) == bytes([0x83, 2])
     assert wire.ask(read(34, 16)) is not None

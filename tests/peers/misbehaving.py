@@ -64,6 +64,17 @@ class Misbehaving:
             self._process.stdout.close()
             self._process = None
 
+    def wait(self, within: float = 5.0) -> int:
+        """The exit code once it has ended by itself."""
+        assert self._process
+        return self._process.wait(within)
+
+    def stop(self, number: int) -> int:
+        """The exit code after a signal."""
+        assert self._process
+        self._process.send_signal(number)
+        return self.wait()
+
     @property
     def port(self) -> int:
         """Of its TCP or UDP face."""

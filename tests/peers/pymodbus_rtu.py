@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from typing import Any
 
 from pymodbus import FramerType
 from pymodbus.server import ModbusSerialServer
@@ -35,12 +36,17 @@ def device(unit: int) -> SimDevice:
 async def main(port: str, baud: int, units: list[int], framer: str) -> None:
     """Serve until killed."""
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+
+    def only_for(sending: bool, pdu: Any) -> Any:
+        """Nobody hears a request to a unit that is not there: pymodbus alone would answer exception 4."""
+        return pdu if sending or pdu.dev_id in units else None
+
     server = ModbusSerialServer(
         [device(unit) for unit in units],
         framer=FramerType(framer),
         port=port,
         baudrate=baud,
-        ignore_missing_devices=True,
+        trace_pdu=only_for,
     )
     await server.serve_forever(background=True)
     print("ready", flush=True)

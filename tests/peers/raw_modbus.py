@@ -84,6 +84,15 @@ class Wire:
         """Everything that comes within a time."""
         return b"".join(data for _, data in self.pieces(within))
 
+    def heard(self, quiet: float = 0.06) -> bytes:
+        """What comes, if something does within 3 s, until nothing more has come for a while."""
+        got = b""
+        while select.select([self.socket], [], [], quiet if got else 3.0)[0]:
+            if not (data := self.socket.recv(4096)):
+                break
+            got += data
+        return got
+
     def exactly(self, length: int) -> bytes:
         """That many bytes; fewer if they do not come within 5 s."""
         got = b""

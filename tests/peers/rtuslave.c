@@ -7,8 +7,9 @@
  * coil n is n % 3 == 0, discrete n is n % 5 == 0 at the start, n in 0..999; past the end it answers
  * exception 2. Holding 999 is the unit id. Writes are accepted; other units' requests are ignored.
  *
- * With one unit libmodbus reads the line itself. It filters by one unit only, so with several the
- * requests are cut here, by function code and CRC, and libmodbus composes the answers. */
+ * With one unit libmodbus reads the line itself; it takes what follows a request to another unit within
+ * 100 ms for that unit's answer. It filters by one unit only, so with several the requests are cut here,
+ * by function code and CRC, and libmodbus composes the answers. */
 #include <errno.h>
 #include <modbus.h>
 #include <poll.h>
@@ -77,6 +78,7 @@ int main(int argc, char **argv) {
     maps[alone] = filled(alone);
     for (int i = 5; i < argc; i++) maps[atoi(argv[i])] = filled(atoi(argv[i]));
     if (!ctx || modbus_set_slave(ctx, alone) || modbus_connect(ctx)) return 1;
+    modbus_set_response_timeout(ctx, 0, 100000);
     puts("ready");
     fflush(stdout);
     for (;;) {
