@@ -68,10 +68,10 @@ def _check(tag: ModbusTag, base: int, max_registers: int) -> None:
     taken = places_of(tag)[-1].number + tag.span - place.number
     end = place.number + taken - 1
     if end > last:
-        what = form.name if tag.count is None else f"array of {tag.count} {form.name}"
+        what = f"a {form.name}" if tag.count is None else f"an array of {tag.count} {form.name}"
         of = f" of {taken} {'bits' if place.area.is_bits else 'registers'}" if taken > 1 else ""
         raise ValueError(
-            f"a {what}{of} at {place.number} reaches to {end}, past the last address {last}; "
+            f"{what}{of} at {place.number} reaches to {end}, past the last address {last}; "
             f"it can start at {last - taken + 1} at most"
         )
     if not place.area.is_bits and tag.span > max_registers:
