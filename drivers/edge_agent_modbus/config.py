@@ -75,7 +75,7 @@ class ModbusDevice(DeviceConfig):
         if mistakes:
             at_tags = [InitErrorDetails(**{**one, "loc": ("tags", *one["loc"])}) for one in mistakes]
             raise ValidationError.from_exception_data(type(self).__name__, at_tags)
-        return self if len(tags) == len(self.tags) else self.model_copy(update={"tags": tags})
+        return self if tags.keys() == self.tags.keys() else self.model_copy(update={"tags": tags})
 
     def period_ns(self, tag: TagConfig) -> int:
         """The tag's poll period, or the device's."""
