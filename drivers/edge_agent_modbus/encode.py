@@ -75,7 +75,7 @@ def decode_one(field: Field, data: bytes) -> Value:
         return _told(field, int(plain.hex())) if plain.hex().isdecimal() else math.nan
     if field.mask or field.shift:
         number = (number & (field.mask or number)) >> field.shift
-    return number / kind.per_unit if kind.per_unit != 1 else _told(field, number)
+    return float(number) / kind.per_unit if kind.per_unit != 1 else _told(field, number)
 
 
 def limits_of(field: Field) -> tuple[Fraction, Fraction]:

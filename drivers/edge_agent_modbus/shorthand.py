@@ -24,7 +24,7 @@ _WHOLE: Final = re.compile(r"[0-9]{1,20}|0[xX][0-9a-fA-F]{1,16}")
 _TYPE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\[([^\]]*)\]|([A-Za-z][A-Za-z0-9_]*)")
 _PAIR: Final = re.compile(r"([^=]*)=(.*)", re.DOTALL)
 _ORDERS: Final = get_args(Order)
-_ENOUGH: Final = 0.7     # less alike than this, a hint misleads more than it helps
+_ENOUGH: Final = 0.6     # less alike than this, a hint misleads more than it helps
 
 
 def read_line(line: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,9 +15,12 @@ LONGEST_NAME: Final = 63     # of a tag, as of every id
 
 
 def spread(tags: Mapping[str, ModbusTag], mistakes: list[InitErrorDetails]) -> dict[str, ModbusTag]:
-    """The tags in their order, an array as `name-0`, `name-1`, …; adds to `mistakes`."""
+    """The tags in their order, an array as `name-0`, `name-1`, …; adds to `mistakes`, and leaves out those in it."""
     spread: dict[str, ModbusTag] = {}
+    wrong_ones = {one["loc"][0] for one in mistakes}
     for name, tag in tags.items():
+        if name in wrong_ones:
+            continue
         if tag.count is None:
             spread[name] = tag
             continue
@@ -30,7 +33,7 @@ def spread(tags: Mapping[str, ModbusTag], mistakes: list[InitErrorDetails]) -> d
             text = f"its last element would be called {names[-1]}; a name has at most {LONGEST_NAME} characters"
             mistakes.append(wrong((name, "count"), text))
         else:
-            spread |= {one: _element(tag, place) for one, place in zip(names, places_of(tag), strict=True)}
+            spread.update(zip(names, _elements(tag), strict=True))
     return spread
 
 
@@ -45,33 +48,34 @@ def check_reach(tags: Mapping[str, ModbusTag], base: int, max_registers: int) ->
     return mistakes
 
 
-def places_of(tag: ModbusTag) -> list[Address]:
-    """Where the elements of an array lie; for a single tag, where it lies."""
-    first, numbers = tag.place, range(tag.count or 1)
-    if tag.form.size == 1 and first.half is None and tag.count is not None:
+def places_of(tag: ModbusTag) -> Callable[[int], Address]:
+    """Where element n of an array lies; of a single tag, element 0."""
+    first, form, span = tag.place, tag.form, tag.span
+    if form.size == 1 and first.half is None and tag.count is not None:
         halves: Final = ("low", "high") if tag.order == "BA" else ("high", "low")
-        return [replace(first.after(n // 2), half=halves[n % 2]) for n in numbers]
-    if tag.form.name == "bool":
-        return [first.after(0, n) for n in numbers]
-    return [first.after(n * tag.span) for n in numbers]
+        return lambda n: replace(first.after(n // 2), half=halves[n % 2])
+    if form.name == "bool":
+        return lambda n: first.after(0, n)
+    return lambda n: first.after(n * span)
 
 
-def _element(tag: ModbusTag, place: Address) -> ModbusTag:
-    order = None if tag.form.size == 1 else tag.order
-    return tag.model_copy(update={"address": str(place), "type": tag.form.name, "order": order, "count": None})
+def _elements(tag: ModbusTag) -> list[ModbusTag]:
+    form, place = tag.form, places_of(tag)
+    same = {"type": form.name, "order": None if form.size == 1 else tag.order, "count": None}
+    return [tag.model_copy(update={**same, "address": str(place(n))}) for n in range(tag.count or 1)]
 
 
 def _check(tag: ModbusTag, base: int, max_registers: int) -> None:
     place, form = tag.place, tag.form
     start = place.wire(base)
     last = LAST + (1 if place.modicon else base)
-    taken = places_of(tag)[-1].number + tag.span - place.number
+    taken = places_of(tag)((tag.count or 1) - 1).number + tag.span - place.number
     end = place.number + taken - 1
     if end > last:
-        what = form.name if tag.count is None else f"array of {tag.count} {form.name}"
+        what = f"a {form.name}" if tag.count is None else f"an array of {tag.count} {form.name}"
         of = f" of {taken} {'bits' if place.area.is_bits else 'registers'}" if taken > 1 else ""
         raise ValueError(
-            f"a {what}{of} at {place.number} reaches to {end}, past the last address {last}; "
+            f"{what}{of} at {place.number} reaches to {end}, past the last address {last}; "
             f"it can start at {last - taken + 1} at most"
         )
     if not place.area.is_bits and tag.span > max_registers:

@@ -48,8 +48,7 @@ def _of_numbers(write: WriteConfig, field: Field, scale: float, offset: float) -
         yield from _of_values(write.values, field, _exact(scale), _exact(offset))
         return
     if write.min is None or write.max is None:
-        key = "min" if write.min is None else "max"
-        yield key, "is missing; a number needs min and max, or values"
+        yield "", "a number needs min and max, or values; for example write: {min: 0, max: 100}"
         return
     if write.min > write.max:
         yield "max", f"{write.max:g} is less than min: {write.min:g}; write the lowest value as min"

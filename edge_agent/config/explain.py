@@ -120,7 +120,15 @@ def _explain_one(details: ErrorDetails, model: type[BaseModel], at: Key, source:
         written = source.written(key)
         message, hint = words(kind, details["msg"], context, written)
         # The value is shown before the message anyway.
-        yield Found(key, message.removeprefix(f"{written!r} "), hint, written)
+        told = message.removeprefix(f"{written!r} ")
+        yield Found(key, _key_in_text(details, model, at, key, written) + told, hint, written)
+
+
+def _key_in_text(details: ErrorDetails, model: type[BaseModel], at: Key, key: Key, written: str) -> str:
+    """The key that is wrong where a section is written as a text, which has no lines of its own: `poll: `."""
+    rest = [str(part) for part in details["loc"][len(key) - len(at) :]]
+    known = fields_at(model, key[len(at) :]) if rest and written else ()
+    return ".".join(rest) + ": " if rest and rest[0] in known else ""
 
 
 def _locate(details: ErrorDetails, at: Key, data: Any) -> tuple[Key, Found | None]:

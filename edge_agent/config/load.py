@@ -245,6 +245,13 @@ def _tags(section: Any, device: DeviceConfig | None) -> dict[str, Kind | None] |
     if device is not None:
         return {name: tag.kind() for name, tag in device.tags.items()}
     declared = section.get("tags") if isinstance(section, dict) else None
-    return dict.fromkeys(declared) if isinstance(declared, dict) else None
+    if not isinstance(declared, dict) or any(map(_may_be_many, declared.values())):
+        return None
+    return dict.fromkeys(declared)
+
+
+def _may_be_many(tag: Any) -> bool:
+    """True for what may be an array, `count: 4` or `float32[4]`: only its driver knows the names of its tags."""
+    return "count" in tag if isinstance(tag, dict) else isinstance(tag, str) and "[" in tag
 
 

@@ -24,9 +24,16 @@ STRUCT = {
     "int32": "i",
     "uint64": "Q",
     "int64": "q",
+    "float16": "e",
     "float32": "f",
     "float64": "d",
+    "unixtime": "I",
+    "unixtime64": "q",
+    "unixtime_ms": "q",
 }
+BYTES = {"uint8": "B", "int8": "b"}
+MORE = ["bcd16", "bcd32", "masked", "inverted", "mapped"]
+TEXTS = tuple((number, f"text {number}") for number in range(200))
 
 
 @st.composite
@@ -35,29 +42,46 @@ def layouts(draw: st.DrawFn) -> list[Field]:
     fields: list[Field] = []
     count = draw(st.integers(1, 30))
     for slot in draw(st.permutations(range(count))):
-        name = draw(st.sampled_from(["bool", "coil", *STRUCT]))
+        name = draw(st.sampled_from(["bool", "coil", *STRUCT, *BYTES, *MORE]))
         start = draw(st.integers(0, 300))
+        keys: dict[str, Any] = {}
+        if name == "masked":
+            name = draw(st.sampled_from(["uint16", "uint32", "uint64"]))
+            keys = {"mask": draw(st.integers(0, 0xFFFF)), "shift": draw(st.integers(0, 15))}
+        elif name == "inverted":
+            name, keys = draw(st.sampled_from(["bool", "coil"])), {"inverted": True}
+        elif name == "mapped":
+            name, keys = "uint16", {"texts": TEXTS, "mask": 0xFF}
         if name == "coil":
             area = draw(st.sampled_from([Area.COIL, Area.DISCRETE]))
-            fields.append(Field(slot, area, start, 1, TYPES["bool"]))
+            fields.append(Field(slot, area, start, 1, TYPES["bool"], **keys))
             continue
         area = draw(st.sampled_from([Area.HOLDING, Area.INPUT]))
         kind = TYPES[name]
-        order = wire_order(kind, draw(st.sampled_from(allowed_orders(kind))), "ABCD")
-        fields.append(Field(slot, area, start, kind.size // 2, kind, order, draw(st.integers(0, 15))))
+        order = wire_order(kind, draw(st.sampled_from(allowed_orders(kind) or ("AB",))), "ABCD")
+        bit = draw(st.sampled_from([0, 8])) if name in BYTES else draw(st.integers(0, 15))
+        fields.append(Field(slot, area, start, (kind.size + 1) // 2, kind, order, bit, **keys))
     return fields
 
 
-def expected(field: Field, memory: dict[Area, bytes]) -> float:
-    """One value, the slow and obvious way."""
+def expected(field: Field, memory: dict[Area, bytes]) -> float | str:
+    """One value, the slow and obvious way; of a map, the text."""
     data = memory[field.area]
     if field.area.is_bits:
-        return float(data[field.start // 8] >> field.start % 8 & 1)
+        return float((data[field.start // 8] >> field.start % 8 & 1) != field.inverted)
     wire = data[2 * field.start : 2 * field.end]
     plain = bytes(wire[field.order.index(letter)] for letter in "ABCDEFGH"[: len(wire)])
+    number = int.from_bytes(plain, "big")
     if field.type.name == "bool":
-        return float(int.from_bytes(plain, "big") >> field.bit & 1)
-    return float(struct.unpack(">" + STRUCT[field.type.name], plain)[0])
+        return float((number >> field.bit & 1) != field.inverted)
+    if field.type.name in BYTES:
+        return float(struct.unpack(BYTES[field.type.name], plain[:1] if field.bit else plain[1:])[0])
+    if field.type.digits:
+        return float(plain.hex()) if plain.hex().isdecimal() else math.nan
+    if field.mask or field.shift:
+        number = (number & field.mask if field.mask else number) >> field.shift
+        return dict(field.texts).get(number, math.nan) if field.texts else float(number)
+    return float(struct.unpack(">" + STRUCT[field.type.name], plain)[0]) / field.type.per_unit
 
 
 def answer(block: Block, memory: dict[Area, bytes]) -> bytes:
@@ -74,11 +98,15 @@ def test_every_type_in_every_order_decodes_as_struct_does(
 ) -> None:
     areas = dict.fromkeys(Area, memory)
     blocks = plan(fields, Caps(registers, bits))
-    row = Decoder(blocks, len(fields), {}).decode(b"".join(answer(block, areas) for block in blocks))
+    words = {field.slot: Vocabulary() for field in fields}
+    row = Decoder(blocks, len(fields), words).decode(b"".join(answer(block, areas) for block in blocks))
     assert row.dtype == np.float64
     for field in fields:
-        want = expected(field, areas)
-        assert row[field.slot] == want or (math.isnan(want) and math.isnan(row[field.slot]))
+        want, value = expected(field, areas), float(row[field.slot])
+        if isinstance(want, str):
+            assert words[field.slot].text(value) == want
+        else:
+            assert value == want or (math.isnan(want) and math.isnan(value))
 
 
 @given(
@@ -145,6 +173,11 @@ def test_a_large_integer_is_rounded_to_the_nearest_float() -> None:
         (b"\0\0\0\0\0\0", {"length": 6}, ""),
         ("阀一".encode(), {"length": 6}, "阀一"),
         (b"A\xff\0\0\0\0", {"length": 6}, "A�"),
+        (b"A\0001\0000\0", {"length": 3, "order": "A"}, "A10"),
+        (b"\xffA\xff1\xff\0", {"length": 3, "order": "B"}, "A1"),
+        ("阀一".encode("gbk") + b"\0\0", {"length": 6, "encoding": "gbk"}, "阀一"),
+        ("阀A".encode("utf-16-be") + b"\0\0", {"length": 6, "encoding": "utf-16-be"}, "阀A"),
+        (b"\xe9\0\0\0\0\0", {"length": 6, "encoding": "latin-1"}, "é"),
     ],
 )
 def test_a_text_ends_at_nul_and_comes_as_a_code(raw: bytes, keys: dict[str, Any], text: str) -> None:
@@ -154,3 +187,37 @@ def test_a_text_ends_at_nul_and_comes_as_a_code(raw: bytes, keys: dict[str, Any]
     decoder = Decoder(plan([field], Caps()), 1, {0: words})
     assert words.text(decoder.decode(raw)[0]) == text
     assert decoder.decode(raw)[0] == 1
+
+
+def test_a_number_with_a_digit_that_is_none_is_not_a_number() -> None:
+    fields = [Field(n, Area.HOLDING, n, 1, TYPES["bcd16"]) for n in range(3)]
+    row = Decoder(plan(fields, Caps()), 3, {}).decode(b"\x12\x34\x12\x3a\x99\x99")
+    np.testing.assert_array_equal(row, [1234, np.nan, 9999])
+
+
+def test_a_number_that_its_map_does_not_have_gets_no_text() -> None:
+    words = Vocabulary()
+    field = Field(0, Area.HOLDING, 0, 1, TYPES["uint16"], texts=((0, "idle"), (1, "run")))
+    decoder = Decoder(plan([field], Caps()), 1, {0: words})
+    assert np.isnan(decoder.decode(b"\0\2")[0])
+    assert words.text(decoder.decode(b"\0\1")[0]) == "run"
+    assert words.texts == ["run"]
+
+
+def test_times_are_seconds_since_1970() -> None:
+    fields = [
+        Field(0, Area.INPUT, 0, 2, TYPES["unixtime"], "ABCD"),
+        Field(1, Area.INPUT, 2, 4, TYPES["unixtime64"], "ABCDEFGH"),
+        Field(2, Area.INPUT, 6, 4, TYPES["unixtime_ms"], "ABCDEFGH"),
+    ]
+    now = 1_790_000_000
+    row = Decoder(plan(fields, Caps()), 3, {}).decode(struct.pack(">Iqq", now, now, 1_000 * now + 250))
+    assert list(row) == [now, now, now + 0.25]
+
+
+@given(layouts(), st.binary(min_size=700, max_size=700))
+def test_no_bytes_make_decoding_raise(fields: list[Field], memory: bytes) -> None:
+    blocks = plan(fields, Caps())
+    decoder = Decoder(blocks, len(fields), {field.slot: Vocabulary() for field in fields})
+    data = b"".join(answer(block, dict.fromkeys(Area, memory)) for block in blocks)
+    assert decoder.decode(data).shape == decoder.decode(data[::-1]).shape == (len(fields),)
