@@ -52,6 +52,7 @@ class TcpFace:
         self.open: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
         self._turning = asyncio.Lock()
+        self._closed = False
 
     async def start(self) -> dict[str, object]:
         await self._listen()
@@ -66,6 +67,8 @@ class TcpFace:
         """With `one_connection=refuse` nobody listens while there is a connection."""
         async with self._turning:
             refuse = self.device.faults.one_connection() == "refuse" and self.counters.connections > 0
+            if self._closed:
+                return
             if refuse and self._server is not None:
                 self._server.close()
                 self._server = None
@@ -78,6 +81,7 @@ class TcpFace:
 
     async def close(self) -> None:
         async with self._turning:
+            self._closed = True
             if self._server is not None:
                 self._server.close()
             self.drop()
