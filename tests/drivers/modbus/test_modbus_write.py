@@ -151,7 +151,9 @@ async def test_a_value_that_does_not_fit_is_refused_before_anything_is_sent(
         assert server.counters()["functions"] == {}
 
 
-@pytest.mark.parametrize(("code", "words"), [(2, "illegal data address"), (3, "illegal data value"), (4, "failure"), (6, "busy")])
+@pytest.mark.parametrize(
+    ("code", "words"), [(2, "illegal data address"), (3, "illegal data value"), (4, "failure"), (6, "busy")]
+)
 async def test_a_refusal_by_the_device_is_told_in_words_and_not_repeated(
     server: Misbehaving, device: Build, session: Any, code: int, words: str
 ) -> None:
@@ -221,7 +223,8 @@ async def test_what_a_real_plc_holds_afterwards_is_what_was_written(
 ) -> None:
     driver = device(libmodbus.port, TAGS, poll="10ms")
     async with session(driver) as opened:
-        for name, raw in (("word", 12), ("long", 70_000), ("float", 1.25), ("bit", True), ("coil", True), ("mode", "auto")):
+        values = {"word": 12, "long": 70_000, "float": 1.25, "bit": True, "coil": True, "mode": "auto"}
+        for name, raw in values.items():
             assert await written(opened, driver, name, raw) == raw
         batch = await opened.read()
         row = dict(zip([driver.tags[tag].name for tag in batch.tag], batch.value, strict=True))
