@@ -169,9 +169,14 @@ def _plan(options: argparse.Namespace) -> int:
     table = site.tag_table()
     for name, device in site.devices.items():
         plugin = registry.drivers()[device.driver]
-        print(f"{name}  {device.driver}  {device.url}")
+        print(f"{name}  {device.driver}  {', '.join(device.addresses())}")
         for line in plugin.describe(name, device, table.device_tags(name)):
             print(f"  {line}")
+    for driver in sorted({device.driver for device in site.devices.values()}):
+        devices = {name: device for name, device in site.devices.items() if device.driver == driver}
+        tags = [tag for tag in table if tag.device in devices]
+        for line in registry.drivers()[driver].overview(devices, tags):
+            print(line)
     return DONE
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -33,6 +34,8 @@ def _url(value: str) -> str:
 
 class ModbusDevice(DeviceConfig):
     """A device that speaks Modbus."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["url"]}, {"required": ["urls"]}]})
 
     url: Annotated[str, AfterValidator(_url)] = ""
     """`modbus+tcp://host:port?unit=1&timeout=1s&max_registers=125&max_bits=2000`, IPv6 in brackets;

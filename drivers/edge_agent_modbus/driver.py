@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edge_agent.api import AccessDenied, Clock, Int32s, Kind, NotConnected, Tag, scan_group
 from edge_agent_modbus.config import SECOND, ModbusDevice
 from edge_agent_modbus.line import Line
+from edge_agent_modbus.lines import loads
 from edge_agent_modbus.plan import Caps, Field, plan
 from edge_agent_modbus.scan import Group, Memory
 from edge_agent_modbus.schedule import phase_of
@@ -90,6 +91,19 @@ def describe(device: str, config: ModbusDevice, tags: Sequence[Tag]) -> list[str
         for group in groups_of(config, tags)
         for block in group.blocks
     ]
+
+
+def overview(devices: Mapping[str, ModbusDevice], tags: Sequence[Tag]) -> list[str]:
+    """How busy each serial line will be."""
+    blocks = {
+        device: [
+            (group.period_ns, block)
+            for group in groups_of(config, [tag for tag in tags if tag.device == device])
+            for block in group.blocks
+        ]
+        for device, config in devices.items()
+    }
+    return loads(devices, blocks)
 
 
 def _field(slot: int, config: ModbusDevice, tag: ModbusTag) -> Field:

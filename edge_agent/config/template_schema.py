@@ -52,6 +52,15 @@ def _alternatives(node: dict[str, Any], defs: dict[str, Any]) -> list[dict[str, 
 
 
 def _partly(name: str, defs: dict[str, Any]) -> str:
-    partly = {key: value for key, value in defs[name].items() if key != "required"}
+    partly = _without_required(defs[name])
+    for union in ("oneOf", "anyOf"):
+        if union in partly:
+            members = [_without_required(member) for member in partly.pop(union)]
+            if any(members):
+                partly[union] = [member for member in members if member]
     defs[name + _SUFFIX] = partly
     return name + _SUFFIX
+
+
+def _without_required(node: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key != "required"}

@@ -244,8 +244,8 @@ def test_a_default_that_is_no_number_is_a_mistake_of_the_template(folder: Path) 
 def test_a_wrong_value_of_a_shipped_template_names_it(folder: Path) -> None:
     site = replaced(SITE, "./meter.yaml", "fake-meter").replace("ct: 40", "ct: 40, base: 98")
     assert told(folder, site) == [
-        "fake-meter.yaml (shipped with fake):12: devices.meter-1.tags.watt: 'at 100' must be at most 99 (from at "
-        "<base+2>, base: 98)"
+        "fake-meter.yaml (shipped with fake):12: devices.meter-1.tags.watt: 'at 100' address: must be at most 99 "
+        "(from at <base+2>, base: 98)"
     ]
 
 
