@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -114,6 +114,7 @@ def test_words_that_do_not_go_together_are_a_mistake_as_keys_are(line: str, told
     assert told in str(caught.value)
 
 
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WORDS = st.one_of(
     st.text("abcdefgholdinputx0123456789.:=[],+-×eE_ \n\0阀٣", max_size=12),
     st.sampled_from(["holding:0", "input:0x1", "40001.3", "coil:1", *(line for line, _ in LINES)]),
@@ -121,7 +122,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@MANY
 @given(st.lists(WORDS, max_size=6).map(" ".join) | st.lists(WORDS, max_size=4).map("".join))
 def test_no_line_fails_in_another_way(line: str) -> None:
     with suppress(ValueError):
@@ -130,7 +131,7 @@ def test_no_line_fails_in_another_way(line: str) -> None:
         plugin.config.model_validate({"driver": "modbus", "url": "modbus+tcp://h", "tags": {"t": line}})
 
 
-@settings(max_examples=400, deadline=None)
+@MANY
 @given(WORDS | st.from_regex(r"[a-z0-9]{0,8}[:.]?(0x)?[0-9a-f]{0,8}(\.[a-z0-9]{0,5})?", fullmatch=True))
 def test_no_address_fails_in_another_way(text: str) -> None:
     try:

@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymodbus.client import ModbusTcpClient
 
 import edge_agent_modbus.client
 from edge_agent.api import BAD, GOOD, Reason, bad
+from edge_agent_modbus.encode import decode_one, masks, merged
+from edge_agent_modbus.tag import ModbusTag
 from edge_agent_modbus.value import TYPES, byte_offsets, wire_order
 
 Build = Callable[..., Any]
@@ -165,6 +168,29 @@ async def test_every_kind_of_tag_arrives_as_what_the_device_holds(
         "coils-3": 1,
     }
     assert row["unmapped"][1] == bad(Reason.UNMAPPED)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "left"),
+    [
+        ("holding:300.3", True, 0xA55A | 8),
+        ("holding:300.high int8", -2, 0xFE5A),
+        ("holding:300 mask=0x0FF0 shift=4", 0x3C, 0xA3CA),
+        ("holding:300 mask=0x000F map=0:idle,5:run", "run", 0xA555),
+    ],
+)
+def test_a_masked_write_changes_what_is_the_tags_on_a_real_device(
+    libmodbus: Any, write_registers: Any, line: str, value: Any, left: int
+) -> None:
+    field = ModbusTag.model_validate(line).field(0, 300, "AB")
+    [(keep, put)] = masks(field, value)
+    write_registers(libmodbus.port, 300, b"\xa5\x5a")
+    with ModbusTcpClient("127.0.0.1", port=libmodbus.port) as client:
+        client.mask_write_register(address=300, and_mask=keep, or_mask=put)
+        [register] = client.read_holding_registers(300, count=1).registers
+    assert register == left
+    assert merged(field, value, b"\xa5\x5a") == left.to_bytes(2, "big")
+    assert decode_one(field, left.to_bytes(2, "big")) == value
 
 
 async def test_rows_are_those_of_the_drivers_groups(libmodbus: Any, device: Build, session: Any) -> None:
