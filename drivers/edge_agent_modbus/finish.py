@@ -1,14 +1,14 @@
 """What some numbers need after they have been read: masks, BCD, units, truth inverted, maps.
 
 Each step is compiled for a group of fields of one type that all need it, and works on the whole
-group at once, but for maps, which are looked up one by one.
+group at once, but for maps, which are looked up one by one when something has changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def finish_of(steps: Sequence[str], fields: Sequence[Field], vocabularies: Mappi
         "bcd": lambda: _bcd(fields[0].type.digits),
         "units": lambda: _in_units([field.type.per_unit for field in fields]),
         "invert": lambda: _inverted,
-        "map": lambda: _mapped(fields, vocabularies),
+        "map": lambda: _Map(fields, vocabularies),
     }
     return reduce(_then, [made[step]() for step in steps])
 
@@ -45,17 +45,12 @@ def _masked(fields: Sequence[Field]) -> Finish:
 
 
 def _bcd(digits: int) -> Finish:
-    """Decimal digits in four bits each; NaN if one is above 9."""
-    shifts: Final = np.arange(4 * digits - 4, -1, -4)
-    powers: Final = 10.0 ** np.arange(digits - 1, -1, -1)
-
-    def finish(raw: NDArray[Any]) -> NDArray[Any]:
-        nibbles = raw.astype(np.int64)[:, np.newaxis] >> shifts & 15
-        values = nibbles @ powers
-        values[(nibbles > 9).any(axis=1)] = np.nan
-        return values
-
-    return finish
+    """Two decimal digits in a byte; NaN if one is above 9."""
+    tens, ones = np.divmod(np.arange(256), 16)
+    pairs = np.where((tens > 9) | (ones > 9), np.nan, 10.0 * tens + ones)
+    powers = 100.0 ** np.arange(digits // 2 - 1, -1, -1)
+    big_endian = np.dtype(f">u{digits // 2}")
+    return lambda raw: pairs[raw.astype(big_endian).view(np.uint8).reshape(-1, digits // 2)] @ powers
 
 
 def _in_units(per_unit: Sequence[int]) -> Finish:
@@ -67,14 +62,23 @@ def _inverted(bits: NDArray[Any]) -> NDArray[Any]:
     return bits ^ 1
 
 
-def _mapped(fields: Sequence[Field], vocabularies: Mapping[int, Vocabulary]) -> Finish:
-    """The codes of the texts that the numbers stand for; NaN for numbers that stand for none."""
-    texts = [dict(field.texts) for field in fields]
-    words = [vocabularies[field.slot] for field in fields]
+class _Map:
+    """The codes of the texts that the numbers stand for; NaN for a number that stands for none.
 
-    def finish(raw: NDArray[Any]) -> NDArray[Any]:
-        found = (known.get(number) for known, number in zip(texts, raw.tolist(), strict=True))
-        codes = [np.nan if text is None else word.code(text) for text, word in zip(found, words, strict=True)]
-        return np.array(codes, np.float64)
+    Remembers the last numbers: states rarely change.
+    """
 
-    return finish
+    __slots__ = ("_codes", "_last", "_texts", "_words")
+
+    def __init__(self, fields: Sequence[Field], vocabularies: Mapping[int, Vocabulary]) -> None:
+        self._texts = [dict(field.texts) for field in fields]
+        self._words = [vocabularies[field.slot] for field in fields]
+        self._last: NDArray[Any] | None = None
+        self._codes = np.full(len(fields), np.nan)
+
+    def __call__(self, raw: NDArray[Any]) -> NDArray[Any]:
+        if self._last is None or not np.array_equal(raw, self._last):
+            found = (texts.get(number) for texts, number in zip(self._texts, raw.tolist(), strict=True))
+            codes = [np.nan if t is None else w.code(t) for t, w in zip(found, self._words, strict=True)]
+            self._last, self._codes = raw, np.array(codes, np.float64)
+        return self._codes

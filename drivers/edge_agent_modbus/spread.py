@@ -9,7 +9,7 @@ from typing import Final
 from pydantic_core import InitErrorDetails
 
 from edge_agent_modbus.address import LAST, Address
-from edge_agent_modbus.tag import ModbusTag, wrong
+from edge_agent_modbus.tag import ModbusTag, mistake_at
 
 LONGEST_NAME: Final = 63     # of a tag, as of every id
 
@@ -28,10 +28,10 @@ def spread(tags: Mapping[str, ModbusTag], mistakes: list[InitErrorDetails]) -> d
         taken = next((one for one in names if one in tags or one in spread), None)
         if taken is not None:
             text = f"its elements are called {names[0]}, …, and there is a tag {taken} already; rename one"
-            mistakes.append(wrong((name, "count"), text))
+            mistakes.append(mistake_at((name, "count"), text))
         elif len(names[-1]) > LONGEST_NAME:
             text = f"its last element would be called {names[-1]}; a name has at most {LONGEST_NAME} characters"
-            mistakes.append(wrong((name, "count"), text))
+            mistakes.append(mistake_at((name, "count"), text))
         else:
             spread.update(zip(names, _elements(tag), strict=True))
     return spread
@@ -44,7 +44,7 @@ def check_reach(tags: Mapping[str, ModbusTag], base: int, max_registers: int) ->
         try:
             _check(tag, base, max_registers)
         except ValueError as told:
-            mistakes.append(wrong((name, "address"), str(told)))
+            mistakes.append(mistake_at((name, "address"), str(told)))
     return mistakes
 
 

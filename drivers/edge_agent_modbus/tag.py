@@ -185,14 +185,14 @@ class ModbusTag(TagConfig):
     def _wrong_writing(self) -> Iterator[InitErrorDetails]:
         if self.write is None:
             if self.write_function != "single":
-                yield wrong(("write_function",), "is of no use without write; leave it out")
+                yield mistake_at(("write_function",), "is of no use without write; leave it out")
             return
         field = self.field(0, 0, wire_order(self.form, self.order, "ABCD"))
         for key, text in mistakes_of(self.write, field, self.scale, self.offset):
-            yield wrong(("write", key) if key else ("write",), text)
+            yield mistake_at(("write", key) if key else ("write",), text)
 
 
-def wrong(at: tuple[str, ...], text: str) -> InitErrorDetails:
+def mistake_at(at: tuple[str, ...], text: str) -> InitErrorDetails:
     """A mistake at a key below the model that is checked."""
     return InitErrorDetails(type=PydanticCustomError("modbus_tag", "{told}", {"told": text}), loc=at, input=None)
 

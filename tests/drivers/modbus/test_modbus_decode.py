@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.api import Vocabulary
@@ -34,6 +34,9 @@ STRUCT = {
 BYTES = {"uint8": "B", "int8": "b"}
 MORE = ["bcd16", "bcd32", "masked", "inverted", "mapped"]
 TEXTS = tuple((number, f"text {number}") for number in range(200))
+
+# A layout takes many draws; how long they take is no matter of the decoder's.
+UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -92,6 +95,7 @@ def answer(block: Block, memory: dict[Area, bytes]) -> bytes:
     return np.packbits(bits[block.start : block.start + block.count], bitorder="little").tobytes()
 
 
+@UNHURRIED
 @given(layouts(), st.binary(min_size=700, max_size=700), st.integers(8, 125), st.integers(1, 2000))
 def test_every_type_in_every_order_decodes_as_struct_does(
     fields: list[Field], memory: bytes, registers: int, bits: int
@@ -215,6 +219,7 @@ def test_times_are_seconds_since_1970() -> None:
     assert list(row) == [now, now, now + 0.25]
 
 
+@UNHURRIED
 @given(layouts(), st.binary(min_size=700, max_size=700))
 def test_no_bytes_make_decoding_raise(fields: list[Field], memory: bytes) -> None:
     blocks = plan(fields, Caps())

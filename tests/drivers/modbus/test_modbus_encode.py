@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.api import Value, Vocabulary
@@ -26,7 +26,8 @@ TYPE_AND_ORDER = [(name, order) for name in NUMBERS for order in allowed_orders(
 TEXT_ENCODINGS = sorted(name for _, name, _ in pkgutil.iter_modules(encodings.__path__) if is_encoding(name))
 
 # Sixty pairs of type and order: few examples of each are many.
-FEW = settings(max_examples=20, deadline=None)
+FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(FEW, max_examples=300)
 
 
 def field(name: str, order: str = "", **keys: Any) -> Field:
@@ -90,6 +91,7 @@ def test_every_pattern_of_bytes_comes_back_from_its_value(name: str, order: str,
 
 
 @pytest.mark.parametrize("order", ["AB", "BA"])
+@FEW
 @given(st.integers(0, 15), st.booleans(), st.booleans(), st.binary(min_size=2, max_size=2))
 def test_a_bit_of_a_register_is_changed_and_no_other(
     order: str, bit: int, value: bool, inverted: bool, current: bytes
@@ -151,7 +153,7 @@ def test_every_text_comes_back_in_every_layout_and_encoding(order: str, encoding
     assert decode_one(one, wire) == text == column(one, wire)
 
 
-@settings(max_examples=300, deadline=None)
+@MANY
 @given(st.sampled_from(TEXT_ENCODINGS), st.data())
 def test_no_bytes_make_a_text_raise(encoding: str, data: st.DataObject) -> None:
     one = text_field(data.draw(st.integers(1, 12)), data.draw(st.sampled_from(["AB", "BA", "A", "B"])), encoding)
@@ -160,6 +162,7 @@ def test_no_bytes_make_a_text_raise(encoding: str, data: st.DataObject) -> None:
     assert column(one, raw) == decode_one(one, raw)
 
 
+@FEW
 @given(st.binary(min_size=1, max_size=20), st.sampled_from(["AB", "BA"]))
 def test_raw_bytes_come_back_as_hexadecimal(data: bytes, order: str) -> None:
     one = field("bytes", order, count=(len(data) + 1) // 2, length=len(data))
@@ -250,6 +253,7 @@ def test_a_value_that_does_not_fit_is_told_why(one: Field, value: Value, told: s
     assert told in str(caught.value)
 
 
+@MANY
 @given(
     st.sampled_from([*NUMBERS, "bool", "string", "bytes"]),
     st.one_of(st.floats(), st.integers(), st.booleans(), st.text("0a1f阀\0 ")),

@@ -164,7 +164,7 @@ async def test_an_answer_that_does_not_fit_the_request_ends_the_session(
         return reply(request, pdu)
 
     async with scripted_server(wrong) as port:
-        driver = device(port, {"a": {"address": "holding:1", "type": "uint32"}}, timeout="200ms", retries=0)
+        driver = device(port, {"a": {"address": "holding:1", "type": "uint32"}}, timeout="1s", retries=0)
         with pytest.raises(NotConnected, match=r"asked for holding 1\.\.2, 4 bytes of values, and got"):
             await driver.connect()
 

@@ -185,7 +185,7 @@ async def test_the_backup_address_is_used_while_the_first_one_does_not_answer(
 ) -> None:
     with Misbehaving() as first, Misbehaving() as second:
         urls = [f"modbus+tcp://127.0.0.1:{first.port}", f"modbus+tcp://127.0.0.1:{second.port}"]
-        driver = device(None, many(3), urls=urls, poll="20ms", timeout="200ms", retries=0)
+        driver = device(None, many(3), urls=urls, poll="20ms", timeout="1s", retries=0)
         async with session(driver) as opened:
             assert list((await opened.read()).value) == [0, 1, 2]
             assert second.counters()["requests"] == {}

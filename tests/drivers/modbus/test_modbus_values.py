@@ -8,22 +8,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
+from pymodbus.client import ModbusTcpClient
 
 from edge_agent.api import GOOD, Reason, bad
+from edge_agent_modbus.encode import decode_one, masks, merged
+from edge_agent_modbus.tag import ModbusTag
 from edge_agent_modbus.value import TYPES, byte_offsets, wire_order
 
 Build = Callable[..., Any]
 REFUSED, BUSY = bad(Reason.REFUSED), bad(Reason.BUSY)
 
+EIGHT = ["ABCDEFGH", "BADCFEHG", "CDABGHEF", "DCBAHGFE", "EFGHABCD", "FEHGBADC", "GHEFCDAB", "HGFEDCBA"]
 VALUES = [
     ("uint16", "H", 0xFEDC, ["AB", "BA"]),
     ("int16", "h", -12345, ["AB", "BA"]),
     ("uint32", "I", 0xFEDCBA98, ["ABCD", "BADC", "CDAB", "DCBA"]),
     ("int32", "i", -123456789, ["ABCD", "BADC", "CDAB", "DCBA"]),
+    ("float16", "e", -0.333251953125, ["AB", "BA"]),
     ("float32", "f", 3.140625, ["ABCD", "BADC", "CDAB", "DCBA"]),
-    ("uint64", "Q", 2**52 + 1, ["ABCDEFGH", "BADCFEHG", "GHEFCDAB", "HGFEDCBA", "CDAB"]),
-    ("int64", "q", -(2**52) - 1, ["ABCDEFGH", "BADCFEHG", "GHEFCDAB", "HGFEDCBA", "DCBA"]),
-    ("float64", "d", -1.23456789e200, ["ABCDEFGH", "BADCFEHG", "GHEFCDAB", "HGFEDCBA", "BADC"]),
+    ("unixtime", "I", 1_790_000_000, ["ABCD", "BADC", "CDAB", "DCBA"]),
+    ("uint64", "Q", 2**52 + 1, [*EIGHT, "CDAB"]),
+    ("int64", "q", -(2**52) - 1, [*EIGHT, "DCBA"]),
+    ("float64", "d", -1.23456789e200, [*EIGHT, "BADC"]),
+    ("unixtime64", "q", 1_790_000_000, EIGHT),
 ]
 
 
@@ -41,7 +49,8 @@ async def test_every_type_arrives_in_every_order(
                 wire[place] = plain[letter]
             memory += bytes(wire)
             at += len(plain) // 2
-    write_registers(libmodbus.port, 100, memory)
+    for start in range(0, len(memory), 240):
+        write_registers(libmodbus.port, 100 + start // 2, memory[start : start + 240])
     row = await first_row(device(libmodbus.port, tags))
     for name, _, value, orders in VALUES:
         for order in orders:
@@ -88,6 +97,99 @@ async def test_a_text_comes_as_a_code_of_its_vocabulary(
     driver = device(libmodbus.port, {"program": {"address": "holding:30", "type": "string", "length": 16}})
     row = await first_row(driver)
     assert driver.tags[0].vocabulary.text(row["program"][0]) == "A100"
+
+
+MEMORY = {
+    200: b"\xfe\x05\x12\x34\x12\x3a\x87\x65\x43\x21",
+    210: (1_790_000_000_250).to_bytes(8, "big"),
+    220: "阀一".encode("gbk") + b"  \0\0" + b"A\0001\0" + b"\0A\0\x31" + "阀".encode("utf-16-le"),
+    230: b"\x0a\x50\x00\x02\x00\x07\x00\xa1\xb2\xff",
+    240: bytes(range(1, 9)) + b"".join(n.to_bytes(4, "big")[i : i + 2] for n in (70_000, 80_000) for i in (2, 0)),
+}
+TAGS = {
+    "high": "holding:200.high int8",
+    "low": "holding:200 uint8",
+    "bcd": "holding:201 bcd16",
+    "no_bcd": "holding:202 bcd16",
+    "bcd32": "holding:203 bcd32 CDAB",
+    "ms": "holding:210 unixtime_ms",
+    "gbk": "holding:220 string[8] gbk",
+    "only_high": "holding:224 string[2] A",
+    "only_low": "holding:226 string[2] B",
+    "utf16": "holding:228 string[2] utf-16-le",
+    "masked": "holding:230 mask=0x0F00 shift=8",
+    "mapped": "holding:231 map=0:idle,2:run",
+    "unmapped": "holding:232 map=0:idle,2:run",
+    "raw": "holding:233 bytes[3]",
+    "bytes": "holding:240 uint8[8]",
+    "long": "holding:244 uint32[2] CDAB",
+    "bit": "holding:230.4 bool[3]",
+    "off": "coil:1 invert",
+    "door": {"address": "discrete:0", "map": {"0": "open", "1": "closed"}},
+    "coils": "coil:9 bool[4]",
+}
+
+
+async def test_every_kind_of_tag_arrives_as_what_the_device_holds(
+    libmodbus: Any, device: Build, first_row: Any, write_registers: Any
+) -> None:
+    for address, data in MEMORY.items():
+        write_registers(libmodbus.port, address, data)
+    driver = device(libmodbus.port, TAGS)
+    row = await first_row(driver)
+    texts = {tag.name: tag.vocabulary for tag in driver.tags if tag.vocabulary.texts}
+    values = {name: texts[name].text(v) if name in texts else v for name, (v, q) in row.items() if q == GOOD}
+    assert math.isnan(values.pop("no_bcd"))     # the agent marks what is no number
+    assert values == {
+        "high": -2,
+        "low": 5,
+        "bcd": 1234,
+        "bcd32": 43_218_765,
+        "ms": 1_790_000_000.25,
+        "gbk": "阀一",
+        "only_high": "A1",
+        "only_low": "A1",
+        "utf16": "阀",
+        "masked": 10,
+        "mapped": "run",
+        "raw": "00a1b2",
+        **{f"bytes-{n}": n + 1 for n in range(8)},
+        "long-0": 70_000,
+        "long-1": 80_000,
+        "bit-0": 1,
+        "bit-1": 0,
+        "bit-2": 1,
+        "off": 1,
+        "door": "closed",
+        "coils-0": 1,
+        "coils-1": 0,
+        "coils-2": 0,
+        "coils-3": 1,
+    }
+    assert row["unmapped"][1] == bad(Reason.UNMAPPED)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "left"),
+    [
+        ("holding:300.3", True, 0xA55A | 8),
+        ("holding:300.high int8", -2, 0xFE5A),
+        ("holding:300 mask=0x0FF0 shift=4", 0x3C, 0xA3CA),
+        ("holding:300 mask=0x000F map=0:idle,5:run", "run", 0xA555),
+    ],
+)
+def test_a_masked_write_changes_what_is_the_tags_on_a_real_device(
+    libmodbus: Any, write_registers: Any, line: str, value: Any, left: int
+) -> None:
+    field = ModbusTag.model_validate(line).field(0, 300, "AB")
+    [(keep, put)] = masks(field, value)
+    write_registers(libmodbus.port, 300, b"\xa5\x5a")
+    with ModbusTcpClient("127.0.0.1", port=libmodbus.port) as client:
+        client.mask_write_register(address=300, and_mask=keep, or_mask=put)
+        [register] = client.read_holding_registers(300, count=1).registers
+    assert register == left
+    assert merged(field, value, b"\xa5\x5a") == left.to_bytes(2, "big")
+    assert decode_one(field, left.to_bytes(2, "big")) == value
 
 
 async def test_rows_are_those_of_the_drivers_groups(libmodbus: Any, device: Build, session: Any) -> None:
