@@ -106,7 +106,7 @@ def peers(tmp_path: Path) -> Iterator[tuple[int, int]]:
     config.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n")
     with (tmp_path / "peers.log").open("wb") as log:
         started = [
-            subprocess.Popen([server, str(modbus), "100", "changing"], stdout=log, stderr=log),
+            subprocess.Popen([server, str(modbus), "100", "changing", str(DEVICES)], stdout=log, stderr=log),
             subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=log, stderr=log),
         ]
         for process in started:
@@ -122,7 +122,7 @@ def site_text(folder: Path, modbus: int, broker: int, poll: str, devices: int, r
     tags = "".join(f"      r{n}: {{address: holding:{n}}}\n" for n in range(registers))
     text = f'agent: {{id: bench, data_dir: "{folder / "data"}"}}\ndevices:\n'
     for number in range(devices):
-        text += f'  d{number}:\n    driver: modbus\n    url: "modbus+tcp://127.0.0.1:{modbus}?unit=1"\n'
+        text += f'  d{number}:\n    driver: modbus\n    url: "modbus+tcp://127.0.0.{number % DEVICES + 1}:{modbus}?unit=1"\n'
         text += f"    poll: {poll}\n    tags:\n{tags}"
     return text + f'publish:\n  broker: {{type: mqtt, url: "mqtt://127.0.0.1:{broker}", profile: json}}\n'
 
