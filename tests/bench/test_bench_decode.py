@@ -74,3 +74,15 @@ def test_a_mixed_block_is_decoded_ten_times_faster_too(benchmark: Any) -> None:
     benchmark.extra_info |= {"us": fast * 1e6, "pymodbus_us": slow * 1e6, "times_faster": slow / fast}
     benchmark(ours.decode, data)
     assert slow / fast > 5
+
+
+def test_what_needs_another_step_is_decoded_five_times_faster_too(benchmark: Any) -> None:
+    masked = [Field(n, Area.HOLDING, n, 1, TYPES["uint16"], mask=0x0FF0, shift=4) for n in range(60)]
+    digits = [Field(60 + n, Area.HOLDING, 60 + n, 1, TYPES["bcd16"]) for n in range(60)]
+    ours = decoder(masked + digits)
+    data = bytes(range(240))
+    slow = seconds(per_value, 50) * 120 / 62
+    fast = seconds(lambda: ours.decode(data), 1_000)
+    benchmark.extra_info |= {"us": fast * 1e6, "pymodbus_us": slow * 1e6, "times_faster": slow / fast}
+    benchmark(ours.decode, data)
+    assert slow / fast > 5
