@@ -45,6 +45,7 @@ from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.north.commands import CommandProfile, Commands
 from edge_agent.north.follow import Follower, Profile
 from edge_agent.south.command import Commander
+from edge_agent.south.judge import Judge
 from edge_agent.south.reader import Reader
 from edge_agent.south.witness import Witness
 from edge_agent.supervise import until
@@ -139,13 +140,12 @@ async def build(
 
 
 def _commander(parts: Parts) -> Commander:
-    latest, audit = parts.engine.ring, Audit(Path(parts.site.agent.data_dir))
+    devices, table, ring = parts.site.devices, parts.engine.table, parts.engine.ring
     return Commander(
-        parts.site.devices,
-        parts.engine.table,
-        {reader.device: reader for reader in parts.readers},
-        lambda tag: held(tag, latest.latest.value[tag.position], latest.latest.quality[tag.position]),
-        Witness(parts.journal, audit, parts.clock),
+        devices,
+        Judge(devices, table, {reader.device: reader for reader in parts.readers}),
+        lambda tag: held(tag, ring.latest.value[tag.position], ring.latest.quality[tag.position]),
+        Witness(parts.journal, Audit(Path(parts.site.agent.data_dir)), parts.clock),
         parts.health,
     )
 
@@ -156,7 +156,7 @@ def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
         return None
     assert isinstance(profile, CommandProfile), "as prepared"
     commander = parts.commander
-    return Commands(name, profile, commander.execute, commander.refuse, parts.health, parts.clock)
+    return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock)
 
 
 def _profile(site: Site, name: str) -> Any:

@@ -13,7 +13,7 @@ nothing but the two configuration models below. Lifecycle, for every kind:
   session, and never blocks the event loop.
 
 Calls to one object are never made in parallel, except that `close()` may come while a `read`
-or `send` is being cancelled, and a `write` while a `read` is under way.
+or `send` is being cancelled, a `write` while a `read` is under way, and `listen` while a `send` is.
 """
 
 from __future__ import annotations

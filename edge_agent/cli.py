@@ -197,8 +197,10 @@ def _audit_line(entry: dict[str, Any]) -> str:
     value, old = (orjson.dumps(entry.get(key)).decode() for key in ("value", "old"))
     was = f" (was {old})" if entry.get("old") is not None else ""
     who = f", by {entry.get('who')} through {entry.get('through')}, {entry.get('id') or 'no id'}"
-    why = f": {entry['error']}" if entry.get("error") else ""
-    return f"{head}{entry['device']}.{entry.get('tag')} = {value}{was}{who}{why}"
+    end = f": {entry['error']}" if entry.get("error") else ""
+    if entry.get("read_back") is not None:
+        end = f": read back {orjson.dumps(entry['read_back']).decode()}"
+    return f"{head}{entry['device']}.{entry.get('tag')} = {value}{was}{who}{end}"
 
 
 def _schema(options: argparse.Namespace) -> int:

@@ -15,7 +15,6 @@ from typing import Final, Protocol, runtime_checkable
 from edge_agent.api import Clock, Link, ListeningLink, Message, Received, Rejected
 from edge_agent.core.command import Command, Outcome
 from edge_agent.encode.json_command import Asked
-from edge_agent.health import Count, Health
 from edge_agent.supervise import together
 
 log = logging.getLogger(__name__)
@@ -57,15 +56,22 @@ class Commands:
     """One destination's commands, over all its links."""
 
     def __init__(
-        self, name: str, profile: CommandProfile, execute: Execute, refuse: Refuse, health: Health, clock: Clock
+        self,
+        name: str,
+        profile: CommandProfile,
+        execute: Execute,
+        refuse: Refuse,
+        drop: Callable[[], None],
+        clock: Clock,
     ) -> None:
+        """`drop` is told of each command that came when too many waited already, and is not looked at."""
         self.state = "not connected"
         """`listening`, or why not"""
         self._name = name
         self._profile = profile
         self._execute = execute
         self._refuse = refuse
-        self._health = health
+        self._drop = drop
         self._clock = clock
         self._heard = asyncio.Queue[tuple[Received, bool]](2 * WAITING)
         self._replies: deque[Message] = deque(maxlen=REPLIES)
@@ -90,7 +96,7 @@ class Commands:
         try:
             self._heard.put_nowait((received, self._heard.qsize() >= WAITING))
         except asyncio.QueueFull:
-            self._health.add(Count.COMMANDS_REFUSED)
+            self._drop()
 
     async def _listen(self, link: Link) -> None:
         if not isinstance(link, ListeningLink):

@@ -1,8 +1,8 @@
 """Writing to equipment: every command is judged, audited, carried out once, and read back.
 
-A command goes through `execute` (judged, in the order of `_judge`), waits in the short queue of its
-device, and is carried out by that device's only worker: so there is one write at a time a device, and
-whoever asked may go away without cutting it in half. Nothing is sent before the audit log has it.
+A command goes through `execute` (its rules are in `judge`), waits in the short queue of its device, and
+is carried out by that device's only worker: so there is one write at a time a device, and whoever asked
+may go away without cutting it in half. Nothing is sent before the audit log has it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from edge_agent.api import (
-    DeviceConfig,
-    NotConnected,
-    Refused,
-    Tag,
-    TagConfig,
-    Value,
-    WritableSession,
-    WriteConfig,
-)
+from edge_agent.api import DeviceConfig, NotConnected, Refused, Tag, Value, WritableSession
 from edge_agent.core.command import Command, Outcome
-from edge_agent.core.tags import TagTable
-from edge_agent.core.writing import checked, permit, scaled, shown, unscaled
+from edge_agent.core.writing import scaled
 from edge_agent.errors import EdgeAgentError
 from edge_agent.health import Count, Health
-from edge_agent.south.reader import Reader
+from edge_agent.south.judge import Allowed, Judge
 from edge_agent.south.seen import Known, Seen
 from edge_agent.south.witness import Witness
 from edge_agent.supervise import together
@@ -48,6 +38,7 @@ PATIENCE_S: Final = 10.0
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COUNTS: Final = {"done": Count.COMMANDS_DONE, "refused": Count.COMMANDS_REFUSED}
 _STOPPING: Final = "the agent is not running, or about to stop"
+_STOPPED: Final = Outcome(False, f"nothing was written: {_STOPPING}")
 
 
 @dataclass(slots=True)
@@ -55,14 +46,11 @@ class _Job:
     """A command that may be carried out. `outcome` is what it would be if the agent ended here."""
 
     command: Command
-    tag: Tag
-    raw: Value
-    settle_ns: int
-    due: float                  # too late after that, by the loop's time
-    before: float | None        # when the tag was last written, for a write that is not to be
+    allowed: Allowed
     ended: asyncio.Future[Outcome]
-    outcome: Outcome
+    due: float                  # too late after that, by the loop's time
     asked: bool = False         # the audit log has it
+    outcome: Outcome = _STOPPED
 
 
 class Commander:
@@ -71,20 +59,16 @@ class Commander:
     def __init__(
         self,
         devices: Mapping[str, DeviceConfig],
-        table: TagTable,
-        readers: Mapping[str, Reader],
+        judge: Judge,
         last: Callable[[Tag], Value | None],
         witness: Witness,
         health: Health,
     ) -> None:
         self.witness = witness
-        self._devices = devices
-        self._table = table
-        self._readers = readers
+        self._judge = judge
         self._last = last
         self._health = health
         self._seen = Seen()
-        self._written: dict[str, float] = {}        # tag id → when, by the loop's time
         self._queues = {
             name: asyncio.Queue[_Job](WAITING)
             for name, device in devices.items()
@@ -98,20 +82,19 @@ class Commander:
         Never raises for anything a command can do wrong. Safe to cancel: what has been accepted goes on
         and is audited all the same. A command whose id was seen before gets the outcome it had.
         """
+        if not all(isinstance(text, str) for text in (command.id, command.device, command.tag)):
+            return await self.refuse(command, "id, device and tag of a command are texts")
         if not _ID.fullmatch(command.id):
             return await self.refuse(command, "the id of a command has 1 to 64 letters, digits, - or _")
         if known := self._seen.of(command.id):
             return await self._again(command, known)
         known = Known(command, asyncio.get_running_loop().create_future())
         try:
-            job = self._judge(command, known.ended)
+            self._accept(known)
         except Refused as refusal:
             self._seen.refuse(known)
             known.ended.set_result(Outcome(False, str(refusal)))
             return await self.refuse(command, str(refusal))
-        self._seen.accept(known)
-        self._queues[command.device].put_nowait(job)
-        self._written[job.tag.id] = asyncio.get_running_loop().time()
         return await asyncio.shield(known.ended)
 
     async def refuse(self, command: Command, why: str) -> Outcome:
@@ -120,6 +103,11 @@ class Commander:
         self._health.add(Count.COMMANDS_REFUSED)
         await self.witness.refused(command, why)
         return Outcome(False, why)
+
+    def drop(self) -> None:
+        """Count a command that nobody had time to look at, here and in the audit log."""
+        self._health.add(Count.COMMANDS_REFUSED)
+        self.witness.leave_out()
 
     async def keep_writing(self) -> None:
         """Carry out what was accepted, a worker a device; for ever."""
@@ -136,74 +124,31 @@ class Commander:
                     await self._end(queue.get_nowait(), None)
             await self.witness.sum_up()
 
+    def _accept(self, known: Known) -> None:
+        """Put it into its device's queue; `Refused` says why not."""
+        if not self._working:
+            raise Refused(_STOPPING)
+        command = known.command
+        allowed = self._judge.allow(command)
+        queue = self._queues[command.device]
+        if queue.full():
+            raise Refused(f"{command.device} is busy: {WAITING} commands wait for it already")
+        queue.put_nowait(_Job(command, allowed, known.ended, asyncio.get_running_loop().time() + PATIENCE_S))
+        self._seen.accept(known)
+        self._judge.accepted(allowed.tag)
+
     async def _again(self, command: Command, known: Known) -> Outcome:
         if not known.is_like(command):
             return await self.refuse(command, f"the id {command.id} was used before, with another tag or value")
         await self.witness.refused(command, "seen before: not carried out again", "repeated")
         return await asyncio.shield(known.ended)
 
-    # -- judging: in this order, before anything waits ------------------------------------------
-
-    def _judge(self, command: Command, ended: asyncio.Future[Outcome]) -> _Job:
-        """The job, if the command is allowed and possible now; else `Refused` says why not."""
-        if not self._working:
-            raise Refused(_STOPPING)
-        now = asyncio.get_running_loop().time()
-        tag, config = self._find(command)
-        writing = self._allowed(command, tag, config)
-        try:
-            value = checked(command.value, tag.kind)
-            permit(value, tag.kind, writing.min, writing.max, writing.values)
-            self._not_too_often(tag, writing, now)
-            self._session(command.device)
-            raw = unscaled(value, tag, config.whole())
-        except ValueError as error:
-            raise Refused(f"{tag.id} {error}") from None
-        if self._queues[command.device].full():
-            raise Refused(f"{command.device} is busy: {WAITING} commands wait for it already")
-        before = self._written.get(tag.id)
-        stopped = Outcome(False, f"nothing was written: {_STOPPING}")
-        return _Job(command, tag, raw, writing.settle, now + PATIENCE_S, before, ended, stopped)
-
-    def _find(self, command: Command) -> tuple[Tag, TagConfig]:
-        device = self._devices.get(command.device)
-        if device is None:
-            raise Refused(f"there is no device {shown(command.device)}")
-        config = device.tags.get(command.tag)
-        if config is None:
-            raise Refused(f"{command.device} has no tag {shown(command.tag)}")
-        return self._table[self._table.position(f"{command.device}.{command.tag}")], config
-
-    def _allowed(self, command: Command, tag: Tag, config: TagConfig) -> WriteConfig:
-        writing = config.writing()
-        if writing is None:
-            raise Refused(f"writing to {tag.id} is not allowed: its tag has no write: in the site file")
-        if command.through not in writing.through:
-            ways = ", ".join(writing.through) or "none"
-            raise Refused(f"writing to {tag.id} through {command.through} is not allowed; allowed: {ways}")
-        return writing
-
-    def _not_too_often(self, tag: Tag, writing: WriteConfig, now: float) -> None:
-        every_s = writing.every / 1e9
-        wait = self._written.get(tag.id, now - every_s) + every_s - now
-        if wait > 0:
-            raise Refused(f"{tag.id} may be written once in {every_s:g} s; wait {max(wait, 0.1):.1f} s")
-
-    def _session(self, device: str) -> WritableSession:
-        reader = self._readers[device]
-        session = reader.session
-        if session is None:
-            raise Refused(f"{device} is not connected: {reader.line.error or reader.line.state}")
-        if not isinstance(session, WritableSession):
-            raise Refused(f"{device} cannot be written: its driver only reads")
-        return session
-
     # -- carrying out: one at a time a device ---------------------------------------------------
 
     async def _keep_writing_to(self, queue: asyncio.Queue[_Job]) -> None:
         while True:
             job = await queue.get()
-            old = self._last(job.tag)
+            old = self._last(job.allowed.tag)
             try:
                 await self._carry_out(job, old)
             finally:
@@ -216,7 +161,7 @@ class Commander:
             job.outcome = Outcome(False, f"nothing was written: {refusal}")
             return
         job.outcome = _unknown("the agent was stopped")
-        job.outcome = await self._write(session, job)
+        job.outcome = await self._write(session, job.allowed)
 
     async def _cleared(self, job: _Job, old: Value | None) -> WritableSession:
         """The session to write with, once the audit log has the command."""
@@ -225,13 +170,16 @@ class Commander:
         if trouble := await self.witness.asked(job.command, old):
             raise Refused(f"the audit log cannot be written ({trouble})")
         job.asked = True
-        return self._session(job.command.device)
+        session = self._judge.session(job.command.device)
+        self._judge.sending(job.allowed)
+        return session
 
-    async def _write(self, session: WritableSession, job: _Job) -> Outcome:
+    async def _write(self, session: WritableSession, allowed: Allowed) -> Outcome:
+        tag, settle_ns = allowed.tag, allowed.writing.settle
         try:
-            async with asyncio.timeout(WRITE_S + job.settle_ns / 1e9):
-                raw = await session.write(job.tag, job.raw, job.settle_ns)
-            return Outcome(True, "", scaled(raw, job.tag), "done")
+            async with asyncio.timeout(WRITE_S + settle_ns / 1e9):
+                raw = await session.write(tag, allowed.raw, settle_ns)
+            return Outcome(True, "", scaled(raw, tag), "done")
         except TimeoutError:
             return _unknown(f"no answer within {WRITE_S:g} s")
         except NotConnected as error:
@@ -240,18 +188,17 @@ class Commander:
             return Outcome(False, str(error), None, "failed")
         except Exception as error:
             # A bug in a plugin must stop neither the agent nor the commands after this one.
-            log.exception("%s: unexpected error while writing", job.tag.id)
+            log.exception("%s: unexpected error while writing", tag.id)
             return _unknown(f"{type(error).__name__}: {error}")
 
     async def _end(self, job: _Job, old: Value | None) -> None:
-        """Audit, count and hand out the outcome. What was not sent does not count against `every`."""
-        command, outcome = job.command, job.outcome
+        """Audit, count and hand out the outcome."""
+        command, outcome, tag = job.command, job.outcome, job.allowed.tag
         self._health.add(_COUNTS.get(outcome.step, Count.COMMANDS_FAILED))
         if outcome.step == "refused":
-            self._give_back(job)
+            self._judge.withdrawn(tag)
         level, said = (logging.INFO, "done") if outcome.ok else (logging.WARNING, outcome.error)
-        log.log(level, "command %s of %s through %s to %s: %s",
-                command.id, command.who, command.through, job.tag.id, said)  # fmt: skip
+        log.log(level, "command %s of %s through %s to %s: %s", command.id, command.who, command.through, tag.id, said)
         try:
             if job.asked:
                 await self.witness.ended(command, outcome, old)
@@ -259,12 +206,6 @@ class Commander:
                 await self.witness.refused(command, outcome.error)
         finally:
             job.ended.set_result(outcome)
-
-    def _give_back(self, job: _Job) -> None:
-        if job.before is None:
-            self._written.pop(job.tag.id, None)
-        else:
-            self._written[job.tag.id] = job.before
 
 
 def _unknown(why: str) -> Outcome:

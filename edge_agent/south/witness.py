@@ -50,12 +50,16 @@ class Witness:
 
     async def refused(self, command: Command, why: str, step: str = "refused") -> None:
         """A command that never came near the equipment; the same refusal has one line a minute."""
-        kind = (command.id, command.who, command.device, command.tag, why)
+        kind = (str(command.id), command.who, str(command.device), str(command.tag), why)
         if kind in self._told or len(self._told) >= REFUSALS_A_MINUTE:
-            self._left_out += 1
+            self.leave_out()
             return
         self._told.add(kind)
         await self._note({**self._head(command, step), "error": _clipped(why)}, keep=False)
+
+    def leave_out(self) -> None:
+        """A refusal that has no line of its own."""
+        self._left_out += 1
 
     async def keep_counting(self) -> None:
         """Every minute: say how many refusals were left out."""
