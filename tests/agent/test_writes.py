@@ -219,6 +219,11 @@ class Bench:
     def steps(self, id: str) -> list[str]:
         return [entry["step"] for entry in audit_entries(self.data) if entry.get("id") == id]
 
+    async def under_way(self, id: str) -> None:
+        """The audit log has the command, and so has the driver."""
+        await until(lambda: self.steps(id))
+        await asyncio.sleep(0.1)
+
     def counts(self) -> tuple[int, int, int]:
         counts = self.parts.health.counts
         return counts[Count.COMMANDS_DONE], counts[Count.COMMANDS_REFUSED], counts[Count.COMMANDS_FAILED]
@@ -556,7 +561,7 @@ async def test_a_write_that_is_not_answered_may_have_arrived(bench: Bench, monke
 async def test_a_line_lost_during_a_write_is_unknown_too(bench: Bench) -> None:
     async with bench.running(delay=0.5):
         task = asyncio.create_task(bench.write("slow", 1, "c-1"))
-        await until(lambda: bench.steps("c-1"))
+        await bench.under_way("c-1")
         bench.plc.kill()
         outcome = await task
         assert outcome.error.startswith("unknown: it may have been written (")
