@@ -505,7 +505,7 @@ async def test_what_was_heard_before_the_broker_died_is_carried_out_once_and_ans
 async def test_a_stop_in_the_middle_of_a_write_is_audited_as_unknown(bench: Bench) -> None:
     async with bench.running(delay=5):
         tasks = [asyncio.create_task(bench.write("slow", n, f"c-{n}")) for n in (1, 2)]
-        await until(lambda: bench.steps("c-1"))
+        await bench.under_way("c-1")
     outcomes = await asyncio.gather(*tasks)
     assert [outcome.step for outcome in outcomes] == ["unknown", "refused"]
     assert bench.steps("c-1") == ["asked", "unknown"]
