@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from edge_agent import agent, duties, registry
-from edge_agent.api import row
+from edge_agent.api import ConfigError, row
 from edge_agent.config import Site, load
 from edge_agent.core.states import MachineState
 from edge_agent.encode.json_profile import JsonProfile
@@ -237,3 +237,19 @@ async def test_how_digital_the_plant_is_is_told_as_the_contract_says(
     assert (told[0].topic, told[0].retain) == ("edge/gw-1/digital", True)
     assert payload["devices"]["plc"]["level"] == 0
     assert payload["indices"]["device_digital_rate"] == 0
+
+
+async def test_commands_from_a_destination_whose_messages_know_none_are_a_mistake_in_the_site_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mute:
+        def __init__(self, *_: object) -> None:
+            pass
+
+    path = tmp_path / "site.yaml"
+    destination = '{platform: {type: mqtt, url: "mqtt://127.0.0.1:9", commands: true}}'
+    path.write_text(SITE.replace("publish: {}", f"publish: {destination}"))
+    site = load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    monkeypatch.setattr(registry, "profiles", lambda: {"json": Mute})
+    with pytest.raises(ConfigError, match=r"publish\.platform\.profile: 'json' knows no commands; leave out commands"):
+        agent.prepare(site, registry.drivers(), registry.publishers())

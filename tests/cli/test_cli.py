@@ -21,6 +21,7 @@ import pytest
 from edge_agent import __version__, cli
 from edge_agent.config import samples
 from edge_agent.config.yaml_lines import parse
+from edge_agent.journal import Audit
 
 PASSWORD = "correct-horse-battery"
 ENVIRONMENT = {"MQTT_PASSWORD": PASSWORD, "CNC7_PASSWORD": PASSWORD}
@@ -266,7 +267,7 @@ def test_version(call: Any) -> None:
 
 def test_every_command_has_help(call: Any) -> None:
     _, told, _ = call("--help")
-    for command in ("run", "check", "plan", "schema", "sample", "drivers", "demo"):
+    for command in ("run", "check", "plan", "audit", "schema", "sample", "drivers", "demo"):
         assert re.search(rf"^ +{command} +\w", told, re.MULTILINE)
         assert call(command, "--help")[0] == 0
 
@@ -338,6 +339,38 @@ def test_plan_says_what_each_device_will_be_asked(tmp_path: Path, call: Any) -> 
     assert code == 0
     assert "press-1  modbus  modbus+tcp://10.0.0.5:502?unit=1\n" in out
     assert re.search(r"^  every 1s: read holding \d+\.\.\d+ \(\d+ registers\) for \d+ tags$", out, re.MULTILINE)
+
+
+def test_audit_shows_what_was_written_and_verify_what_was_done_to_the_log(tmp_path: Path, call: Any) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(GOOD.replace("DATA", str(tmp_path / "data")))
+    assert call("audit", path) == (0, "", "")
+    assert call("audit", path, "--json") == (0, "[]\n", "")
+    (tmp_path / "data").mkdir()
+    audit = Audit(tmp_path / "data")
+    said = {"id": "c-1", "who": "platform", "through": "mqtt", "device": "press-1", "tag": "temp", "value": 23.4}
+    for entry in (
+        {"time": "2026-11-25T23:00:00.000+00:00", "step": "asked", **said, "old": 21},
+        {"time": "2026-11-25T23:00:01.000+00:00", "step": "failed", **said, "error": "exception 2", "old": None},
+        {"time": "2026-11-25T23:00:02.000+00:00", "step": "done", **said, "read_back": 23.4},
+        {"time": "2026-11-25T23:01:00.000+00:00", "step": "left_out", "times": 7},
+    ):
+        assert audit.note(entry, False) == ""
+    audit.close()
+    assert call("audit", path)[1].splitlines() == [
+        "2026-11-25T23:00:00.000+00:00 asked    press-1.temp = 23.4 (was 21), by platform through mqtt, c-1",
+        "2026-11-25T23:00:01.000+00:00 failed   press-1.temp = 23.4, by platform through mqtt, c-1: exception 2",
+        "2026-11-25T23:00:02.000+00:00 done     press-1.temp = 23.4, by platform through mqtt, c-1: read back 23.4",
+        "2026-11-25T23:01:00.000+00:00 left_out 7 more refusals have no line of their own",
+    ]
+    assert [entry["n"] for entry in json.loads(call("audit", path, "--json")[1])] == [1, 2, 3, 4]
+    assert call("audit", path, "--verify") == (0, "no faults: every line follows the one before it\n", "")
+    log = tmp_path / "data" / "audit.log"
+    log.write_bytes(log.read_bytes().replace(b"23.4", b"24.4", 1))
+    code, out, _ = call("audit", path, "--verify")
+    assert (code, out[:12]) == (1, "audit.log:2:")
+    code, out, _ = call("audit", path, "--verify", "--json")
+    assert (code, json.loads(out)["ok"], len(json.loads(out)["faults"])) == (1, False, 1)
 
 
 # -- the output itself ---------------------------------------------------------------------------

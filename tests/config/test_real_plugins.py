@@ -18,7 +18,7 @@ from pydantic import BaseModel
 import edge_agent_modbus
 import edge_agent_opcua
 import edge_agent_simulated
-from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, TagConfig
+from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, TagConfig, WriteConfig
 from edge_agent.config import Site, load, machine_specs, sample, samples, schema
 from edge_agent.config.fields import is_model, keys_of, members, step
 from edge_agent.north import mqtt
@@ -188,7 +188,8 @@ def test_every_key_of_the_site_file_is_documented() -> None:
 
 
 def test_nothing_is_documented_that_does_not_exist() -> None:
-    assert set(documented()) == {*dict(sections(Site, "")), "publish.<id>` of type mqtt"}
+    of_plugins = {"publish.<id>` of type mqtt", "devices.<id>.tags.<id>.write"}
+    assert set(documented()) == {*dict(sections(Site, "")), *of_plugins}
 
 
 def test_every_key_of_the_mqtt_destination_is_documented() -> None:
@@ -200,6 +201,7 @@ def test_what_every_driver_shares_is_what_the_reference_says() -> None:
     driver, url, tags = keys_of(DeviceConfig)
     assert documented()["devices.<id>"] == [driver, url, *OF_THE_LOADER["devices.<id>"], tags]
     assert documented()["devices.<id>.tags.<id>"] == list(keys_of(TagConfig))
+    assert documented()["devices.<id>.tags.<id>.write"] == list(keys_of(WriteConfig))
     assert documented()["publish.<id>"] == list(keys_of(PublishConfig))
 
 
