@@ -26,6 +26,7 @@ from edge_agent.core.engine import Engine
 from edge_agent.duties import (
     ALIVE_EVERY_S,
     Parts,
+    Serving,
     keep_committing,
     keep_evidence,
     keep_putting_aside,
@@ -44,6 +45,7 @@ from edge_agent.journal import Alive, Journal, Record, RecordKind
 from edge_agent.north.follow import Follower, Profile
 from edge_agent.south.reader import Reader
 from edge_agent.supervise import until
+from edge_agent.web import tls
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ def prepare(
     publishers: Mapping[str, PublisherPlugin],
     clock: Clock = time.time_ns,
 ) -> Prepared:
-    """Build every plugin and the core; no I/O; raises ConfigError."""
+    """Build every plugin and the core; no I/O but the API's certificate; raises ConfigError."""
     table = site.tag_table()
     made = {
         name: drivers[device.driver].build(name, device, table.device_tags(name), clock)
@@ -78,6 +80,9 @@ def prepare(
         watermark_ns=site.kpi.watermark,
         devices=device_facts(site, table),
     )
+    api = site.api
+    if api.listen and api.cert and api.key:
+        tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
     profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
     return Prepared(
         engine,
@@ -126,7 +131,21 @@ async def build(
         )
         for name, publisher in ready.publishers.items()
     ]  # fmt: skip
+    parts.api = _api(parts, ready.drivers)
     return parts
+
+
+def _api(parts: Parts, drivers: Mapping[str, Driver]) -> Serving | None:
+    if parts.site.api.listen is None:
+        return None
+    # Imported here: an agent without the API does not carry a web framework.
+    from edge_agent.web.serve import Api
+    from edge_agent.web.view import View
+
+    view = View(
+        parts.site, parts.engine, drivers, parts.health, parts.journal, parts.clock, lambda: status(parts)
+    )
+    return Api(parts.site.api, view)
 
 
 def _profile(site: Site, name: str) -> Any:
@@ -176,6 +195,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             stop,
             *((f"read-{reader.device}", reader.keep_reading()) for reader in parts.readers),
             *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
+            *([("api", parts.api.keep_serving())] if parts.api else []),
             ("watch", keep_watching(parts)),
             ("put-aside", keep_putting_aside(parts)),
             ("commit", keep_committing(parts)),
