@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 BODY_LIMIT: Final = 16_384
 # A body of 16 kB comes in one piece, or somebody is wasting our time.
 BODY_S: Final = 10.0
+# A body that is too long is read on for so many bytes, and forgotten: who is still sending hears no answer.
+_PATIENCE: Final = 2_000_000
 _HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -31,6 +33,10 @@ class Guard:
         """Pass the request on, or answer it here."""
         if scope["type"] != "http":
             return
+        with contextlib.suppress(asyncio.CancelledError):   # at the agent's end, once the client is cut off
+            await self._judge(scope, receive, send)
+
+    async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         if not self.knows(headers.get(b"host", b"").decode("latin-1")):
             await _answer(send, 421, "this agent is not known under the name in the Host header")
@@ -47,8 +53,7 @@ class Guard:
         if not whole:
             await _answer(send, 413, f"the body is longer than {BODY_LIMIT} bytes")
             return
-        with contextlib.suppress(asyncio.CancelledError):   # at the agent's end, once the client is cut off
-            await self._app(scope, _replay(bytes(body), receive), _with_headers(send))
+        await self._app(scope, _replay(bytes(body), receive), _with_headers(send))
 
     def knows(self, host: str) -> bool:
         """True for a Host header that names us."""
@@ -60,16 +65,18 @@ class Guard:
 
 
 async def _read(receive: Receive, body: bytearray) -> bool | None:
-    """The whole body; False if it is too long, None if the client has gone."""
+    """True for the whole body; False if it is too long, None if the client has gone."""
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            return False
-        if not message.get("more_body", False):
-            return True
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size <= BODY_LIMIT:
+            body += piece
+        if size > _PATIENCE or not message.get("more_body", False):
+            return size <= BODY_LIMIT
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
