@@ -54,7 +54,7 @@ WORDS: Final[Mapping[Reason, Words]] = {
     ),
     Reason.NO_ANSWER: Words(
         "no answer",
-        "the line itself stands: check that the device is on, and that its address on the line is right",
+        "check that the device is on, and that its address on the line is right",
     ),
     Reason.GATEWAY: Words(
         "a gateway answers in the name of a device that it cannot reach",

@@ -29,6 +29,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.peers.no_api import without_api
+
 PEERS = Path(__file__).parents[1] / "peers"
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 DEVICES, REGISTERS = 50, 100
@@ -140,7 +142,7 @@ def run_agent(
     """Run the agent on a site for a while; what it cost and what arrived, once it runs steadily."""
     folder.mkdir(exist_ok=True)
     path = folder / "site.yaml"
-    path.write_text(text)
+    path.write_text(without_api(text))
     points = Points(broker)
     with (folder / "agent.log").open("wb") as log:
         command = [sys.executable, "-m", "edge_agent.cli", "run", str(path)]
