@@ -19,10 +19,11 @@ from typing import Any
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.api import Clock, Driver, DriverPlugin, Publisher, PublisherPlugin
+from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Value
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site, device_facts, machine_specs
 from edge_agent.core.engine import Engine
+from edge_agent.core.writing import held
 from edge_agent.duties import (
     ALIVE_EVERY_S,
     Parts,
@@ -41,9 +42,12 @@ from edge_agent.duties import (
 from edge_agent.encode import records
 from edge_agent.encode.json_profile import root_topic
 from edge_agent.health import Health
-from edge_agent.journal import Alive, Journal, Record, RecordKind
+from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
+from edge_agent.north.commands import CommandProfile, Commands
 from edge_agent.north.follow import Follower, Profile
+from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.reader import Reader
+from edge_agent.south.witness import Witness
 from edge_agent.supervise import until
 from edge_agent.web import tls
 
@@ -84,6 +88,10 @@ def prepare(
     if api.listen and api.cert and api.key:
         tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
     profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
+    for name, destination in site.publish.items():
+        if destination.listens() and not isinstance(profiles[name], CommandProfile):
+            hint = "leave out commands:, or use profile: json"
+            raise ConfigError(Mistake(f"publish.{name}.profile", "knows no commands", destination.profile, hint))
     return Prepared(
         engine,
         made,
@@ -124,10 +132,11 @@ async def build(
         )
         for name, driver in ready.drivers.items()
     ]  # fmt: skip
+    parts.commander = _commander(parts)
     parts.followers = [
         Follower(
             name, publisher, ready.profiles[name], journal.cursor(name), lambda: status(parts),
-            parts.health, clock, site.publish[name].url,
+            parts.health, clock, site.publish[name].url, _commands(parts, name, ready.profiles[name]),
         )
         for name, publisher in ready.publishers.items()
     ]  # fmt: skip
@@ -145,7 +154,32 @@ def _api(parts: Parts, drivers: Mapping[str, Driver]) -> Serving | None:
     view = View(
         parts.site, parts.engine, drivers, parts.health, parts.journal, parts.clock, lambda: status(parts)
     )
-    return Api(parts.site.api, view)
+
+    async def write(made: str, device: str, tag: str, value: Value, who: str) -> Outcome:
+        return await parts.commander.execute(Command(made, device, tag, value, "api", who))
+
+    return Api(parts.site.api, view, write)
+
+
+def _commander(parts: Parts) -> Commander:
+    latest, audit = parts.engine.ring, Audit(Path(parts.site.agent.data_dir))
+    return Commander(
+        parts.site.devices,
+        parts.engine.table,
+        {reader.device: reader for reader in parts.readers},
+        lambda tag: held(tag, latest.latest.value[tag.position], latest.latest.quality[tag.position]),
+        Witness(parts.journal, audit, parts.clock),
+        parts.health,
+    )
+
+
+def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
+    """What comes from a destination that listens; None for one that does not."""
+    if not parts.site.publish[name].listens():
+        return None
+    assert isinstance(profile, CommandProfile), "as prepared"
+    commander = parts.commander
+    return Commands(name, profile, commander.execute, commander.refuse, parts.health, parts.clock)
 
 
 def _profile(site: Site, name: str) -> Any:
@@ -196,6 +230,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             *((f"read-{reader.device}", reader.keep_reading()) for reader in parts.readers),
             *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
             *([("api", parts.api.keep_serving())] if parts.api else []),
+            ("write", parts.commander.keep_writing()),
             ("watch", keep_watching(parts)),
             ("put-aside", keep_putting_aside(parts)),
             ("commit", keep_committing(parts)),

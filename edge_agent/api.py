@@ -28,15 +28,17 @@ from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s, concat, 
 from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason, bad, uncertain
 from edge_agent.core.quantity import duration_ns, size_bytes
 from edge_agent.core.tags import Kind, Tag, Vocabulary, scan_group
+from edge_agent.core.writing import Value
 from edge_agent.encode.message import Message
 from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Refused, Rejected
 
 __all__ = [
     "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "Batch", "Bytes", "Clash", "Clock", "ConfigError",
     "DeviceConfig", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Int32s", "Int64s", "Kind",
-    "Link", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin", "Reason",
-    "Refused", "Rejected", "Session", "Size", "StrictModel", "Tag", "TagConfig", "Tell", "Tools", "Value",
-    "Vocabulary", "WritableSession", "WriteConfig", "bad", "concat", "empty", "row", "scan_group", "uncertain",
+    "Link", "ListeningLink", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher",
+    "PublisherPlugin", "Reason", "Received", "Refused", "Rejected", "Session", "Size", "StrictModel", "Tag",
+    "TagConfig", "Tell", "Tools", "Value", "Vocabulary", "WritableSession", "WriteConfig", "bad", "concat",
+    "empty", "row", "scan_group", "uncertain",
 ]  # fmt: skip
 
 Clock = Callable[[], int]
@@ -51,9 +53,6 @@ def _parsed(parse: Callable[[str], int]) -> BeforeValidator:
 
     return BeforeValidator(check)
 
-
-Value = float | bool | str
-"""What a tag holds, outside the columns: a number, a truth value or a text."""
 
 Duration = Annotated[
     int, _parsed(duration_ns), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ns|us|ms|s|min|h|d)$"})
@@ -112,6 +111,10 @@ class TagConfig(StrictModel):
         """At which width the raw value, if it counts something, wraps to 0; None if that is not known."""
         return None
 
+    def whole(self) -> bool:
+        """Whether raw values are whole numbers: of a value to be written, its raw value must be one."""
+        return self.kind() is Kind.INT
+
     def writing(self) -> WriteConfig | None:
         """What may be written to it; None: nothing."""
         return None
@@ -169,7 +172,8 @@ class WritableSession(Session, Protocol):
 
         `Refused`: the value does not fit the tag's type, the device said no, or what was read back is
         not what was written. `NotConnected` as for `read`; the value may then have arrived or not. May be
-        called while a `read` is under way; never twice at once. Never retried by anyone.
+        called while a `read` is under way; never twice at once. Never retried by anyone. Cancelled when the
+        device has not answered for long.
         """
         ...
 
@@ -269,6 +273,10 @@ class PublishConfig(StrictModel):
     profile: Literal["json"] | str = "json"
     """the form of the messages"""
 
+    def listens(self) -> bool:
+        """Whether commands may come from there; its links are `ListeningLink`s then."""
+        return False
+
 
 class Link(Protocol):
     """One connection north, open until it fails or is closed."""
@@ -287,6 +295,35 @@ class Link(Protocol):
 
     async def close(self) -> None:
         """End the link in good manners (no will); never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came from a destination.
+
+    retained   it was kept there: said some time, not now
+    answer_to  the topic the sender wants its answer on; '' if it names none
+    token      what the answer has to carry so that the sender knows it again
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    answer_to: str = ""
+    token: bytes = b""
+
+
+@runtime_checkable
+class ListeningLink(Link, Protocol):
+    """A link that also brings what others send."""
+
+    async def listen(self, topics: str, hear: Callable[[Received], None]) -> None:
+        """Return once the peer will bring what is sent to `topics` (a filter, + for any one level).
+
+        `hear` is called for each message while the link lasts, in order; it is quick and does not raise.
+        `Rejected((0,))`: the peer refuses for good. May be called while a `send` is under way, once a link.
+        """
         ...
 
 

@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     check = add_site("check", _check, "find every mistake in a site file at once")
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
     add_site("plan", _plan, "say what each device will be asked, and how often")
+    audit = add_site("audit", _audit, "show what was written to equipment, by whom, and what was refused")
+    audit.add_argument("--verify", action="store_true", help="show what is wrong with the log instead")
+    audit.add_argument("--json", action="store_true", help="one JSON document on stdout")
     add("schema", _schema, "print the JSON Schema of the site file")
     named = add("sample", _sample, "print a commented sample site file")
     named.add_argument("name", choices=sorted(samples()), metavar="NAME", help=", ".join(sorted(samples())))
@@ -176,6 +179,39 @@ def _plan(options: argparse.Namespace) -> int:
         for line in plugin.describe(name, device, table.device_tags(name)):
             print(f"  {line}")
     return DONE
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from edge_agent import journal
+
+    folder = _load(options.site).agent.data_dir
+    try:
+        faults = journal.audit_faults(folder) if options.verify else []
+        entries = [] if options.verify else list(journal.audit_entries(folder))
+    except OSError as error:
+        print(f"edge-agent audit: {error}", file=sys.stderr)
+        return FAILED
+    if options.json:
+        said: object = {"ok": not faults, "faults": faults} if options.verify else entries
+        sys.stdout.buffer.write(orjson.dumps(said, option=orjson.OPT_INDENT_2) + b"\n")
+    elif options.verify:
+        print("\n".join(faults) or "no faults: every line follows the one before it")
+    else:
+        for entry in entries:
+            print(_audit_line(entry))
+    return FAILED if faults else DONE
+
+
+def _audit_line(entry: dict[str, Any]) -> str:
+    """`2026-11-25T23:00:00.000+00:00 done     press-1.temp = 23.4 (was 21), by platform through mqtt, c-17`."""
+    head = f"{entry.get('time')} {entry.get('step')!s:8} "
+    if "device" not in entry:
+        return head + (str(entry.get("error", "")) or f"{entry.get('times')} more refusals have no line of their own")
+    value, old = (orjson.dumps(entry.get(key)).decode() for key in ("value", "old"))
+    was = f" (was {old})" if entry.get("old") is not None else ""
+    who = f", by {entry.get('who')} through {entry.get('through')}, {entry.get('id') or 'no id'}"
+    why = f": {entry['error']}" if entry.get("error") else ""
+    return f"{head}{entry['device']}.{entry.get('tag')} = {value}{was}{who}{why}"
 
 
 def _schema(options: argparse.Namespace) -> int:

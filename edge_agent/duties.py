@@ -22,6 +22,7 @@ from edge_agent.encode import columns, records
 from edge_agent.health import Count, Health
 from edge_agent.journal import Alive, Journal, RecordKind
 from edge_agent.north.follow import Follower
+from edge_agent.south.command import Commander
 from edge_agent.south.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Parts:
     health: Health
     clock: SteadyClock
     api: Serving | None = None      # None: off
+    commander: Commander = field(init=False)    # every way to equipment leads through it
     commits: Commits = field(default_factory=Commits)
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
     kinds: dict[str, list[int]] = field(default_factory=dict)
@@ -255,14 +257,15 @@ def keep_evidence(parts: Parts) -> None:
 
 async def keep_telling_status(parts: Parts) -> None:
     """Publish the status every minute, and soon after a device came or went or the disk failed."""
-    told: tuple[dict[str, str], bool] | None = None
+    told: object = None
     since = 0.0
     while True:
         await asyncio.sleep(1.0)
         since += 1.0
         news = status(parts)
-        if (news.devices, bool(news.journal)) != told or since >= STATUS_EVERY_S:
-            told, since = (dict(news.devices), bool(news.journal)), 0.0
+        now = (dict(news.devices), dict(news.commands), bool(news.journal), bool(news.audit))
+        if now != told or since >= STATUS_EVERY_S:
+            told, since = now, 0.0
             for follower in parts.followers:
                 follower.latest.put([follower.profile.status(news)])
 
@@ -277,6 +280,8 @@ def status(parts: Parts) -> Status:
         backlog={follower.line.name: follower.cursor.backlog_records for follower in parts.followers},
         counts={str(count): n for count, n in parts.health.counts.items()},
         journal=parts.journal.failing or _stuck(parts.commits),
+        commands={follower.line.name: follower.commands.state for follower in parts.followers if follower.commands},
+        audit=parts.commander.witness.failing,
     )
 
 

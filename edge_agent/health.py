@@ -23,6 +23,9 @@ class Count(StrEnum):
     RECORDS_UNREADABLE = "records_unreadable"   # journal records passed over because they cannot be encoded
     RECORDS_EVICTED = "records_evicted"         # journal records lost to the byte or age cap before delivery
     RECORDS_DROPPED = "records_dropped"         # records that never reached the disk (disk full or broken)
+    COMMANDS_DONE = "commands_done"             # written to equipment and read back
+    COMMANDS_REFUSED = "commands_refused"       # nothing was sent to the equipment
+    COMMANDS_FAILED = "commands_failed"         # sent, and refused by the equipment, or nobody knows
 
 
 @dataclass(slots=True)

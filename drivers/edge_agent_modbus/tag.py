@@ -75,6 +75,10 @@ class ModbusTag(TagConfig):
         stays_whole = form.is_whole and self.scale.is_integer() and self.offset.is_integer()
         return Kind.INT if stays_whole else Kind.FLOAT
 
+    def whole(self) -> bool:
+        """A register holds whole numbers, whatever its scale makes of them."""
+        return self.form.is_whole
+
     def bits(self) -> int | None:
         """The width of an unsigned type: a signed one wraps to its least value, not to 0."""
         return 8 * self.form.size if self.form.code[:1] == "u" else None

@@ -57,7 +57,7 @@ class AgentModel(StrictModel):
     timezone: Zone = "UTC"
     """IANA zone of shifts, days and hours"""
     data_dir: Path = Path("data")
-    """folder of the journal; relative to the site file"""
+    """folder of the journal and the audit log; relative to the site file"""
     language: Literal["en", "zh"] = "en"
     """language of pages and reports"""
 

@@ -75,7 +75,8 @@ class Status:
 
     `devices` maps each device to `connected`, `connecting` or `lost`; `backlog` each destination to
     the journal records that wait for it; `counts` is what the agent counts of itself; `journal` says
-    what is wrong with the disk, '' if nothing.
+    what is wrong with the disk, '' if nothing; `commands` maps each destination from which commands
+    may come to `listening` or why it is not; `audit` says why nothing can be written to equipment.
     """
 
     online: bool
@@ -84,3 +85,5 @@ class Status:
     backlog: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     journal: str = ""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    audit: str = ""

@@ -7,6 +7,7 @@
     {root}/{machine}/state           retained
     {root}/{machine}/kpi/{window}    retained; the window's kind: shift, hour, day …
     {root}/digital                   retained
+    {root}/command/{device}, {root}/reply/{id}    see `json_command`
 
 `seq` is the journal's number of the record and, with the agent's id, the key by which a receiver
 knows duplicates; a record too large for one message is several with the same `seq`, numbered
@@ -25,8 +26,10 @@ import orjson
 
 from edge_agent.core import kpi
 from edge_agent.core.cell import Cell
+from edge_agent.core.command import Outcome
 from edge_agent.core.report import Report, Samples, StateChange, Status, Window
 from edge_agent.encode import json_samples
+from edge_agent.encode.json_command import Asked, command_topics, read_command, reply_topic, write_reply
 from edge_agent.encode.message import Message
 
 VERSION: Final = 1
@@ -72,8 +75,11 @@ class JsonProfile:
     def status(self, status: Status) -> Message:
         """The birth, and the status from then on."""
         more: dict[str, object] = {"backlog": dict(status.backlog), "counts": dict(status.counts)}
-        if status.journal:
-            more["journal"] = status.journal
+        if status.commands:
+            more["commands"] = dict(status.commands)
+        for name, trouble in (("journal", status.journal), ("audit", status.audit)):
+            if trouble:
+                more[name] = trouble
         time_ms = status.time // _MS
         return self._status(online=status.online, time_ms=time_ms, devices=status.devices, **more)
 
@@ -134,6 +140,19 @@ class JsonProfile:
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
         """Plant indices and device levels, as of `time_ns`."""
         return [self._retained("digital", {"v": VERSION, "t": time_ns // _MS, **payload})]
+
+    def command_topics(self) -> str:
+        """The filter of the topics on which commands come."""
+        return command_topics(self._root)
+
+    def command(self, topic: str, payload: bytes) -> Asked:
+        """What a message on one of these topics asks for."""
+        return read_command(topic, payload)
+
+    def reply(self, id: str, outcome: Outcome, wanted: str, token: bytes) -> Message | None:
+        """The answer, to the topic `wanted` by the sender where that may be; None if there is nowhere to go."""
+        topic = reply_topic(self._root, id, wanted)
+        return Message(topic, write_reply(id, outcome), token=token) if topic else None
 
     def _retained(self, below: str, said: Mapping[str, Any]) -> Message:
         payload = orjson.dumps(said, default=_number, option=orjson.OPT_NON_STR_KEYS)

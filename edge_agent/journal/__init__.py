@@ -6,6 +6,8 @@ Start reading at `log.py`: what is promised and how it works.
 from __future__ import annotations
 
 from edge_agent.journal.alive import Alive
+from edge_agent.journal.audit import Audit
+from edge_agent.journal.audit_check import audit_entries, audit_faults
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.folder import FolderUnusable
 from edge_agent.journal.log import Journal
@@ -13,6 +15,6 @@ from edge_agent.journal.record import Record, RecordKind
 from edge_agent.journal.survey import CursorFacts, FolderFacts, SegmentFacts, records, stat, verify
 
 __all__ = [
-    "Alive", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal", "Record", "RecordKind",
-    "SegmentFacts", "records", "stat", "verify",
+    "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal", "Record", "RecordKind",
+    "SegmentFacts", "audit_entries", "audit_faults", "records", "stat", "verify",
 ]  # fmt: skip

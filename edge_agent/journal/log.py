@@ -264,7 +264,11 @@ class Journal:
 
     async def in_thread(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
         """For cursors: do blocking work where blocking is allowed."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+        return await self.to_thread(work, *args)
+
+    def to_thread(self, work: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """The same, begun at once, in the order of calls; it goes on whoever waits for it or no longer does."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
     async def mend(self, segment: Segment, trouble: Exception) -> None:
         """For cursors: reading `segment` met trouble. Afterwards it is intact, or gone from the chain, or

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import orjson
@@ -23,6 +23,7 @@ from edge_agent.encode import columns, records
 from edge_agent.errors import EdgeAgentError
 from edge_agent.health import Count, Health, Line
 from edge_agent.journal import Cursor, Record, RecordKind
+from edge_agent.north.commands import Commands
 from edge_agent.supervise import Backoff, keep_connected, together
 
 log = logging.getLogger(__name__)
@@ -111,11 +112,13 @@ class Follower:
         health: Health,
         clock: Clock,
         address: str,
+        commands: Commands | None = None,
     ) -> None:
         self.line = health.destinations.setdefault(name, Line(name, address))
         self.cursor = cursor
         self.latest = Latest()
         self.profile = profile
+        self.commands = commands
         self._publisher = publisher
         self._status = status
         self._health = health
@@ -126,8 +129,12 @@ class Follower:
         self._said: set[str] = set()        # troubles that were logged; from then on they are only counted
 
     async def keep_following(self) -> None:
-        """Connect and send, for ever."""
-        await keep_connected(self.line, self._publisher.connect, self._use, self._lost, self._clock, BACKOFF)
+        """Connect and send, for ever; and carry out the commands that come back."""
+        following = keep_connected(self.line, self._publisher.connect, self._use, self._lost, self._clock, BACKOFF)
+        if self.commands is None:
+            await following
+        else:
+            await together((self.line.name, following), (f"{self.line.name}-commands", self.commands.keep_working()))
 
     def _lost(self, _reason: Exception) -> None:
         self._health.add(Count.LINKS_LOST)
@@ -143,11 +150,17 @@ class Follower:
             await together(
                 (f"{name}-drain", self._drain(link)),
                 (f"{name}-latest", self._show(link)),
+                *self._listening(link),
                 (f"{name}-closed", link.closed()),
             )
         except asyncio.CancelledError:
             await self._say_goodbye(link)
             raise
+
+    def _listening(self, link: Link) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        if self.commands is None:
+            return []
+        return [(f"{self.line.name}-listen", self.commands.keep_listening(link, partial(self._send, link)))]
 
     async def _say_goodbye(self, link: Link) -> None:
         """A link closed in good manners fires no will: what the will would say is said here."""
@@ -170,7 +183,8 @@ class Follower:
             if messages := self.latest.take():
                 await self._send(link, messages)
 
-    async def _send(self, link: Link, messages: list[Message]) -> None:
+    async def _send(self, link: Link, messages: list[Message], what: str = "") -> None:
+        """Send; a refusal is logged once a topic, or once for all that is `what`."""
         async with self._sending:
             rejected: tuple[int, ...] = ()
             try:
@@ -179,8 +193,8 @@ class Follower:
                 rejected = refusal.positions
                 self._health.add(Count.MESSAGES_REJECTED, len(rejected))
                 for position in rejected:
-                    topic, reason = messages[position].topic, refusal.reasons.get(position, "no reason given")
-                    self._say(f"refused {topic} for good: {reason}")
+                    reason = refusal.reasons.get(position, "no reason given")
+                    self._say(f"refused {what or messages[position].topic} for good: {reason}")
             self._health.add(Count.MESSAGES_ACKNOWLEDGED, len(messages) - len(rejected))
             if len(rejected) < len(messages):
                 self.acknowledged_ns = self._clock()

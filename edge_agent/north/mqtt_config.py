@@ -83,6 +83,12 @@ class MqttConfig(PublishConfig):
     """no acknowledgement for this long while something waits for one ends the link"""
     version: Literal["auto", "5", "3.1.1"] = "auto"
     """auto tries MQTT 5 first and falls back to 3.1.1 when the broker refuses it"""
+    commands: bool = False
+    """listen on `{root}/command/+` for writes to equipment; who may send them is up to the broker"""
+
+    def listens(self) -> bool:
+        """See `PublishConfig.listens`."""
+        return self.commands
 
     @field_validator("url")
     @classmethod

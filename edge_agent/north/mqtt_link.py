@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.api import Message
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected, Rejected
+from edge_agent.north.mqtt_listen import Hear, Listening
 from edge_agent.north.mqtt_reason import (
     FAILURE,
     KEEPALIVE_TIMEOUT,
@@ -28,6 +32,7 @@ from edge_agent.north.mqtt_reason import (
     VersionRefused,
     from_broker,
     from_wire,
+    named,
 )
 from edge_agent.north.mqtt_terms import Terms, Told
 from edge_agent.north.mqtt_wire import Wire
@@ -63,6 +68,7 @@ class MqttLink:
         self._ack_timeout_s = ack_timeout_s
         self._loop = asyncio.get_running_loop()
         self._wire = Wire(client, self, ack_timeout_s)
+        self._listening = Listening(client)
         self._flying: dict[int, tuple[_Sending, int]] = {}
         self._early: dict[int, tuple[int, str]] = {}
         self._sending: _Sending | None = None
@@ -122,6 +128,20 @@ class MqttLink:
             raise self._reason() from self._wire.fault
         if sending.refused:
             raise Rejected(sorted(sending.refused), sending.refused)
+
+    async def listen(self, topics: str, hear: Hear) -> None:
+        """See `api.ListeningLink.listen`."""
+        if self._wire.fault is None:
+            self._wire.turn(partial(self._subscribe, topics, hear))
+        try:
+            async with asyncio.timeout(self._ack_timeout_s):
+                await self._listening.answered()
+        except TimeoutError:
+            raise NotConnected(f"{self._place}: no answer to SUBSCRIBE for {self._ack_timeout_s:g} s") from None
+        if self._wire.fault is not None:
+            raise self._reason() from self._wire.fault
+        if self._listening.refusal:
+            raise Rejected((0,), {0: self._listening.refusal})
 
     async def closed(self) -> None:
         """See `api.Link.closed`."""
@@ -207,6 +227,7 @@ class MqttLink:
         self._greeted.set()
         self._landed.set()
         self._end.set()
+        self._listening.ended()
         if self._sending is not None and not self._sending.done.done():
             self._sending.done.set_result(None)
 
@@ -220,7 +241,7 @@ class MqttLink:
         qos = min(message.qos, self._terms.max_qos)
         retain = message.retain and self._terms.retains
         try:
-            info = self._client.publish(message.topic, message.payload, qos, retain)
+            info = self._client.publish(message.topic, message.payload, qos, retain, self._beside(message))
         except ValueError as error:
             sending.refused[position] = str(error)
             return
@@ -235,6 +256,18 @@ class MqttLink:
         self._flying[info.mid] = (sending, position)
         if info.mid in self._early:
             self._land(info.mid, *self._early.pop(info.mid))
+
+    def _subscribe(self, topics: str, hear: Hear) -> None:
+        if trouble := self._listening.ask(topics, hear):
+            self._wire.fail(NotConnected(f"paho took no subscription: {trouble}"))
+
+    def _beside(self, message: Message) -> Properties | None:
+        """What MQTT 5 carries beside the payload, and 3.1.1 cannot."""
+        if not message.token or self._client.protocol != MQTTProtocolVersion.MQTTv5:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's own omission
+        properties.CorrelationData = message.token
+        return properties
 
     def _land(self, mid: int, code: int, text: str) -> None:
         if code in TEMPORARY:
@@ -278,7 +311,7 @@ class MqttLink:
 
     def _on_publish(self, client: Client, data: Any, mid: int, reason: ReasonCode, properties: Told) -> None:
         code = reason.value
-        text = _named(reason, properties) if code >= FAILURE else ""
+        text = named(reason, properties) if code >= FAILURE else ""
         if mid in self._flying:
             self._land(mid, code, text)
         else:
@@ -304,10 +337,4 @@ class MqttLink:
 
     def _from_broker(self, what: str, reason: ReasonCode, properties: Told) -> EdgeAgentError:
         server = getattr(properties, "ServerReference", "")
-        return from_broker(what, reason.value, _named(reason, properties), self._client_id, server)
-
-
-def _named(reason: ReasonCode, properties: Told) -> str:
-    """`Not authorized (0x87)`, with the broker's own words where it sends any."""
-    words = getattr(properties, "ReasonString", "")
-    return f"{reason} (0x{reason.value:02X})" + (f": {words}" if words else "")
+        return from_broker(what, reason.value, named(reason, properties), self._client_id, server)

@@ -9,7 +9,10 @@ import socket
 import ssl
 from typing import Final
 
+from paho.mqtt.reasoncodes import ReasonCode
+
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected
+from edge_agent.north.mqtt_terms import Told
 
 NO_SUBSCRIBER: Final = 0x10
 FAILURE: Final = 0x80
@@ -72,3 +75,9 @@ def from_wire(text: str) -> EdgeAgentError:
     if "alert" in lower and ("certificate" in lower or "unknown ca" in lower):
         return AccessDenied(f"the broker refuses our certificate: {text}; see cert: and key:")
     return NotConnected(text)
+
+
+def named(reason: ReasonCode, properties: Told) -> str:
+    """`Not authorized (0x87)`, with the broker's own words where it sends any."""
+    words = getattr(properties, "ReasonString", "")
+    return f"{reason} (0x{reason.value:02X})" + (f": {words}" if words else "")

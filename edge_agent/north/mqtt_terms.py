@@ -45,6 +45,8 @@ class Terms:
 
 
 def packet_size(message: Message) -> int:
-    """Bytes of `message` as an MQTT 5 PUBLISH packet without properties (MQTT 5.0 section 3.3)."""
-    rest = 2 + len(message.topic.encode()) + (2 if message.qos else 0) + 1 + len(message.payload)
+    """Bytes of `message` as an MQTT 5 PUBLISH packet with no other property than its token (MQTT 5.0
+    section 3.3), at most: a long token's length is counted as if it took four bytes."""
+    token = 3 + len(message.token) + (3 if len(message.token) > 124 else 0) if message.token else 0
+    rest = 2 + len(message.topic.encode()) + (2 if message.qos else 0) + 1 + token + len(message.payload)
     return 1 + sum(rest >= limit for limit in (1, 128, 128**2, 128**3)) + rest

@@ -1,0 +1,98 @@
+"""Commands and replies of the profile `json`.
+
+    {root}/command/{device}    {"id": "c-17", "tag": "setpoint", "value": 23.4}, and, if the sender
+                               wants a command that comes late to be refused, "t": ms UTC
+    {root}/reply/{id}          {"id": "c-17", "ok": true, "error": null, "read_back": 23.4}
+
+The id becomes a level of a topic: letters, digits, - and _ only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from edge_agent.core.command import Outcome
+
+LONGEST: Final = 4096
+"""bytes of a payload; a command is a tag and a value"""
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NEEDED: Final = ("id", "tag", "value")
+_KNOWN: Final = (*_NEEDED, "t")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command says. `error`: why it is none, then the other fields are what could be made out.
+
+    time_ms  when it was sent, by the sender's clock; None if it does not say
+    """
+
+    id: str
+    device: str
+    tag: str = ""
+    value: Any = None
+    time_ms: int | None = None
+    error: str = ""
+
+
+def command_topics(root: str) -> str:
+    """The filter for the commands to all devices."""
+    return f"{root}/command/+"
+
+
+def read_command(topic: str, payload: bytes) -> Asked:
+    """What a message asks for; never raises."""
+    device = topic.rpartition("/")[2]
+    if len(payload) > LONGEST:
+        return Asked("", device, error=f"a command has at most {LONGEST} bytes, not {len(payload)}")
+    try:
+        said = orjson.loads(payload)
+    except ValueError:
+        return Asked("", device, error="a command is a JSON object; this is no JSON")
+    if not isinstance(said, dict):
+        return Asked("", device, error='a command is a JSON object such as {"id":"1","tag":"speed","value":5}')
+    id, tag, time_ms = said.get("id"), said.get("tag"), said.get("t")
+    good_id = id if isinstance(id, str) and _ID.fullmatch(id) else ""
+    good_tag = tag if isinstance(tag, str) else ""
+    return Asked(
+        good_id, device, good_tag, said.get("value"), time_ms if type(time_ms) is int else None,
+        _mistake(said, good_id, good_tag),
+    )  # fmt: skip
+
+
+def _mistake(said: dict[str, Any], id: str, tag: str) -> str:
+    if missing := [key for key in _NEEDED if key not in said]:
+        return f"{missing[0]!r} is missing; a command has id, tag and value"
+    if unknown := [key for key in said if key not in _KNOWN]:
+        return f"unknown key {unknown[0][:64]!r}; a command has id, tag and value, and may have t"
+    if not id:
+        return "id must be a text of 1 to 64 letters, digits, - or _"
+    if not tag:
+        return "tag must be the name of a tag of this device"
+    if "t" in said and type(said["t"]) is not int:
+        return "t must be the time of sending in whole ms UTC"
+    return ""
+
+
+def reply_topic(root: str, id: str, wanted: str) -> str:
+    """Where the answer goes: to the topic the sender names, else below `reply`; '' if there is no id either.
+
+    A topic that is none, or that others would take for words of this agent, is not used.
+    """
+    usable = wanted and len(wanted) <= 512 and not wanted.startswith("$") and not set("+#\0") & set(wanted)
+    ours = wanted == root or wanted.startswith(f"{root}/")
+    if usable and (not ours or wanted.startswith(f"{root}/reply/")):
+        return wanted
+    return f"{root}/reply/{id}" if id else ""
+
+
+def write_reply(id: str, outcome: Outcome) -> bytes:
+    """The payload of an answer."""
+    return orjson.dumps(
+        {"id": id or None, "ok": outcome.ok, "error": outcome.error or None, "read_back": outcome.read_back}
+    )
