@@ -143,6 +143,7 @@ class TagDetail(TagAnswer):
 
 
 Text = Annotated[str, Field(strict=True, max_length=4096)]
+Whole = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**64)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Truth = Annotated[bool, Field(strict=True)]
 
@@ -152,8 +153,8 @@ class WriteRequest(Answer):
 
     model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
-    value: Truth | Number | Text
-    id: Annotated[str, Field(strict=True, pattern=r"^[!-~]{1,64}$")] | None = None
+    value: Truth | Whole | Number | Text
+    id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     """the same id is carried out once; made up where there is none"""
 
 

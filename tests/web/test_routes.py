@@ -175,18 +175,16 @@ async def test_a_tag_that_never_came_says_since_when_and_what_stands_in_the_way(
     assert "is lost since" in said["why"][1]
 
 
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [
+async def test_an_unknown_tag_is_404_with_the_nearest_names(running: Any) -> None:
+    asked = [
         ("plc.stat", "plc.state"), ("plx.state", "plc.state"), ("state", "plc.state"), ("plc", "plc.state"),
         ("plc.zzz", "plc.state"), ("PLC.state", None), ("..", None), ("%00", None), ("a" * 200, None),
-    ],
-)  # fmt: skip
-async def test_an_unknown_tag_is_404_with_the_nearest_names(running: Any, name: str, near: str | None) -> None:
-    reply = await running.get(f"/api/v1/tags/{name}")
-    assert reply.status == 404
-    if near:
-        assert near in reply.json()["near"]
+    ]  # fmt: skip
+    for name, near in asked:
+        reply = await running.get(f"/api/v1/tags/{name}")
+        assert reply.status == 404
+        if near:
+            assert near in reply.json()["near"]
 
 
 async def test_the_openapi_document_describes_every_route_and_what_they_answer(running: Any) -> None:
@@ -197,15 +195,13 @@ async def test_the_openapi_document_describes_every_route_and_what_they_answer(r
         jsonschema.Draft202012Validator(schema).validate((await running.get(path)).json())
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/", 404), ("GET", "/docs", 404), ("GET", "/api/v1", 404), ("DELETE", "/api/v1/status", 405),
-     ("POST", "/api/v1/health", 405), ("OPTIONS", "/api/v1/status", 405)],
-)  # fmt: skip
-async def test_what_is_not_there_is_said_as_json(running: Any, method: str, path: str, status: int) -> None:
-    reply = await ask(running.port, method, path)
-    assert reply.status == status
-    assert reply.json()["error"]
+async def test_what_is_not_there_is_said_as_json(running: Any) -> None:
+    asked = [("GET", "/", 404), ("GET", "/docs", 404), ("GET", "/api/v1", 404), ("DELETE", "/api/v1/status", 405),
+        ("POST", "/api/v1/health", 405), ("OPTIONS", "/api/v1/status", 405)]  # fmt: skip
+    for method, path, status in asked:
+        reply = await ask(running.port, method, path)
+        assert reply.status == status
+        assert reply.json()["error"]
 
 
 async def test_looking_costs_the_answer_no_word_about_the_server_and_no_cache(running: Any) -> None:
