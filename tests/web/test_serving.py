@@ -44,10 +44,13 @@ async def test_a_taken_port_costs_one_line_in_the_log_and_the_api_comes_once_it_
             assert (await agent.get("/api/v1/tags")).status == 200
 
 
-async def test_off_is_off_and_loads_no_web_framework(run_site: Any, site_text: Any) -> None:
+async def test_off_is_off(run_site: Any, site_text: Any) -> None:
     text = site_text().replace("127.0.0.1:0", "off")
     async with run_site(text, listening=False) as agent:
         assert agent.parts.api is None
+
+
+def test_an_agent_without_the_api_carries_no_web_framework() -> None:
     loaded = "import edge_agent.agent, edge_agent.cli, sys; print({'fastapi', 'uvicorn'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
