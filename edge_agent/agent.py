@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin
+from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Value
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site, device_facts, machine_specs
 from edge_agent.core.engine import Engine
@@ -27,6 +27,7 @@ from edge_agent.core.writing import held
 from edge_agent.duties import (
     ALIVE_EVERY_S,
     Parts,
+    Serving,
     keep_committing,
     keep_evidence,
     keep_putting_aside,
@@ -44,11 +45,12 @@ from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.north.commands import CommandProfile, Commands
 from edge_agent.north.follow import Follower, Profile
-from edge_agent.south.command import Commander
+from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.judge import Judge
 from edge_agent.south.reader import Reader
 from edge_agent.south.witness import Witness
 from edge_agent.supervise import until
+from edge_agent.web import tls
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ def prepare(
     publishers: Mapping[str, PublisherPlugin],
     clock: Clock = time.time_ns,
 ) -> Prepared:
-    """Build every plugin and the core; no I/O; raises ConfigError."""
+    """Build every plugin and the core; no I/O but the API's certificate; raises ConfigError."""
     table = site.tag_table()
     made = {
         name: drivers[device.driver].build(name, device, table.device_tags(name), clock)
@@ -83,6 +85,9 @@ def prepare(
         watermark_ns=site.kpi.watermark,
         devices=device_facts(site, table),
     )
+    api = site.api
+    if api.listen and api.cert and api.key:
+        tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
     profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
     for name, destination in site.publish.items():
         if destination.listens() and not isinstance(profiles[name], CommandProfile):
@@ -136,7 +141,25 @@ async def build(
         )
         for name, publisher in ready.publishers.items()
     ]  # fmt: skip
+    parts.api = _api(parts, ready.drivers)
     return parts
+
+
+def _api(parts: Parts, drivers: Mapping[str, Driver]) -> Serving | None:
+    if parts.site.api.listen is None:
+        return None
+    # Imported here: an agent without the API does not carry a web framework.
+    from edge_agent.web.serve import Api
+    from edge_agent.web.view import View
+
+    view = View(
+        parts.site, parts.engine, drivers, parts.health, parts.journal, parts.clock, lambda: status(parts)
+    )
+
+    async def write(made: str, device: str, tag: str, value: Value, who: str) -> Outcome:
+        return await parts.commander.execute(Command(made, device, tag, value, "api", who))
+
+    return Api(parts.site.api, view, write)
 
 
 def _commander(parts: Parts) -> Commander:
@@ -206,6 +229,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             stop,
             *((f"read-{reader.device}", reader.keep_reading()) for reader in parts.readers),
             *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
+            *([("api", parts.api.keep_serving())] if parts.api else []),
             ("write", parts.commander.keep_writing()),
             ("watch", keep_watching(parts)),
             ("put-aside", keep_putting_aside(parts)),

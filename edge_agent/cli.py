@@ -11,13 +11,16 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from edge_agent import __version__, registry
 from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge_agent.web.client import Client
 
 DONE, FAILED, WRONG_USAGE, WRONG_CONFIG = 0, 1, 2, 78
 
@@ -61,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("site", type=Path, metavar="SITE.yaml")
         return sub
 
+    def add_asking(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = add(name, command, text)
+        sub.add_argument("--url", metavar="URL", help="the agent's API; default http://127.0.0.1:8080")
+        sub.add_argument("--ca", type=Path, metavar="FILE", help="for https: certificate authorities to trust, PEM")
+        sub.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        return sub
+
     add_site("run", _run, "run a site until SIGTERM or SIGINT")
     check = add_site("check", _check, "find every mistake in a site file at once")
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -75,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", _demo, "simulated plant, broker, agent and a live OEE table; needs no configuration")
     demo.add_argument("--seconds", type=_seconds, metavar="N", help="stop by itself after N seconds, with a verdict")
     demo.add_argument("--broker", metavar="URL", help="use this MQTT broker, for example mqtt://127.0.0.1:1883")
+    add_asking("status", _status, "say how a running agent is: devices, destinations, what waits, what is wrong")
+    why = add_asking("why", _why, "say why a tag of a running agent has the value it has, or none")
+    why.add_argument("tag", metavar="TAG", help="as device.tag")
     return parser
 
 
@@ -247,6 +260,42 @@ def _demo(options: argparse.Namespace) -> int:
     except demo.WrongBroker as error:
         print(f"edge-agent demo: --broker {error}", file=sys.stderr)
         return WRONG_USAGE
+
+
+def _status(options: argparse.Namespace) -> int:
+    from edge_agent.web import tell
+
+    return _ask(options, lambda agent: (True, agent.status()), tell.status)
+
+
+def _why(options: argparse.Namespace) -> int:
+    from edge_agent.web import tell
+
+    return _ask(options, lambda agent: agent.tag(options.tag), tell.why)
+
+
+def _ask(
+    options: argparse.Namespace,
+    ask: Callable[[Client], tuple[bool, dict[str, Any]]],
+    told: Callable[[dict[str, Any]], list[str]],
+) -> int:
+    from edge_agent.web import client, tell
+
+    try:
+        found, answer = ask(client.Client(options.url or client.DEFAULT_URL, options.ca))
+    except client.WrongUrl as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except client.NoAgent as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return FAILED
+    if options.json:
+        sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2) + b"\n")
+    elif found:
+        print("\n".join(told(answer)))
+    else:
+        print(f"edge-agent: {tell.unknown(answer)}", file=sys.stderr)
+    return DONE if found else FAILED
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -54,6 +55,16 @@ class Commits:
     said: int = 0                   # of the journal's reports, how many were logged
 
 
+class Serving(Protocol):
+    """The HTTP API, as the other parts know it; without one its libraries are never loaded."""
+
+    port: int
+
+    async def keep_serving(self) -> None:
+        """Serve, for ever."""
+        ...
+
+
 @dataclass(slots=True)
 class Parts:
     """Everything a running agent consists of."""
@@ -66,6 +77,7 @@ class Parts:
     followers: list[Follower]
     health: Health
     clock: SteadyClock
+    api: Serving | None = None      # None: off
     commander: Commander = field(init=False)    # every way to equipment leads through it
     commits: Commits = field(default_factory=Commits)
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal

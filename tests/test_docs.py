@@ -150,7 +150,7 @@ def as_site(data: Any) -> dict[str, Any] | None:
     if "agent" in data:
         return data
     agent = {"agent": {"id": "of-the-example"}}
-    if data.keys() <= {"devices", "machines", "calendars", "publish", "journal", "kpi", "ring"}:
+    if data.keys() <= {"devices", "machines", "calendars", "publish", "journal", "kpi", "ring", "api"}:
         return {**agent, **data}
     if all(isinstance(device, dict) and "driver" in device for device in data.values()):
         return {**agent, "devices": data}
@@ -239,3 +239,10 @@ def test_topics_of_the_readme_are_those_of_the_profile() -> None:
     for topic in ("status", "tags", "state", "kpi"):
         assert re.search(rf"`…/[^`]*{topic}", text_of("README.md"))
         assert f"/{topic}" in source
+
+
+def test_every_route_of_the_api_is_in_the_readme() -> None:
+    found = re.findall(r'@app\.(get|post)\("(/[^"]+)"', text_of("edge_agent/web/routes.py"))
+    told = {(method.lower(), re.sub(r"\{.*\}", "{tag}", path)) for method, path in
+            re.findall(r"^\| `(GET|POST) (/\S+)` \|", text_of("README.md"), re.MULTILINE)}  # fmt: skip
+    assert told == {*found, ("get", "/api/openapi.json")}

@@ -78,6 +78,9 @@ class Source:
 
 
 def _is_secret(key: Key) -> bool:
+    """True for the value of a secret key, and for all of `tokens:`, whose keys are names."""
+    if key[-2:-1] == ("tokens",):
+        return True
     return bool(key) and isinstance(key[-1], str) and _SECRET_KEYS.search(key[-1].lower()) is not None
 
 

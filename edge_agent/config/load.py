@@ -15,6 +15,7 @@ from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.expand import Expansion
 from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
 from edge_agent.config.finding import did_you_mean
+from edge_agent.config.http_api import ApiModel
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import Names, id_finding, is_id
 from edge_agent.config.section import validate
@@ -114,7 +115,8 @@ class _Loader:
             "calendars": self._all(CalendarModel, "calendars"),
             "publish": {name: self._destination(name) for name in self._group("publish")},
         }
-        for name, model in (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel)):
+        single = (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel))
+        for name, model in single:
             if self.data.get(name) is not None:
                 parts[name] = self._validated(model, (name,))
         if self.found or self.source.secrets.failed or self.untold:

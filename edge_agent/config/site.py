@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny
 from edge_agent.api import DeviceConfig, PublishConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.fingerprint import config_hash
+from edge_agent.config.http_api import ApiModel
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import Id, Level, Zone
 from edge_agent.config.positive import PositiveDuration, PositiveSize
@@ -113,6 +114,8 @@ class Site(StrictModel):
     """how KPIs are reported"""
     ring: RingModel = RingModel()
     """the last samples, in memory"""
+    api: ApiModel = ApiModel()
+    """the agent's own HTTP API"""
 
     def __repr__(self) -> str:
         """Counts only: the parts hold passwords."""

@@ -30,6 +30,8 @@ ROOT = "edge/acme/demo/demo"
 # From a site file to the first sample an agent takes about half the time in which the plant comes up,
 # on any computer: after one and a half times that it surely reads, and nobody waits longer than needed.
 START_S = 3.0
+# Where an agent is looked for that is not said to be elsewhere.
+API_PORT = 8080
 
 
 class WrongBroker(ValueError):
@@ -85,11 +87,13 @@ def _run(
     wait = max(START_S, 1.5 * (time.monotonic() - started))
     begin = (time.time_ns() // 10**9 + round(wait)) * 10**9
     path = parts.folder / "site.yaml"
-    sites.write(path, sites.site(ready, parts.folder, place, sites.local(begin, ready["timezone"])))
+    port = _free_port(API_PORT)
+    sites.write(path, sites.site(ready, parts.folder, place, sites.local(begin, ready["timezone"]), port))
     agent = parts.start("the agent", "-m", "edge_agent.cli", "run", str(path))
     # Stopped before the listener, so that the listener hears its goodbye.
     stack.callback(agent.stop)
-    print(f"site file   {path}\nagent log   {agent.log}\nbroker      {place['url']}   topics {ROOT}/#", flush=True)
+    print(f"site file   {path}\nagent log   {agent.log}\nbroker      {place['url']}   topics {ROOT}/#")
+    print(f"agent API   http://127.0.0.1:{port}/api/v1/status", flush=True)
     _watch(parts, ready, listener, begin, seconds, stop)
     truth = stack.enter_context(closing(Truth(ready["truth"]["host"], ready["truth"]["port"])))
     verdicts = [
@@ -147,12 +151,21 @@ def _start_plant(parts: Parts) -> dict[str, Any]:
 
 
 def _start_broker(parts: Parts) -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = _free_port()
     broker = parts.start("the broker", "-m", "edge_agent.demo.broker", str(port))
     parts.wait_for(broker, lambda: _answers(port))
     return f"mqtt://127.0.0.1:{port}"
+
+
+def _free_port(wanted: int = 0) -> int:
+    """`wanted` if nobody has it, else any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _answers(port: int) -> bool:

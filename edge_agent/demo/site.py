@@ -18,7 +18,7 @@ POLL = {"modbus": {"poll": "100ms"}, "opcua": {"publish": "200ms"}}
 
 
 def site(
-    ready: Mapping[str, Any], folder: Path, broker: Mapping[str, Any], begin: datetime
+    ready: Mapping[str, Any], folder: Path, broker: Mapping[str, Any], begin: datetime, api_port: int
 ) -> dict[str, Any]:
     """A site with a device and a machine for each machine of the plant, busy from `begin` on.
 
@@ -50,6 +50,7 @@ def site(
         "publish": {"broker": {"type": "mqtt", "profile": "json", **broker}},
         "journal": {"flush": "500ms"},
         "kpi": {"every": "1s", "windows": ["shift"]},
+        "api": {"listen": f"127.0.0.1:{api_port}"},
     }
 
 

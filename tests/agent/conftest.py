@@ -19,6 +19,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.peers.no_api import without_api
+
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
@@ -146,7 +148,7 @@ def start_agent(tmp_path: Path) -> Iterator[Callable[[str], Process]]:
 
     def start(site: str) -> Process:
         path = tmp_path / "site.yaml"
-        path.write_text(site)
+        path.write_text(without_api(site))
         process = Process(tmp_path, "agent", sys.executable, "-m", "edge_agent.cli", "run", str(path))
         started.append(process)
         return process

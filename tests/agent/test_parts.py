@@ -21,6 +21,7 @@ from edge_agent.core.states import MachineState
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.encode.message import Message
 from edge_agent.journal import Journal, RecordKind
+from tests.peers.no_api import without_api
 
 S = 1_000_000_000
 SITE = """
@@ -39,7 +40,7 @@ kpi: {every: 50ms, windows: [day]}
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     path = tmp_path / "site.yaml"
-    path.write_text(SITE)
+    path.write_text(without_api(SITE))
     return load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
 
 

@@ -52,7 +52,6 @@ devices:
       speed:    {{address: holding:11, write: {{values: [10, 20, 30], every: 0s}}}}
       seldom:   {{address: holding:12, write: {{min: 0, max: 9, every: 1min}}}}
       hands:    {{address: holding:13, write: {{min: 0, max: 9, every: 0s, through: [api]}}}}
-      bare:     {{address: holding:14, write: {{every: 0s}}}}
       often:    {{address: holding:17, write: {{min: 0, max: 9, every: 400ms}}}}
       slow:     {{address: holding:15, delay: {delay}, write: {{min: 0, max: 9, every: 0s}}}}
       flag:     {{address: "holding:16.2"}}
@@ -343,7 +342,6 @@ REFUSED = [
     ("press-1", "setpoint", 400.1, "press-1.setpoint may not be 400.1: the highest is 400"),
     ("press-1", "setpoint", -40.1, "press-1.setpoint may not be -40.1: the lowest is -40"),
     ("press-1", "setpoint", 23.45, "press-1.setpoint cannot be 23.45 exactly; the nearest are 23.4 and 23.5"),
-    ("press-1", "bare", 5, "press-1.bare has no limits: its write: needs min and max, or values"),
 ]
 
 

@@ -29,6 +29,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.peers.no_api import without_api
+
 PEERS = Path(__file__).parents[1] / "peers"
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 DEVICES, REGISTERS = 50, 100
@@ -122,7 +124,8 @@ def site_text(folder: Path, modbus: int, broker: int, poll: str, devices: int, r
     tags = "".join(f"      r{n}: {{address: holding:{n}}}\n" for n in range(registers))
     text = f'agent: {{id: bench, data_dir: "{folder / "data"}"}}\ndevices:\n'
     for number in range(devices):
-        text += f'  d{number}:\n    driver: modbus\n    url: "modbus+tcp://127.0.0.{number % DEVICES + 1}:{modbus}?unit=1"\n'
+        host = f"127.0.0.{number % DEVICES + 1}"
+        text += f'  d{number}:\n    driver: modbus\n    url: "modbus+tcp://{host}:{modbus}?unit=1"\n'
         text += f"    poll: {poll}\n    tags:\n{tags}"
     return text + f'publish:\n  broker: {{type: mqtt, url: "mqtt://127.0.0.1:{broker}", profile: json}}\n'
 
@@ -140,7 +143,7 @@ def run_agent(
     """Run the agent on a site for a while; what it cost and what arrived, once it runs steadily."""
     folder.mkdir(exist_ok=True)
     path = folder / "site.yaml"
-    path.write_text(text)
+    path.write_text(without_api(text))
     points = Points(broker)
     with (folder / "agent.log").open("wb") as log:
         command = [sys.executable, "-m", "edge_agent.cli", "run", str(path)]

@@ -22,6 +22,7 @@ from edge_agent import __version__, cli
 from edge_agent.config import samples
 from edge_agent.config.yaml_lines import parse
 from edge_agent.journal import Audit
+from tests.peers.no_api import without_api
 
 PASSWORD = "correct-horse-battery"
 ENVIRONMENT = {"MQTT_PASSWORD": PASSWORD, "CNC7_PASSWORD": PASSWORD}
@@ -215,7 +216,7 @@ def test_no_message_ever_shows_a_secret(
 
 def test_a_running_agent_ends_with_0_on_sigterm_and_sigint(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
-    path.write_text(GOOD.replace("DATA", str(tmp_path / "data")))
+    path.write_text(without_api(GOOD.replace("DATA", str(tmp_path / "data"))))
     for number in (signal.SIGTERM, signal.SIGINT):
         command = [sys.executable, "-m", "edge_agent.cli", "run", str(path)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -267,7 +268,7 @@ def test_version(call: Any) -> None:
 
 def test_every_command_has_help(call: Any) -> None:
     _, told, _ = call("--help")
-    for command in ("run", "check", "plan", "audit", "schema", "sample", "drivers", "demo"):
+    for command in ("run", "check", "plan", "audit", "schema", "sample", "drivers", "demo", "status", "why"):
         assert re.search(rf"^ +{command} +\w", told, re.MULTILINE)
         assert call(command, "--help")[0] == 0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,8 +17,7 @@ NO_PASSWORD = serialization.NoEncryption()
 DAY = datetime.timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A certificate and its key, each in a file."""
 
     certificate: Path
@@ -41,11 +41,16 @@ class Authority:
         self.ca = self._write(f"{name}.pem", builder.add_extension(usage, critical=True))
 
     def issue(
-        self, name: str, address: str = "127.0.0.1", expired: bool = False, password: bytes | None = None
+        self,
+        name: str,
+        address: str = "127.0.0.1",
+        expired: bool = False,
+        password: bytes | None = None,
+        names: Sequence[str] = (),
     ) -> Identity:
-        """A certificate for `name` at an IP address; `password` encrypts its key."""
+        """A certificate for `name` (and `names`) at an IP address; `password` encrypts its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(name)]
+        names = [x509.IPAddress(ipaddress.ip_address(address)), *map(x509.DNSName, (name, *names))]
         builder = self._builder(_named(name), key, -DAY / 2 if expired else DAY)
         certificate = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         locked = serialization.BestAvailableEncryption(password) if password else NO_PASSWORD

@@ -1,0 +1,1 @@
+"""The agent's own HTTP API, and the commands that ask it."""

@@ -1,0 +1,168 @@
+"""What the API answers: the models from which its OpenAPI document is made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Shown = bool | int | float | str
+"""A value of a tag: whole numbers stay whole."""
+QualityName = Literal["good", "uncertain", "bad"]
+
+
+class Answer(BaseModel):
+    """Times are ISO 8601 with the offset of the agent's time zone; null: there is none."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Failure(Answer):
+    """Why a request was not carried out."""
+
+    error: str
+    """what is wrong, and what would be right"""
+    near: list[str] = []
+    """names that may have been meant"""
+
+
+class Health(Answer):
+    """Whether every device and every destination is connected, and the journal takes what comes."""
+
+    ok: bool
+    problems: list[str]
+    """what is wrong, a sentence each"""
+
+
+class Connection(Answer):
+    """A connection to a device or a destination."""
+
+    state: Literal["connecting", "connected", "lost"]
+    address: str
+    since: str
+    error: str | None
+    failures: int
+    """attempts in a row that failed"""
+    next_attempt: str | None
+
+
+class Qualities(Answer):
+    """How many tags there are, and of which quality they are now."""
+
+    good: int
+    uncertain: int
+    bad: int
+    """tags without a value are bad"""
+
+
+class Device(Connection):
+    """A device."""
+
+    tags: Qualities
+
+
+class Destination(Connection):
+    """A destination."""
+
+    backlog: int
+    """journal records that wait for it"""
+
+
+class JournalState(Answer):
+    """The durable log."""
+
+    ok: bool
+    error: str | None
+    pending: int
+    """records in memory that are not on disk yet"""
+
+
+class StatusAnswer(Answer):
+    """The agent's status now."""
+
+    agent: str
+    version: str
+    time: str
+    started: str
+    ok: bool
+    problems: list[str]
+    """what is wrong, a sentence each; of what is connected, too, which health does not look at"""
+    devices: dict[str, Device]
+    destinations: dict[str, Destination]
+    backlog: dict[str, int]
+    counts: dict[str, int]
+    """what the agent counts about itself, as in the status message"""
+    journal: JournalState
+
+
+class TagAnswer(Answer):
+    """A tag's last value."""
+
+    tag: str
+    value: Shown | None
+    unit: str
+    kind: Literal["float", "int", "bool", "text"]
+    quality: QualityName
+    reason: str | None
+    """why it is not plainly good, in one word"""
+    time: str | None
+    """of the last sample, by the device's clock where it has one"""
+    age_s: float | None
+    """how long ago the value was last known to hold"""
+
+
+class TagPage(Answer):
+    """Some of the tags, in the order of the site file."""
+
+    total: int
+    """tags that match"""
+    offset: int
+    limit: int
+    tags: list[TagAnswer]
+
+
+class Limits(Answer):
+    """What may be written to a tag, in its unit."""
+
+    min: float | None
+    max: float | None
+    values: list[Shown] | None
+    every_s: float
+    """at most one write in this time"""
+    settle_s: float
+    """how long after the write it is read back"""
+
+
+class TagDetail(TagAnswer):
+    """A tag's last value, and the chain of reasons behind it."""
+
+    why: list[str]
+    """a sentence each, the outermost first"""
+    writable: bool
+    limits: Limits | None
+
+
+Text = Annotated[str, Field(strict=True, max_length=4096)]
+Whole = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**64)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Truth = Annotated[bool, Field(strict=True)]
+
+
+class WriteRequest(Answer):
+    """A value to write, in the tag's unit."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+    value: Truth | Whole | Number | Text
+    id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    """the same id is carried out once; made up where there is none"""
+
+
+class WriteAnswer(Answer):
+    """What became of it."""
+
+    id: str
+    ok: bool
+    """it was written, and what was read back is what was asked for"""
+    error: str | None
+    read_back: Shown | None
