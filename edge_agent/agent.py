@@ -11,7 +11,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.api import Clock, Driver, DriverPlugin, Publisher, PublisherPlugin
+from edge_agent.api import Clock, Driver, DriverPlugin, Publisher, PublisherPlugin, Server
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site, device_facts, machine_specs
 from edge_agent.core.engine import Engine
@@ -42,6 +42,7 @@ from edge_agent.encode.json_profile import root_topic
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Journal, Record, RecordKind
 from edge_agent.north.follow import Follower, Profile
+from edge_agent.serve import Look, keep_serving
 from edge_agent.south.reader import Reader
 from edge_agent.supervise import until
 
@@ -55,6 +56,8 @@ class Prepared:
     drivers: dict[str, Driver]
     publishers: dict[str, Publisher]
     profiles: dict[str, Profile]
+    look: Look
+    servers: dict[str, Server]
 
 
 def prepare(
@@ -78,6 +81,7 @@ def prepare(
         watermark_ns=site.kpi.watermark,
         devices=device_facts(site, table),
     )
+    look, plugins = Look(engine, Health(), clock), registry.servers()
     profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
     return Prepared(
         engine,
@@ -87,6 +91,8 @@ def prepare(
             for name, destination in site.publish.items()
         },
         profiles,
+        look,
+        {name: plugins[server.type].build(name, server, look) for name, server in site.serve.items()},
     )
 
 
@@ -106,7 +112,7 @@ async def build(
         segment_bytes=site.journal.segment,
     )
     alive = Alive(Path(site.agent.data_dir) / "alive")
-    parts = Parts(site, engine, journal, alive, [], [], Health(), clock)
+    parts = Parts(site, engine, journal, alive, [], [], ready.look.health, clock, ready.look, ready.servers)
     try:
         await _take_up(parts)
     except BaseException:
@@ -127,6 +133,13 @@ async def build(
         for name, publisher in ready.publishers.items()
     ]  # fmt: skip
     return parts
+
+
+def _serve(parts: Parts, name: str) -> Coroutine[Any, Any, None]:
+    config = parts.site.serve[name]
+    for warning in registry.servers()[config.type].warnings(config):
+        log.warning("%s: %s", name, warning)
+    return keep_serving(name, config.listen, parts.servers[name], parts.health, parts.clock)
 
 
 def _profile(site: Site, name: str) -> Any:
@@ -176,6 +189,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             stop,
             *((f"read-{reader.device}", reader.keep_reading()) for reader in parts.readers),
             *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
+            *((f"serve-{name}", _serve(parts, name)) for name in parts.servers),
             ("watch", keep_watching(parts)),
             ("put-aside", keep_putting_aside(parts)),
             ("commit", keep_committing(parts)),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from edge_agent.api import Tag
+from edge_agent.api import Server, Tag
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site
 from edge_agent.core import kpi
@@ -21,6 +21,7 @@ from edge_agent.encode import columns, records
 from edge_agent.health import Count, Health
 from edge_agent.journal import Alive, Journal, RecordKind
 from edge_agent.north.follow import Follower
+from edge_agent.serve import Look
 from edge_agent.south.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class Parts:
     followers: list[Follower]
     health: Health
     clock: SteadyClock
+    look: Look
+    servers: dict[str, Server]
     commits: Commits = field(default_factory=Commits)
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
     kinds: dict[str, list[int]] = field(default_factory=dict)
@@ -206,6 +209,7 @@ async def keep_reporting(parts: Parts) -> None:
 def _report(parts: Parts, machine: Machine) -> None:
     for report in parts.engine.reports_of(machine, parts.clock()):
         _note_coverage(parts, report)
+        parts.look.note(report)
         if report.final:
             parts.journal.append(RecordKind.REPORT, records.pack_report(report))
         for follower in parts.followers:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydantic import AfterValidator, Field, SerializeAsAny
 
-from edge_agent.api import DeviceConfig, PublishConfig, StrictModel, Tag, TagConfig
+from edge_agent.api import DeviceConfig, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.fingerprint import config_hash
 from edge_agent.config.machine import MachineModel
@@ -107,6 +107,8 @@ class Site(StrictModel):
     """id → when machines are planned to be busy"""
     publish: Mapping[str, SerializeAsAny[PublishConfig]] = Field(default_factory=dict)
     """id → destination"""
+    serve: Mapping[str, SerializeAsAny[ServeConfig]] = Field(default_factory=dict)
+    """id → server that shows values to those who ask"""
     journal: JournalModel = JournalModel()
     """the durable log"""
     kpi: KpiModel = KpiModel()
@@ -116,7 +118,7 @@ class Site(StrictModel):
 
     def __repr__(self) -> str:
         """Counts only: the parts hold passwords."""
-        parts = ("devices", "machines", "calendars", "publish")
+        parts = ("devices", "machines", "calendars", "publish", "serve")
         return f"Site({self.agent.id!r}, {', '.join(f'{len(getattr(self, part))} {part}' for part in parts)})"
 
     __str__ = __repr__

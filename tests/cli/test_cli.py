@@ -130,7 +130,7 @@ def test_json_of_a_right_file_says_so(tmp_path: Path, call: Any) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(GOOD)
     code, out, err = call("check", path, "--json")
-    assert (code, json.loads(out), err) == (0, {"ok": True, "mistakes": []}, "")
+    assert (code, json.loads(out), err) == (0, {"ok": True, "mistakes": [], "warnings": []}, "")
 
 
 def _loop(path: Path) -> None:
