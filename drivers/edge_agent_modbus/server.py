@@ -3,27 +3,30 @@
 A small protocol of our own over `frame.py`: pymodbus's server takes any number of connections and holds
 them for ever, and its answers cost more.
 
-What one client may cost is bounded: a place among `connections`, a request in the buffer, answers only as
-fast as they are taken, and so many requests in a slot of time, in which all others have their turn.
+What clients may cost is bounded: so many `connections`, a little memory each, and of the agent's time a fifth
+for all of them together, one request of each in turn. A client that does not take its answers gets no more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import time
+from collections import deque
 from typing import Any, Final, cast
 
 from edge_agent.api import AccessDenied, NotConnected, ServerPlugin, Source, listen_place
-from edge_agent_modbus.frame import OutOfStep, mbap, next_mbap
+from edge_agent_modbus.frame import Frame, OutOfStep, mbap, next_mbap
 from edge_agent_modbus.image import NO_SUCH_UNIT, Image, refusal
 from edge_agent_modbus.server_config import ModbusServe, warnings
 
-# An answer of 125 registers takes 0.1 to 0.3 ms: so many in such a slot are a tenth of the agent's time at
-# most, from one client. An HMI asks ten or fifty times a second.
-_REQUESTS_A_SLOT: Final = 4
-_SLOT_S: Final = 0.01
-# Answers a client may leave untaken before its requests wait as well, bytes.
-_UNTAKEN: Final = 4_096
+# In a turn of the event loop so long is answered at most, s; then the readers of the agent have theirs.
+_TURN_S: Final = 0.001
+# And so many times as long nothing is answered after it: all clients together take at most a fifth of the
+# agent's time. An HMI that asks fifty times a second takes a hundredth and never waits.
+_REST: Final = 4
+# Answers a client may leave untaken, and requests it may send ahead, before its next ones are not even read, bytes.
+_AHEAD: Final = 4_096
 
 
 class ModbusServer:
@@ -56,30 +59,88 @@ def _told(error: OSError, host: str, port: int) -> NotConnected | AccessDenied:
 
 
 class OpenPort:
-    """The open port with its clients; see `api.Listening`."""
+    """The open port with its clients, who are answered in turn; see `api.Listening`."""
 
     def __init__(self, server: ModbusServer) -> None:
-        self.of = server
         self.server: asyncio.Server | None = None
-        self.clients: set[_Client] = set()
-        self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._of = server
+        self._loop = asyncio.get_running_loop()
+        self._clients: set[_Client] = set()
+        self._waiting: deque[_Client] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rests_until_s = 0.0
+        self._fault: asyncio.Future[None] = self._loop.create_future()
 
     async def closed(self) -> None:
         """See `Listening.closed`."""
-        await asyncio.shield(self.fault)
+        await asyncio.shield(self._fault)
 
     async def close(self) -> None:
         """See `Listening.close`."""
         if self.server is not None:
             self.server.close()
-        for client in list(self.clients):
+        for client in list(self._clients):
             client.let_go()
-        self.fault.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fault.cancel()
 
-    def failed(self, fault: Exception) -> None:
-        """A bug, not a client: the whole port is given up, and the agent opens it again."""
-        if not self.fault.done():
-            self.fault.set_exception(fault)
+    @property
+    def idle_s(self) -> float:
+        """How long a client may ask nothing."""
+        return self._of.config.idle / 1e9
+
+    def let_in(self, client: _Client) -> bool:
+        """Whether there is room for one more."""
+        if len(self._clients) >= self._of.config.connections or self._fault.done():
+            return False
+        self._clients.add(client)
+        return True
+
+    def left(self, client: _Client) -> None:
+        """It is gone."""
+        self._clients.discard(client)
+        if client in self._waiting:
+            self._waiting.remove(client)
+
+    def wants(self, client: _Client) -> None:
+        """It has something that may be a request."""
+        if client not in self._waiting:
+            self._waiting.append(client)
+        if self._timer is None:
+            self._when_rested()
+
+    def _when_rested(self) -> None:
+        rest = self._rests_until_s - time.monotonic()
+        if rest > 0:
+            self._timer = self._loop.call_later(rest, self._turn)
+        else:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Answer one request of each who waits, again and again, as long as the turn lasts."""
+        self._timer = None
+        began = now = time.monotonic()
+        try:
+            while self._waiting and now - began < _TURN_S:
+                client = self._waiting.popleft()
+                if client.answer_one():
+                    self._waiting.append(client)
+                now = time.monotonic()
+        except Exception as fault:      # a bug, not a client: the port is given up, and the agent opens it again
+            if not self._fault.done():
+                self._fault.set_exception(fault)
+            return
+        self._rests_until_s = now + _REST * (now - began)
+        if self._waiting:
+            self._when_rested()
+
+    def answer(self, frame: Frame) -> bytes:
+        """The whole frame of the answer."""
+        of = self._of
+        mine = of.config.unit in ("any", frame.unit)
+        pdu = of.image.answer(frame.pdu, of.source) if mine else refusal(frame.pdu[0], NO_SUCH_UNIT)
+        return frame.number.to_bytes(2, "big") + mbap(frame.unit, pdu)
 
 
 class _Client(asyncio.Protocol):
@@ -91,92 +152,74 @@ class _Client(asyncio.Protocol):
         self._data = b""
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None      # lets go of the idle
-        self._later: asyncio.TimerHandle | None = None      # goes on in the next slot
-        self._asked_s = self._slot_s = self._loop.time()
-        self._in_slot = 0
+        self._asked_s = self._loop.time()
         self._untaken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if len(self._port.clients) >= self._port.of.config.connections:
+        if not self._port.let_in(self):
             self._transport.abort()
             return
-        self._port.clients.add(self)
-        self._transport.set_write_buffer_limits(high=_UNTAKEN)
+        self._transport.set_write_buffer_limits(high=_AHEAD)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._port.clients.discard(self)
-        for timer in (self._timer, self._later):
-            if timer is not None:
-                timer.cancel()
+        self._port.left(self)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        if self._later is None and not self._untaken:
-            self._answer()
+        self._read_on()
+        if not self._untaken:
+            self._port.wants(self)
 
     def pause_writing(self) -> None:
         self._untaken = True
 
     def resume_writing(self) -> None:
         self._untaken = False
-        if self._later is None:
-            self._answer()
+        self._port.wants(self)
 
     def let_go(self) -> None:
         """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
+    def answer_one(self) -> bool:
+        """Answer the next request, if there is a whole one; False if there is no other to be answered now."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        try:
+            frame, self._data = next_mbap(self._data)
+        except OutOfStep:
+            self.let_go()
+            return False
+        if frame is None:
+            return False
+        self._asked_s = self._loop.time()
+        transport.write(self._port.answer(frame))
+        self._read_on()
+        return bool(self._data) and not self._untaken
+
+    def _read_on(self) -> None:
+        """Read only what can be answered soon."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if len(self._data) > _AHEAD:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
     def _watch(self) -> None:
         """Let go of a client that has been idle for too long, and look again when it could be."""
-        idle_s = self._port.of.config.idle / 1e9
-        due = self._asked_s + idle_s
+        due = self._asked_s + self._port.idle_s
         if due <= self._loop.time():
             self.let_go()
         else:
             self._timer = self._loop.call_at(due, self._watch)
-
-    def _answer(self) -> None:
-        """Answer what is complete, as far as this slot goes; read on only when nothing is left waiting."""
-        self._later = None
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        try:
-            while not self._untaken and (answer := self._next()) is not None:
-                transport.write(answer)
-        except OutOfStep:
-            self.let_go()
-        except Exception as fault:
-            self._port.failed(fault)
-            self.let_go()
-        else:
-            if self._later is not None or self._untaken:
-                transport.pause_reading()
-            else:
-                transport.resume_reading()
-
-    def _next(self) -> bytes | None:
-        """The answer to the next request; None if there is none yet, or not in this slot."""
-        now = self._loop.time()
-        if now - self._slot_s >= _SLOT_S:
-            self._slot_s, self._in_slot = now, 0
-        if self._in_slot >= _REQUESTS_A_SLOT:
-            self._later = self._loop.call_at(self._slot_s + _SLOT_S, self._answer)
-            return None
-        frame, self._data = next_mbap(self._data)
-        if frame is None:
-            return None
-        self._asked_s = now
-        self._in_slot += 1
-        server = self._port.of
-        if server.config.unit in ("any", frame.unit):
-            pdu = server.image.answer(frame.pdu, server.source)
-        else:
-            pdu = refusal(frame.pdu[0], NO_SUCH_UNIT)
-        return frame.number.to_bytes(2, "big") + mbap(frame.unit, pdu)
 
 
 def _build(server: str, config: Any, source: Source) -> ModbusServer:
