@@ -118,7 +118,7 @@ class Site(StrictModel):
 
     def __repr__(self) -> str:
         """Counts only: the parts hold passwords."""
-        parts = ("devices", "machines", "calendars", "publish", "serve")
+        parts = ("devices", "machines", "calendars", "publish")
         return f"Site({self.agent.id!r}, {', '.join(f'{len(getattr(self, part))} {part}' for part in parts)})"
 
     __str__ = __repr__
