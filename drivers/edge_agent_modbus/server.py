@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import time
 from collections import deque
 from typing import Any, Final, cast
@@ -161,6 +162,8 @@ class _Client(asyncio.Protocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=_AHEAD)
+        # the system would let megabytes of answers wait for a client that takes none
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * _AHEAD)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
