@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from edge_agent.api import Duration, Listen, ServeConfig, listen_place
@@ -23,7 +23,14 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 (compared, not listened on)
 def _unit(value: object) -> object:
     if value == "any" or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255):
         return value
-    raise ValueError(f"{value!r} is not a unit id; write a number from 0 to 255, or any")
+    raise ValueError("is not a unit id; write a number from 0 to 255, or any")
+
+
+def _shows_something(entries: tuple[ShownModel, ...]) -> tuple[ShownModel, ...]:
+    # not by min_length: pydantic would count the entries that are right, and say so beside every mistake
+    if not entries:
+        raise ValueError('shows nothing; write for example - {address: "input:0", state: press-1}')
+    return entries
 
 
 class ModbusServe(ServeConfig):
@@ -41,7 +48,7 @@ class ModbusServe(ServeConfig):
     """most clients at once; one more is let go again"""
     idle: Duration = 60 * SECOND
     """a client that asks nothing for so long is let go"""
-    map: tuple[ShownModel, ...] = Field(min_length=1)
+    map: Annotated[tuple[ShownModel, ...], AfterValidator(_shows_something)]
     """what is seen where"""
 
     @model_validator(mode="after")

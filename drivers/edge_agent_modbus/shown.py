@@ -106,7 +106,7 @@ class ShownModel(StrictModel):
         if len(given) != 1:
             raise ValueError(f"needs exactly one of {', '.join(WHAT)}; given: {', '.join(given) or 'none'}")
         if self.type is None and self.form.name == "uint16" and self.what in ("tag", "kpi"):
-            self._raise("type", "is missing; write how it lies in registers, for example type: float32")
+            raise ValueError("needs a type; write how it lies in registers, for example type: float32")
         check_form(self.place, self.form, self.order, packed=False)
         check_text(self.form, self.length, self.encoding, array=False)
         if self.place.wire(0) + self.field("ABCD").count > LAST + 1:
@@ -119,17 +119,18 @@ class ShownModel(StrictModel):
         form, kind = self.form, self._kind(info)
         number = not form.is_text and form.name != "bool"
         if kind is Kind.TEXT and not form.is_text:
-            self._raise("type", f"{form.name} cannot hold {self.of}, which is a text; use a string")
+            self._wrong_type(f"cannot hold {self.of}, which is a text; use a string")
         if form.is_text and kind not in (Kind.TEXT, None):
-            self._raise("type", f"{form.name} cannot hold {self._named}, which is no text; use a type of numbers")
+            self._wrong_type(f"cannot hold {self._named}, which is no text; use a type of numbers")
         if form.name == "bool" and (kind is Kind.FLOAT or (kind is Kind.INT and self.what != "tag")):
             self._raise("address", f"is one bit, which cannot hold {self._named}; use a register")
         if not number and (self.scale, self.offset) != (1.0, 0.0):
-            self._raise("scale", f"is of no use with a {form.name}; leave out scale and offset")
+            key = "offset" if self.scale == 1 else "scale"
+            self._raise(key, f"is of no use with a {form.name}; leave out scale and offset")
         if not (math.isfinite(self.scale) and self.scale and math.isfinite(self.offset)):
             self._raise("scale", "cannot be taken off; write a number that is not 0")
         if number and form.code[0] != "f" and self.scale == 1 and self.kpi and kind is Kind.FLOAT:
-            self._raise("type", f"{form.name} makes 0 or 1 of a ratio; use float32, or add scale: 0.0001")
+            self._wrong_type("makes 0 or 1 of a ratio; use float32, or add scale: 0.0001")
 
     def _kind(self, info: ValidationInfo) -> Kind | None:
         if self.tag is not None:
@@ -141,6 +142,11 @@ class ShownModel(StrictModel):
     @property
     def _named(self) -> str:
         return self.of if self.what in ("tag", "kpi") else f"{self.what} of {self.of}"
+
+    def _wrong_type(self, text: str) -> None:
+        if self.type is None:
+            raise ValueError(f"a {self.form.name} {text}")
+        self._raise("type", text)
 
     def _raise(self, key: str, text: str) -> None:
         raise ValidationError.from_exception_data(type(self).__name__, [wrong((key,), text)])
