@@ -24,7 +24,7 @@ from edge_agent_modbus.server_config import ModbusServe, warnings
 # In a turn of the event loop so long is answered at most, s; then the readers of the agent have theirs.
 _TURN_S: Final = 0.001
 # And so many times as long nothing is answered after it: all clients together take at most a fifth of the
-# agent's time. An HMI that asks fifty times a second takes a hundredth and never waits.
+# agent's time. An HMI that asks fifty times a second takes one or two hundredths, and hardly ever waits.
 _REST: Final = 4
 # Answers a client may leave untaken, and requests it may send ahead, before its next ones are not even read, bytes.
 _AHEAD: Final = 4_096

@@ -109,7 +109,10 @@ class ShownModel(StrictModel):
             raise ValueError("needs a type; write how it lies in registers, for example type: float32")
         check_form(self.place, self.form, self.order, packed=False)
         check_text(self.form, self.length, self.encoding, array=False)
-        if self.place.wire(0) + self.field("ABCD").count > LAST + 1:
+        count = self.field("ABCD").count
+        if count > MAX_REGISTERS:
+            self._raise("length", f"takes {count} registers; at most {MAX_REGISTERS} fit into one answer")
+        if self.place.wire(0) + count > LAST + 1:
             self._raise("address", f"has no room for a {self.form.name} before the last address, {LAST}")
         self._check_kind(info)
         return self

@@ -331,7 +331,7 @@ async def test_what_servers_see_is_what_the_core_knows_and_no_window_that_is_ove
     assert look.state("press-1") == 4
     assert not look.connected("press-1")
     assert look.kpi("press-1", "day", "oee") is None, "nothing was reported yet"
-    cell = Cell(pbt=10 * 10**9, apt=5 * 10**9, pq=4, gq=4, ipt=Fraction(4), igt=Fraction(4))
+    cell = Cell(apt=5 * 10**9, adet_fault=5 * 10**9, pq=4, gq=4, ipt=Fraction(4), igt=Fraction(4))
     for end, oee, pieces in ((now + 1, 0.4, 4), (now, None, None)):
         window = Window("day", "day", now - 10, end, production_date=date(2026, 1, 1), zone="UTC")
         look.note(Report("press-1", window, 0, False, now, "", cell))

@@ -120,6 +120,8 @@ def test_these_entries_are_right(tmp_path: Path, text: str) -> None:
          "address: 'inptu:0' 'inptu' is no area; did you mean input? the areas are coil, discrete, holding, input"),
         ('address: "input:65535", tag: press-1.temp, type: float32',
          "address: 'input:65535' has no room for a float32 before the last address, 65535"),
+        ('address: "input:0", tag: press-1.name, type: string, order: A, length: 126',
+         "length: '126' takes 126 registers; at most 125 fit into one answer"),
         ('address: "input:0", tag: press-1.temp, type: unixtime',
          "type: 'unixtime' is not a type that can be shown; "),
         ('address: "input:0", tag: press-1.temp, type: flaot32',
