@@ -11,7 +11,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Value
+from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Server, Value
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site, device_facts, machine_specs
 from edge_agent.core.engine import Engine
@@ -45,6 +45,7 @@ from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.north.commands import CommandProfile, Commands
 from edge_agent.north.follow import Follower, Profile
+from edge_agent.serve import Look, keep_serving
 from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.judge import Judge
 from edge_agent.south.reader import Reader
@@ -62,6 +63,8 @@ class Prepared:
     drivers: dict[str, Driver]
     publishers: dict[str, Publisher]
     profiles: dict[str, Profile]
+    look: Look
+    servers: dict[str, Server]
 
 
 def prepare(
@@ -88,6 +91,7 @@ def prepare(
     api = site.api
     if api.listen and api.cert and api.key:
         tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
+    look, plugins = Look(engine, Health(), clock), registry.servers()
     profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
     for name, destination in site.publish.items():
         if destination.listens() and not isinstance(profiles[name], CommandProfile):
@@ -101,6 +105,8 @@ def prepare(
             for name, destination in site.publish.items()
         },
         profiles,
+        look,
+        {name: plugins[server.type].build(name, server, look) for name, server in site.serve.items()},
     )
 
 
@@ -120,7 +126,7 @@ async def build(
         segment_bytes=site.journal.segment,
     )
     alive = Alive(Path(site.agent.data_dir) / "alive")
-    parts = Parts(site, engine, journal, alive, [], [], Health(), clock)
+    parts = Parts(site, engine, journal, alive, [], [], ready.look.health, clock, ready.look, ready.servers)
     try:
         await _take_up(parts)
     except BaseException:
@@ -182,6 +188,13 @@ def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
     return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock)
 
 
+def _serve(parts: Parts, name: str) -> Coroutine[Any, Any, None]:
+    config = parts.site.serve[name]
+    for warning in registry.servers()[config.type].warnings(config):
+        log.warning("%s: %s", name, warning)
+    return keep_serving(name, config.listen, parts.servers[name], parts.health, parts.clock)
+
+
 def _profile(site: Site, name: str) -> Any:
     place = site.agent.place.model_dump(exclude_none=True)
     return registry.profiles()[name](root_topic(place, site.agent.id), site.agent.id, __version__)
@@ -231,6 +244,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
             *([("api", parts.api.keep_serving())] if parts.api else []),
             ("write", parts.commander.keep_writing()),
+            *((f"serve-{name}", _serve(parts, name)) for name in parts.servers),
             ("watch", keep_watching(parts)),
             ("put-aside", keep_putting_aside(parts)),
             ("commit", keep_committing(parts)),

@@ -1,11 +1,11 @@
-"""The plugin page: everything a driver, a publisher or a profile may know of the agent.
+"""The plugin page: everything a driver, a publisher, a profile or a server may know of the agent.
 
 A plugin is found by entry point (`edge_agent.drivers`, `edge_agent.publishers`,
-`edge_agent.profiles`), imports this module and nothing else of the agent, and inherits from
-nothing but the two configuration models below. Lifecycle, for every kind:
+`edge_agent.profiles`, `edge_agent.servers`), imports this module and nothing else of the agent, and
+inherits from nothing but the configuration models below. Lifecycle, for every kind:
 
 * building checks the configuration and does no I/O; it raises only `ConfigError`;
-* `connect()` opens one session or link, used once and never reopened; it raises
+* `connect()` (of a server: `listen()`) opens one session or link, used once and never reopened; it raises
   `NotConnected` (try again soon) or `AccessDenied` (try again, rarely);
 * after that `read`/`send` may raise `NotConnected`, `AccessDenied` or `Rejected`; the caller
   then calls `close()` once, which must be safe in every state, and builds nothing on it again;
@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s, concat, empty, row
 from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason, bad, uncertain
@@ -34,11 +34,12 @@ from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, 
 
 __all__ = [
     "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "Batch", "Bytes", "Clash", "Clock", "ConfigError",
-    "DeviceConfig", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Int32s", "Int64s", "Kind",
-    "Link", "ListeningLink", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher",
-    "PublisherPlugin", "Reason", "Received", "Refused", "Rejected", "Session", "Size", "StrictModel", "Tag",
-    "TagConfig", "Tell", "Tools", "Value", "Vocabulary", "WritableSession", "WriteConfig", "bad", "concat",
-    "empty", "row", "scan_group", "uncertain",
+    "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Int32s",
+    "Int64s", "Kind", "KpiName", "Link", "Listen", "Listening", "ListeningLink", "MachineName", "Message",
+    "Mistake", "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin", "Reason", "Received",
+    "Refused", "Rejected", "ServeConfig", "Server", "ServerPlugin", "Session", "Size", "Source",
+    "StrictModel", "Tag", "TagConfig", "TagName", "Tell", "Tools", "Value", "Vocabulary", "WritableSession",
+    "WriteConfig", "bad", "concat", "empty", "kind_of", "listen_place", "row", "scan_group", "uncertain",
 ]  # fmt: skip
 
 Clock = Callable[[], int]
@@ -348,3 +349,129 @@ class PublisherPlugin:
     config: type[PublishConfig]
     build: Callable[[str, Any, str, Message], Publisher]
     """`build(destination id, config, agent id, will)`; raises only `ConfigError`"""
+
+
+def _declared(what: str) -> AfterValidator:
+    """A check of a reference against what the site file declares.
+
+    `load` hands that down as the context of the validation; without one (schema, tests) nothing is checked.
+    """
+
+    def check(text: str, info: ValidationInfo) -> str:
+        if info.context is not None:
+            getattr(info.context, f"check_{what}")(text)
+        return text
+
+    return AfterValidator(check)
+
+
+TagName = Annotated[str, _declared("tag")]
+"""`device.tag` in the configuration of a server; the agent checks that there is one."""
+
+MachineName = Annotated[str, _declared("machine")]
+"""A machine's id, checked likewise."""
+
+DeviceName = Annotated[str, _declared("device")]
+"""A device's id, checked likewise."""
+
+KpiName = Annotated[str, _declared("kpi")]
+"""`machine.window.name`, such as `press-1.shift.oee`: a ratio or count of the KPI record, checked likewise."""
+
+
+def kind_of(tag: str, info: ValidationInfo) -> Kind | None:
+    """For validators: the kind of `device.tag`; None if the site file does not tell."""
+    kind: Kind | None = None if info.context is None else info.context.kind(tag)
+    return kind
+
+
+def listen_place(text: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:1502` or `[::1]:1502`; ValueError if it is none."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r} has an IPv6 address without brackets; write [::1]:1502")
+    if not colon or not host or any(c.isspace() or c in "/?#@[]" for c in host):
+        raise ValueError(f"{text!r} is not an address to listen on; write host:port, such as 127.0.0.1:1502")
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and 1 <= int(port) <= 65_535):
+        raise ValueError(f"{text!r} has no port from 1 to 65535; write host:port, such as 127.0.0.1:1502")
+    return host, int(port)
+
+
+def _listen(text: str) -> str:
+    listen_place(text)
+    return text
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+"""A field written `127.0.0.1:1502`; see `listen_place`."""
+
+
+class ServeConfig(StrictModel):
+    """What every server says; a server plugin's own model adds its options."""
+
+    type: str
+    """the server's name"""
+    listen: Listen
+    """host:port; 127.0.0.1 is this computer only, 0.0.0.0 every network it is in"""
+
+
+class Source(Protocol):
+    """What a server may ask of the running agent: this instant's answers, quick, without waiting.
+
+    What is asked without an `await` between belongs together.
+    """
+
+    def now(self) -> int:
+        """The agent's clock: ns UTC."""
+        ...
+
+    def value(self, tag: str) -> tuple[Value | None, int, int] | None:
+        """Value, quality byte, and the time (ns UTC) up to which `device.tag` is known; None before its
+        first sample. The value is None where there is none, as in a sample marked for a lost line."""
+        ...
+
+    def kpi(self, machine: str, window: str, name: str) -> float | None:
+        """A ratio or count of the open window as last published; None if undefined, or if no window is open."""
+        ...
+
+    def state(self, machine: str) -> int:
+        """The number of the machine's state: 0 UNKNOWN, 1 OFF, 2 IDLE, 3 SETUP, 4 RUN, 5 FAULT, 6 MAINT."""
+        ...
+
+    def connected(self, device: str) -> bool:
+        """Whether there is a session to the device."""
+        ...
+
+
+class Listening(Protocol):
+    """An open port with all its connections."""
+
+    async def closed(self) -> None:
+        """Wait until something has ended it; raises the reason. Safe to cancel."""
+        ...
+
+    async def close(self) -> None:
+        """Close the port and every connection; never raises."""
+        ...
+
+
+class Server(Protocol):
+    """Knows one server's configuration; shows what the agent knows to those who ask. It changes nothing."""
+
+    async def listen(self) -> Listening:
+        """Open the port. `NotConnected` while another program has it, `AccessDenied` if it must not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlugin:
+    """What a server package offers under the entry point group `edge_agent.servers`."""
+
+    name: str
+    summary: str
+    config: type[ServeConfig]
+    build: Callable[[str, Any, Source], Server]
+    """`build(server id, config, source)`; raises only `ConfigError`"""
+    warnings: Callable[[Any], Sequence[str]] = lambda _config: ()
+    """what is right but should be known, a sentence each, for `check` and the log"""

@@ -9,13 +9,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from edge_agent import __version__, registry
+from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
 
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add("schema", _schema, "print the JSON Schema of the site file")
     named = add("sample", _sample, "print a commented sample site file, or a template that edge-agent drivers lists")
     named.add_argument("text", type=_sample_text, metavar="NAME", help=", ".join(sorted(samples())))
-    add("drivers", _drivers, "list the installed drivers and publishers, and the templates shipped with them")
+    add("drivers", _drivers, "list the installed drivers, publishers and servers, and the templates shipped with them")
     demo = add("demo", _demo, "simulated plant, broker, agent and a live OEE table; needs no configuration")
     demo.add_argument("--seconds", type=_seconds, metavar="N", help="stop by itself after N seconds, with a verdict")
     demo.add_argument("--broker", metavar="URL", help="use this MQTT broker, for example mqtt://127.0.0.1:1883")
@@ -113,7 +114,9 @@ def _sample_text(name: str) -> str:
 
 
 def _load(path: Path) -> Site:
-    return load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    return load(
+        path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()), servers=registry.servers()
+    )
 
 
 def _show_mistakes(error: ConfigError, as_json: bool) -> int:
@@ -166,13 +169,21 @@ def _check(options: argparse.Namespace) -> int:
 
     site = _load(options.site)
     agent.prepare(site, registry.drivers(), registry.publishers())
+    warnings = [
+        f"serve.{name}: {warning}"
+        for name, server in site.serve.items()
+        for warning in registry.servers()[server.type].warnings(server)
+    ]
     if options.json:
-        sys.stdout.buffer.write(orjson.dumps({"ok": True, "mistakes": []}, option=orjson.OPT_INDENT_2) + b"\n")
+        said = {"ok": True, "mistakes": [], "warnings": warnings}
+        sys.stdout.buffer.write(orjson.dumps(said, option=orjson.OPT_INDENT_2) + b"\n")
     else:
         tags = sum(len(device.tags) for device in site.devices.values())
         numbers = {"device": len(site.devices), "tag": tags, "machine": len(site.machines)}
-        numbers["destination"] = len(site.publish)
+        numbers |= {"destination": len(site.publish)} | ({"server": len(site.serve)} if site.serve else {})
         print(f"{options.site}: no mistakes; " + ", ".join(_plural(n, what) for what, n in numbers.items()))
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
     return DONE
 
 
@@ -232,7 +243,7 @@ def _audit_line(entry: dict[str, Any]) -> str:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    document = schema(registry.drivers(), registry.publishers())
+    document = schema(registry.drivers(), registry.publishers(), registry.servers())
     sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     return DONE
 
@@ -243,7 +254,10 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _drivers(options: argparse.Namespace) -> int:
-    for kind, plugins in (("driver", registry.drivers()), ("publisher", registry.publishers())):
+    listed: tuple[tuple[str, Mapping[str, DriverPlugin | PublisherPlugin | ServerPlugin]], ...] = (
+        ("driver", registry.drivers()), ("publisher", registry.publishers()), ("server", registry.servers()),
+    )  # fmt: skip
+    for kind, plugins in listed:
         for name, plugin in plugins.items():
             print(f"{kind:10} {name:12} {plugin.summary}")
     for name, plugin in registry.drivers().items():

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from edge_agent.api import Tag
+from edge_agent.api import Server, Tag
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site
 from edge_agent.core import kpi
@@ -22,6 +22,7 @@ from edge_agent.encode import columns, records
 from edge_agent.health import Count, Health
 from edge_agent.journal import Alive, Journal, RecordKind
 from edge_agent.north.follow import Follower
+from edge_agent.serve import Look
 from edge_agent.south.command import Commander
 from edge_agent.south.reader import Reader
 
@@ -77,6 +78,8 @@ class Parts:
     followers: list[Follower]
     health: Health
     clock: SteadyClock
+    look: Look
+    servers: dict[str, Server]
     api: Serving | None = None      # None: off
     commander: Commander = field(init=False)    # every way to equipment leads through it
     commits: Commits = field(default_factory=Commits)
@@ -220,6 +223,7 @@ async def keep_reporting(parts: Parts) -> None:
 def _report(parts: Parts, machine: Machine) -> None:
     for report in parts.engine.reports_of(machine, parts.clock()):
         _note_coverage(parts, report)
+        parts.look.note(report)
         if report.final:
             parts.journal.append(RecordKind.REPORT, records.pack_report(report))
         for follower in parts.followers:

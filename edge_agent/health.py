@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 
 class Count(StrEnum):
@@ -28,9 +29,20 @@ class Count(StrEnum):
     COMMANDS_FAILED = "commands_failed"         # sent, and refused by the equipment, or nobody knows
 
 
+class Phrases(NamedTuple):
+    """How the log speaks of a line: it is up, it never came up, tried again until."""
+
+    up: str = "connected to"
+    never: str = "no connection to"
+    until: str = "it answers"
+
+
+TO_A_PEER: Final = Phrases()
+
+
 @dataclass(slots=True)
 class Line:
-    """One connection, south or north: where it goes, whether it is up, since when, and why not."""
+    """One connection, south or north, or a server's port: where it goes, whether it is up, since when, why not."""
 
     name: str
     address: str
@@ -40,6 +52,7 @@ class Line:
     failures: int = 0                           # attempts in a row that failed
     next_ns: int = 0                            # when the next attempt is due; 0 while connected
     also: tuple[str, ...] = ()                  # other addresses of the same device
+    phrases: Phrases = TO_A_PEER
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -54,6 +67,7 @@ class Health:
     counts: dict[Count, int] = field(default_factory=lambda: dict.fromkeys(Count, 0))
     devices: dict[str, Line] = field(default_factory=dict)
     destinations: dict[str, Line] = field(default_factory=dict)
+    servers: dict[str, Line] = field(default_factory=dict)
 
     def add(self, count: Count, n: int = 1) -> None:
         """Count `n` more."""

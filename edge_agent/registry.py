@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, cast
 
-from edge_agent.api import DriverPlugin, PublisherPlugin
+from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
 
 T = TypeVar("T")
 
 DRIVERS = "edge_agent.drivers"
 PUBLISHERS = "edge_agent.publishers"
 PROFILES = "edge_agent.profiles"
+SERVERS = "edge_agent.servers"
 
 
 class Plugins(Mapping[str, T]):
@@ -54,3 +55,8 @@ def publishers() -> Mapping[str, PublisherPlugin]:
 def profiles() -> Mapping[str, Any]:
     """All installed profiles by name: `profile(root, agent, version)` makes an encoder."""
     return Plugins[Any](PROFILES)
+
+
+def servers() -> Mapping[str, ServerPlugin]:
+    """All installed servers by name."""
+    return Plugins[ServerPlugin](SERVERS)

@@ -121,9 +121,9 @@ async def _close(line: Line, connection: Closable) -> None:
 def _back(line: Line, now: int) -> None:
     if line.error:
         away = (now - line.since_ns) / 1e9
-        log.info("%s: connected to %s, after %.1f s away", line.name, line.address, away)
+        log.info("%s: %s %s, after %.1f s away", line.name, line.phrases.up, line.address, away)
     else:
-        log.info("%s: connected to %s", line.name, line.address)
+        log.info("%s: %s %s", line.name, line.phrases.up, line.address)
     line.state, line.since_ns, line.error = "connected", now, ""
     line.failures = line.next_ns = 0
 
@@ -136,8 +136,8 @@ def _gone(line: Line, reason: Exception, now: int) -> None:
         # A bug in one plugin must not stop the others: said with its traceback, then retried.
         log.error("%s: unexpected error at %s", line.name, line.address, exc_info=reason)
     if not line.error:
-        what = "lost" if line.state == "connected" else "no connection to"
-        log.warning("%s: %s %s: %s; trying again until it answers", line.name, what, line.address, error)
+        what, until = "lost" if line.state == "connected" else line.phrases.never, line.phrases.until
+        log.warning("%s: %s %s: %s; trying again until %s", line.name, what, line.address, error, until)
         line.since_ns = now
     else:
         log.debug("%s: still no %s: %s", line.name, line.address, error)

@@ -103,6 +103,13 @@ def test_every_publisher_and_profile_is_told(name: str) -> None:
     assert name in text_of("README.md").lower()
 
 
+@pytest.mark.parametrize("name", registry.servers())
+def test_every_server_is_told_where_it_is_told_of_serving(name: str) -> None:
+    [row] = re.findall(r"^### `serve.<id>`.*?^\| `type` \|([^\n]*)", text_of("configs/README.md"), re.M | re.S)
+    assert f"`{name}`" in row
+    assert f"type: {name}" in text_of(f"drivers/edge_agent_{name}/README.md")
+
+
 @pytest.mark.parametrize("count", Count)
 def test_everything_the_agent_counts_is_in_the_readme(count: Count) -> None:
     assert re.search(rf"^\|[^|]*`{count}`", text_of("README.md"), re.MULTILINE)
@@ -150,7 +157,8 @@ def as_site(data: Any) -> dict[str, Any] | None:
     if "agent" in data:
         return data
     agent = {"agent": {"id": "of-the-example"}}
-    if data.keys() <= {"devices", "machines", "calendars", "publish", "journal", "kpi", "ring", "api"}:
+    groups = ("devices", "machines", "calendars", "publish", "serve", "journal", "kpi", "ring", "api")
+    if data.keys() <= set(groups):
         return {**agent, **data}
     if all(isinstance(device, dict) and "driver" in device for device in data.values()):
         return {**agent, "devices": data}
@@ -175,7 +183,8 @@ def test_every_example_of_a_site_file_loads_without_a_mistake(page: Path, tmp_pa
         site = as_site(document.data)
         assert site, f"what is this an example of?\n{block}"
         path.write_text(block if "agent" in document.data else yaml.safe_dump(site))
-        load(path, registry.drivers(), registry.publishers(), ENVIRONMENT, tuple(registry.profiles()))
+        profiles = tuple(registry.profiles())
+        load(path, registry.drivers(), registry.publishers(), ENVIRONMENT, profiles, registry.servers())
 
 
 def test_the_readme_has_a_whole_site_file() -> None:

@@ -39,18 +39,19 @@ def encode(field: Field, raw: Value) -> bytes:
         return to_wire(_characters(field, raw), field.length, field.order)
     if kind.name == "bool":
         on = _truth(field, raw) != field.inverted
-        return bytes((on,)) if field.area.is_bits else _placed(field, on << field.bit)
-    return _placed(field, _pattern(field, raw))
+        return bytes((on,)) if field.area.is_bits else placed(field, on << field.bit)
+    return placed(field, _pattern(field, raw))
 
 
 def masks(field: Field, raw: Value) -> tuple[tuple[int, int], ...]:
     """AND mask and OR mask of each register, for function 22; ValueError as for `encode`."""
-    return tuple((0xFFFF & ~own, new) for own, new in zip(_words(_own(field)), _words(encode(field, raw)), strict=True))
+    words = zip(_words(own_bits(field)), _words(encode(field, raw)), strict=True)
+    return tuple((0xFFFF & ~own, new) for own, new in words)
 
 
 def merged(field: Field, raw: Value, current: bytes) -> bytes:
     """`current`, the bytes of the field's registers, with only the field's bits changed to `raw`."""
-    own, new = _own(field), encode(field, raw)
+    own, new = own_bits(field), encode(field, raw)
     return bytes(old & ~mine & 0xFF | put for old, mine, put in zip(current, own, new, strict=True))
 
 
@@ -174,18 +175,18 @@ def _characters(field: Field, raw: Value) -> bytes:
     return data
 
 
-def _own(field: Field) -> bytes:
+def own_bits(field: Field) -> bytes:
     """1 where a bit of the field's registers belongs to the field."""
     kind = field.type
     if kind.name == "bool":
-        return _placed(field, 1 << field.bit)
+        return placed(field, 1 << field.bit)
     if kind.is_text:
         return b"\xff" * (2 * field.count)
     every = (1 << 8 * kind.size) - 1
-    return _placed(field, (field.mask or every) >> field.shift << field.shift)
+    return placed(field, (field.mask or every) >> field.shift << field.shift)
 
 
-def _placed(field: Field, pattern: int) -> bytes:
+def placed(field: Field, pattern: int) -> bytes:
     """The field's registers with the bits of `pattern` where its bytes lie, 0 elsewhere."""
     wire = bytearray(2 * field.count)
     places = places_of(field)

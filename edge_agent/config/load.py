@@ -6,33 +6,43 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from edge_agent.api import DeviceConfig, DriverPlugin, Kind, PublishConfig, PublisherPlugin
+from edge_agent.api import (
+    DeviceConfig,
+    DriverPlugin,
+    Kind,
+    PublishConfig,
+    PublisherPlugin,
+    ServeConfig,
+    ServerPlugin,
+    TagConfig,
+)
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.expand import Expansion
 from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
 from edge_agent.config.finding import did_you_mean
 from edge_agent.config.http_api import ApiModel
 from edge_agent.config.machine import MachineModel
-from edge_agent.config.names import Names, id_finding, is_id
+from edge_agent.config.names import WINDOWS, Names, id_finding, is_id
 from edge_agent.config.section import validate
 from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
 from edge_agent.config.substitute import substitute
-from edge_agent.config.together import clashes
+from edge_agent.config.together import clashes, ports_taken
 from edge_agent.config.yaml_lines import Document, Key, parse
 from edge_agent.errors import ConfigError, Mistake
 
 M = TypeVar("M", bound=BaseModel)
-P = TypeVar("P", DriverPlugin, PublisherPlugin)
+P = TypeVar("P", DriverPlugin, PublisherPlugin, ServerPlugin)
 
 # Known destinations and forms of messages that this version does not have.
 _PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
 _PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard", "influx"})
 _SPARKPLUG_KEYS: Final = frozenset({"group", "node", "primary_host"})
-_GROUPS: Final = ("devices", "machines", "calendars", "publish")
+_GROUPS: Final = ("devices", "machines", "calendars", "publish", "serve")
 
 
 def load(
@@ -41,12 +51,13 @@ def load(
     publishers: Mapping[str, PublisherPlugin],
     environ: Mapping[str, str] | None = None,
     profiles: Collection[str] = ("json",),
+    servers: Mapping[str, ServerPlugin] = MappingProxyType({}),
 ) -> Site:
     """Read and check a site file; raises ConfigError with all mistakes in the order of lines.
 
     Mistakes in template files it uses come after its own.
 
-    `drivers` and `publishers` are asked only for names the file uses. `environ` is where `${NAME}`
+    `drivers`, `publishers` and `servers` are asked only for names the file uses. `environ` is where `${NAME}`
     comes from, by default the process's own environment.
     """
     document = _read(path)
@@ -56,7 +67,7 @@ def load(
     mistakes += [_located(mistake, path, document.line(key)) for key, mistake in secrets.mistakes]
     expansion = Expansion(data, source, drivers)
     expansion.run()
-    loader = _Loader(data, source, drivers, publishers, profiles, expansion.broken, expansion.found)
+    loader = _Loader(data, source, drivers, publishers, profiles, servers, expansion.broken, expansion.found)
     site = loader.site()
     mistakes += expansion.mistakes
     mistakes += [source.mistake(found) for found in loader.found]
@@ -95,6 +106,7 @@ class _Loader:
     drivers: Mapping[str, DriverPlugin]
     publishers: Mapping[str, PublisherPlugin]
     profiles: Collection[str]
+    servers: Mapping[str, ServerPlugin]
     untold: Collection[str]
     """devices whose tags nobody can know, as their template cannot be had"""
     found: list[Found] = field(default_factory=list)
@@ -114,7 +126,9 @@ class _Loader:
             "machines": self._all(MachineModel, "machines"),
             "calendars": self._all(CalendarModel, "calendars"),
             "publish": {name: self._destination(name) for name in self._group("publish")},
+            "serve": {name: self._server(name) for name in self._group("serve")},
         }
+        self.found += ports_taken(parts["serve"], self.source)
         single = (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel))
         for name, model in single:
             if self.data.get(name) is not None:
@@ -189,6 +203,10 @@ class _Loader:
             section = {k: v for k, v in section.items() if k not in _SPARKPLUG_KEYS and k != "profile"}
         return self._validated(plugin.config, key, {"publish": {name: section}})
 
+    def _server(self, name: str) -> ServeConfig | None:
+        plugin = self._plugin(("serve", name), "type", self.servers, frozenset())
+        return self._validated(plugin.config, ("serve", name)) if plugin else None
+
     def _plugin(self, key: Key, chooser: str, plugins: Mapping[str, P], later: Collection[str]) -> P | None:
         """The plugin that the section at `key` names under `chooser`; None and a mistake if it names none."""
         group, name = str(key[0]), str(key[1])
@@ -224,7 +242,9 @@ class _Loader:
     def _all_names(self, devices: Mapping[str, DeviceConfig | None]) -> Names:
         tags = {name: _tags(section, devices.get(name)) for name, section in self._group("devices").items()}
         tags |= dict.fromkeys(self.untold)
-        return Names(tags, tuple(self._group("calendars")))
+        kinds = (self.data.get("kpi") or {}).get("windows") if isinstance(self.data.get("kpi"), dict) else None
+        windows = tuple(map(str, kinds)) if isinstance(kinds, list) else WINDOWS
+        return Names(tags, tuple(self._group("calendars")), tuple(self._group("machines")), windows)
 
 
 def rooted(model: M, folder: Path) -> M:
@@ -245,7 +265,8 @@ def rooted(model: M, folder: Path) -> M:
 def _tags(section: Any, device: DeviceConfig | None) -> dict[str, Kind | None] | None:
     """The tags a device section declares, with their kinds where it is right; None if nobody can know."""
     if device is not None:
-        return {name: tag.kind() for name, tag in device.tags.items()}
+        # A driver whose tags cannot tell learns their kinds only when it connects.
+        return {n: None if type(t).kind is TagConfig.kind else t.kind() for n, t in device.tags.items()}
     declared = section.get("tags") if isinstance(section, dict) else None
     if not isinstance(declared, dict) or any(map(_may_be_many, declared.values())):
         return None

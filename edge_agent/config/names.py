@@ -16,9 +16,14 @@ from pydantic import AfterValidator, ValidationInfo, WithJsonSchema
 
 from edge_agent.api import Kind
 from edge_agent.config.finding import Finding, did_you_mean, report
+from edge_agent.core.cell import Cell
+from edge_agent.core.kpi import figures
 
 ID_PATTERN: Final = "[a-z0-9][a-z0-9_-]{0,62}"
 _ID: Final = re.compile(ID_PATTERN)
+WINDOWS: Final = ("shift", "hour", "day")
+FIGURES: Final = tuple(figures(Cell()))
+"""What `machine.window.name` may name: the ratios and counts of the KPI record"""
 # What a level of an MQTT topic cannot hold (MQTT 3.1.1, 4.7), and what nobody can read.
 _NO_LEVEL: Final = re.compile(r"[/+#\x00-\x1f\x7f]")
 
@@ -33,11 +38,40 @@ class Names:
 
     tags: Mapping[str, Mapping[str, Kind | None] | None] = field(default_factory=dict)
     calendars: tuple[str, ...] | None = None
+    machines: tuple[str, ...] = ()
+    windows: tuple[str, ...] = WINDOWS
 
     def kind(self, tag: str) -> Kind | None:
         """The kind of `device.tag`, None if it is not known."""
         device, _, name = tag.partition(".")
         return (self.tags.get(device) or {}).get(name)
+
+    def check_tag(self, text: str) -> None:
+        """Report what is wrong with a reference to a tag; so do the others."""
+        _find_tag(text, self)
+
+    def check_device(self, text: str) -> None:
+        """A device's id."""
+        if text not in self.tags:
+            report([Finding("names no device", did_you_mean(text, self.tags, "devices"))])
+
+    def check_machine(self, text: str) -> None:
+        """A machine's id."""
+        if text not in self.machines:
+            report([Finding("names no machine", did_you_mean(text, self.machines, "machines"))])
+
+    def check_kpi(self, text: str) -> None:
+        """`machine.window.name`."""
+        parts = text.split(".")
+        if len(parts) != 3:
+            report([Finding("is not a KPI", "write machine.window.name, such as press-1.shift.oee")])
+        for part, known, one, several in zip(
+            parts, (self.machines, self.windows, FIGURES), ("machine", "window", "figure"),
+            ("machines", "windows of kpi.windows", "figures"), strict=True,
+        ):  # fmt: skip
+            if part not in known:
+                hint = did_you_mean(part, known, several)
+                report([Finding(f"names no KPI: there is no {one} '{part}'", hint)])
 
 
 def names_of(info: ValidationInfo) -> Names | None:
@@ -70,12 +104,16 @@ def _check_level(text: str) -> str:
 
 
 def _check_tag(text: str, info: ValidationInfo) -> str:
+    _find_tag(text, names_of(info))
+    return text
+
+
+def _find_tag(text: str, names: Names | None) -> None:
     device, dot, name = text.partition(".")
     if not dot or not device or not name:
         report([Finding("is not a tag reference", "write device.tag, such as press-1.state")])
-    names = names_of(info)
     if names is None:
-        return text
+        return
     if device not in names.tags:
         hint = did_you_mean(device, names.tags, "devices")
         report([Finding(f"names no tag: there is no device '{device}'", hint)])
@@ -83,7 +121,6 @@ def _check_tag(text: str, info: ValidationInfo) -> str:
     if tags is not None and name not in tags:
         known = [f"{device}.{tag}" for tag in tags]
         report([Finding("names no tag", did_you_mean(text, known, f"tags of {device}"))])
-    return text
 
 
 def _check_number_tag(text: str, info: ValidationInfo) -> str:

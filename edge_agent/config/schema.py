@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from edge_agent.api import DriverPlugin, PublisherPlugin
+from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config.names import ID_PATTERN
 from edge_agent.config.site import Site
 from edge_agent.config.template_schema import by_template
@@ -19,16 +20,21 @@ _REF: Final = "#/$defs/{model}"
 _IDS: Final = {"pattern": f"^{ID_PATTERN}$"}
 
 
-def schema(drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, PublisherPlugin]) -> dict[str, Any]:
-    """The schema of the whole file; a device's keys depend on its `driver`, a destination's on its `type`."""
+def schema(
+    drivers: Mapping[str, DriverPlugin],
+    publishers: Mapping[str, PublisherPlugin],
+    servers: Mapping[str, ServerPlugin] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The schema of the whole file; the keys of a device depend on its `driver`, of others on their `type`."""
     devices = {name: plugin.config for name, plugin in drivers.items()}
     destinations = {name: plugin.config for name, plugin in publishers.items()}
-    models: list[type[BaseModel]] = [Site, *devices.values(), *destinations.values()]
+    listening = {name: plugin.config for name, plugin in servers.items()}
+    models: list[type[BaseModel]] = [Site, *devices.values(), *destinations.values(), *listening.values()]
     refs, document = models_json_schema([(one, "validation") for one in models], ref_template=_REF)
     defs: dict[str, Any] = document["$defs"]
     site = defs.pop(_def(refs[Site, "validation"]))
     properties = site["properties"]
-    choices = (("devices", "driver", devices), ("publish", "type", destinations))
+    choices = (("devices", "driver", devices), ("publish", "type", destinations), ("serve", "type", listening))
     for group, chooser, plugins in choices:
         named = {name: _def(refs[model, "validation"]) for name, model in plugins.items()}
         for name, ref in named.items():
@@ -37,7 +43,7 @@ def schema(drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, Publish
         if group == "devices":
             forms = {name: _with_or_without(form, named[name], defs) for name, form in forms.items()}
         properties[group]["additionalProperties"] = _one_of(chooser, forms)
-    for group in ("devices", "machines", "calendars", "publish"):
+    for group in ("devices", "machines", "calendars", "publish", "serve"):
         properties[group]["propertyNames"] = _IDS
     whole = {"$schema": DIALECT, **site, "title": TITLE}
     whole["$defs"] = {name: defs[name] for name in sorted(_needed(whole, defs))}

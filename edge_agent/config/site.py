@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydantic import AfterValidator, Field, SerializeAsAny
 
-from edge_agent.api import DeviceConfig, PublishConfig, StrictModel, Tag, TagConfig
+from edge_agent.api import DeviceConfig, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.fingerprint import config_hash
 from edge_agent.config.http_api import ApiModel
@@ -108,6 +108,8 @@ class Site(StrictModel):
     """id → when machines are planned to be busy"""
     publish: Mapping[str, SerializeAsAny[PublishConfig]] = Field(default_factory=dict)
     """id → destination"""
+    serve: Mapping[str, SerializeAsAny[ServeConfig]] = Field(default_factory=dict)
+    """id → server that shows values to those who ask"""
     journal: JournalModel = JournalModel()
     """the durable log"""
     kpi: KpiModel = KpiModel()

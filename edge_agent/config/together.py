@@ -1,13 +1,16 @@
-"""What only shows when all devices of a driver are seen together, such as one serial port at two speeds."""
+"""What only shows when several sections are seen together: one serial port at two speeds, one port twice."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from edge_agent.api import DeviceConfig, DriverPlugin
+from edge_agent.api import DeviceConfig, DriverPlugin, ServeConfig, listen_place
 from edge_agent.config.explain import Found, Source
 from edge_agent.config.yaml_lines import Key
+
+# Listening on one of these takes the port on every address.
+_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 (compared, not listened on)
 
 
 def clashes(
@@ -23,4 +26,22 @@ def clashes(
         for clash in drivers[driver].together(together):
             key: Key = ("devices", clash.device, *clash.key.split("."))
             found.append(Found(key, clash.message, clash.hint, source.written(key)))
+    return found
+
+
+def ports_taken(servers: Mapping[str, ServeConfig | None], source: Source) -> list[Found]:
+    """A mistake for each server that listens where one before it does."""
+    found = list[Found]()
+    before = dict[str, tuple[str, int]]()
+    for name, server in servers.items():
+        if server is None:
+            continue
+        host, port = listen_place(server.listen)
+        for other, (its_host, its_port) in before.items():
+            if port == its_port and (host == its_host or {host, its_host} & set(_EVERYWHERE)):
+                key: Key = ("serve", name, "listen")
+                message = f"port {port} is taken by serve.{other}"
+                found.append(Found(key, message, "each server needs a port of its own", source.written(key)))
+                break
+        before[name] = (host, port)
     return found

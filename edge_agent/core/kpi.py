@@ -14,6 +14,8 @@ from edge_agent.core.cell import Cell
 SECOND: Final = 1_000_000_000
 MIN_COVERAGE: Final = Fraction(9, 10)
 
+COUNTS: Final = ("pq", "gq", "sq", "rq")            # pieces: total, good, scrap, rework
+
 PERFORMANCE_GT_1: Final = "PERFORMANCE_GT_1"        # ideal cycle too slow, or run time missing
 COUNT_WITHOUT_RUN: Final = "COUNT_WITHOUT_RUN"      # pieces but never RUN: the state signal is broken
 LOW_CONFIDENCE: Final = "LOW_CONFIDENCE"            # data coverage below the minimum
@@ -60,6 +62,11 @@ def kpis(cell: Cell) -> dict[str, Fraction | None]:
         "rework_ratio": ratio(cell.rq, cell.pq),
         "data_coverage": coverage(cell),
     }
+
+
+def figures(cell: Cell) -> dict[str, Fraction | int | None]:
+    """Every ratio and count of a cell, under its name in the KPI record."""
+    return {**kpis(cell), **{name: getattr(cell, name) for name in COUNTS}}
 
 
 def coverage(cell: Cell) -> Fraction | None:

@@ -132,7 +132,7 @@ def test_json_of_a_right_file_says_so(tmp_path: Path, call: Any) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(GOOD)
     code, out, err = call("check", path, "--json")
-    assert (code, json.loads(out), err) == (0, {"ok": True, "mistakes": []}, "")
+    assert (code, json.loads(out), err) == (0, {"ok": True, "mistakes": [], "warnings": []}, "")
 
 
 def _loop(path: Path) -> None:
@@ -279,8 +279,8 @@ def test_drivers_lists_what_is_installed(call: Any) -> None:
     rows = [line.split(maxsplit=2) for line in out.splitlines()]
     assert [row[:2] for row in rows] == [
         ["driver", "modbus"], ["driver", "opcua"], ["driver", "simulated"], ["publisher", "mqtt"],
-        ["template", "chint-dtsu666"], ["template", "eastron-sdm630"], ["template", "generic-plc"],
-        ["template", "schneider-iem3000"],
+        ["server", "modbus"], ["template", "chint-dtsu666"], ["template", "eastron-sdm630"],
+        ["template", "generic-plc"], ["template", "schneider-iem3000"],
     ]  # fmt: skip
     assert all(len(row) == 3 for row in rows)
     assert all(row[2].startswith("for modbus: ") for row in rows if row[0] == "template")

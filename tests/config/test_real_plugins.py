@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,18 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+import edge_agent.config
 import edge_agent_modbus
+import edge_agent_modbus.server
 import edge_agent_opcua
 import edge_agent_simulated
-from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, TagConfig, WriteConfig
-from edge_agent.config import Site, load, machine_specs, sample, samples, schema
+from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, ServeConfig, TagConfig, WriteConfig
+from edge_agent.config import Site, machine_specs, sample, samples, schema
 from edge_agent.config.fields import is_model, keys_of, members, step
 from edge_agent.north import mqtt
 from edge_agent.north.mqtt_config import MqttConfig
+from edge_agent_modbus.server_config import ModbusServe
+from edge_agent_modbus.shown import ShownModel
 
 SHIPPED = (edge_agent_modbus.plugin, edge_agent_opcua.plugin, edge_agent_simulated.plugin)
 DRIVERS = {plugin.name: plugin for plugin in SHIPPED}
 PUBLISHERS = {"mqtt": mqtt.plugin}
+SERVERS = {"modbus": edge_agent_modbus.server.plugin}
+load = partial(edge_agent.config.load, servers=SERVERS)
 ENVIRON = MappingProxyType({"MQTT_PASSWORD": "a-password"})
 OF_THE_LOADER = {"devices.<id>": ("template", "parameters")}    # replaced before any model sees them
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -203,9 +210,16 @@ def test_what_every_driver_shares_is_what_the_reference_says() -> None:
     assert documented()["devices.<id>.tags.<id>"] == list(keys_of(TagConfig))
     assert documented()["devices.<id>.tags.<id>.write"] == list(keys_of(WriteConfig))
     assert documented()["publish.<id>"] == list(keys_of(PublishConfig))
+    assert documented()["serve.<id>"] == list(keys_of(ServeConfig))
 
 
-DOCUMENT = schema(DRIVERS, PUBLISHERS)
+def test_every_key_of_the_modbus_server_is_documented_on_its_page() -> None:
+    page = (CONFIGS.parent / "drivers" / "edge_agent_modbus" / "README.md").read_text("utf-8")
+    told = re.findall(r"^\| `([^`]+)` \|", page.partition("## As a server")[2], flags=re.MULTILINE)
+    assert set(told) >= {*keys_of(ModbusServe), *keys_of(ShownModel)}
+
+
+DOCUMENT = schema(DRIVERS, PUBLISHERS, SERVERS)
 
 
 def referred(node: Any) -> Iterator[str]:
