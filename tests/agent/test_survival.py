@@ -104,7 +104,7 @@ def test_values_states_and_kpis_arrive_as_the_contract_says(
     plc.count(110)
     wait_for(lambda: pieces(listener) == 10, 5, "ten pieces")
     assert [value for _, value, _ in listener.values("press-1", "total")] == [100, 110]
-    assert listener.on("/press-1/state")[-1]["state"] == "RUN"
+    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] == "RUN", 5, "its state")
     wait_for(lambda: listener.on(f"{ROOT}/status")[-1]["devices"] == {"press-1": "connected"}, 5, "the status")
     assert listener.on(f"{ROOT}/status")[-1]["online"] is True
     record = newest_kpi(listener)

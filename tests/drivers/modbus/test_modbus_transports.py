@@ -165,10 +165,14 @@ async def test_certificate_files_that_are_missing_are_named(pki: Pki, device: Bu
 
 
 async def test_ipv6_addresses_are_read(device: Build, session: Any, registers: Any) -> None:
+    gone = asyncio.Event()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while request := await reader.read(12):
             writer.write(registers(request))
         writer.close()
+        await writer.wait_closed()
+        gone.set()
 
     try:
         server = await asyncio.start_server(serve, "::1", 0)
@@ -177,6 +181,7 @@ async def test_ipv6_addresses_are_read(device: Build, session: Any, registers: A
     port = server.sockets[0].getsockname()[1]
     async with session(device(f"modbus+tcp://[::1]:{port}", many(3))) as opened:
         assert list((await opened.read()).value) == [0, 1, 2]
+    await gone.wait()
     server.close()
 
 
@@ -220,9 +225,6 @@ async def test_there_are_never_more_connections_to_a_host_than_allowed(device: B
 
 
 async def test_devices_that_wait_for_the_same_dead_gateway_wait_together(device: Build) -> None:
-    async def deaf(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
-
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
