@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.peers.waiting import free_port, wait_for
 
 PEERS = Path(__file__).parents[1] / "peers"
 SITE = """
@@ -35,22 +36,6 @@ publish:
 journal: {{flush: 50ms, segment: 64KB}}
 kpi: {{every: 200ms, windows: [day]}}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(what: Callable[[], Any], seconds: float, why: str) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.02)
-    pytest.fail(f"waited {seconds} s in vain: {why}")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.peers.waiting import free_port, wait_for
+
 pytestmark = pytest.mark.peer
 
 PEERS = Path(__file__).parents[1] / "peers"
@@ -77,22 +79,6 @@ publish:
 journal: {{flush: 100ms}}
 kpi: {{every: 300ms, windows: [shift]}}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(what: Callable[[], Any], seconds: float, why: str) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"waited {seconds} s in vain: {why}")
 
 
 class Server:

@@ -31,6 +31,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.report import Report, Window
 from edge_agent_modbus.image import Image
 from tests.peers.build import compiled
+from tests.peers.waiting import free_port, wait_for
 
 PEERS = Path(__file__).parents[1] / "peers"
 BACK_WITHIN_S = 10.0
@@ -75,22 +76,6 @@ serve:
       - {{address: "discrete:1", tag: press-1.fault}}
 """
 IMAGE = struct.Struct(">fHHHHfIH")      # input 0..10; the second and third are the total, low word first
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(what: Callable[[], Any], seconds: float, why: str) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"waited {seconds} s in vain: {why}")
 
 
 class Hmi:

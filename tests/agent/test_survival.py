@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.peers.waiting import free_port, wait_for
 
 PEERS = Path(__file__).parents[1] / "peers"
 
@@ -61,12 +62,6 @@ def plc(start_process: Callable[..., Any], request: pytest.FixtureRequest) -> Pl
     return Plc(start_process, request.getfixturevalue("plc_port"))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def plc_port() -> int:
     return free_port()
@@ -75,16 +70,6 @@ def plc_port() -> int:
 @pytest.fixture
 def site(tmp_path: Path, broker: Any, plc_port: int) -> str:
     return SITE.format(data=tmp_path / "data", plc=plc_port, broker=broker.port)
-
-
-def wait_for(what: Callable[[], Any], seconds: float, why: str) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"waited {seconds} s in vain: {why}")
 
 
 def newest_kpi(listener: Any) -> dict[str, Any]:
@@ -154,7 +139,7 @@ def test_a_plc_that_restarts_is_back_by_itself_and_its_counter_bridges_the_gap(
     time.sleep(1.0)
     Plc(start_process, plc_port, "0 1 0 130 0 5")
     wait_for(lambda: pieces(listener) == 30, 15, "the pieces made during the gap")
-    assert listener.on("/press-1/state")[-1]["state"] == "RUN"
+    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] == "RUN", 5, "its state")
     assert newest_kpi(listener)["time_s"]["credited"] > 0
     log = agent.log()
     assert log.count("press-1: lost") == 1

@@ -8,7 +8,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -33,6 +32,7 @@ from edge_agent.health import Count
 from edge_agent.journal import audit_entries, audit_faults
 from edge_agent.south import command as command_module
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto
+from tests.peers.waiting import free_port
 from tests.peers.writable import DRIVERS
 
 pytestmark = [pytest.mark.peer, pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")]
@@ -79,12 +79,6 @@ async def day():
 
 asyncio.run(day())
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Plc:

@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +29,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.peers.no_api import without_api
+from tests.peers.waiting import free_port
 
 PEERS = Path(__file__).parents[1] / "peers"
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -38,12 +38,6 @@ SECONDS = 15
 ALL = os.sched_getaffinity(0)
 ONE = {min(ALL)}
 OTHERS = (ALL - ONE) or ALL
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def cpu_s(pid: int) -> float:

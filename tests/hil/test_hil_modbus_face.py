@@ -15,6 +15,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from edge_agent_hil.face_modbus import ModbusServer, registers
 from edge_agent_hil.plant import Plant
 from edge_agent_hil.plant_file import ModbusTag
+from tests.peers.waiting import free_port
 
 FACE: dict[str, Any] = {
     "unit": 9,
@@ -44,12 +45,6 @@ async def served(plant: Plant, names: Sequence[str], port: int = 0) -> AsyncIter
     finally:
         client.close()
         await server.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def swapped(words: Sequence[int]) -> bytes:

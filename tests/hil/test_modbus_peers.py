@@ -19,10 +19,11 @@ from pymodbus.exceptions import ModbusIOException
 
 from tests.peers.build import PEERS, compiled
 from tests.peers.certificates import Authority, Identity
-from tests.peers.process import Peer, free_port
+from tests.peers.process import Peer
 from tests.peers.raw_modbus import mbap, read, values
 from tests.peers.serial_pair import SerialPair
 from tests.peers.tls_server import socat_tls
+from tests.peers.waiting import free_port
 
 pytestmark = pytest.mark.peer
 

@@ -8,13 +8,6 @@ import time
 from collections.abc import Sequence
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Peer:
     """`with Peer([program, …]):` runs it from "ready" on; with `listens` from when that port can be connected to."""
 

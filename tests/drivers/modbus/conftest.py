@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import struct
 import subprocess
 import sys
@@ -19,14 +18,9 @@ from pymodbus.client import ModbusTcpClient
 from edge_agent.api import Driver, Session, Tag
 from edge_agent_modbus import plugin
 from tests.peers.build import compiled
+from tests.peers.waiting import free_port
 
 PEERS = Path(__file__).parents[2] / "peers"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -19,6 +19,7 @@ from edge_agent.api import NotConnected
 from edge_agent_modbus.image import Image
 from edge_agent_modbus.server import plugin
 from tests.peers.known import Known
+from tests.peers.waiting import free_port
 
 MAP: list[dict[str, Any]] = [
     {"address": "holding:0", "tag": "a.t", "type": "float32"},
@@ -27,12 +28,6 @@ MAP: list[dict[str, Any]] = [
     {"address": "coil:0", "connected": "a"},
 ]
 READ = struct.pack(">HHHBBHH", 7, 0, 6, 1, 3, 0, 4)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def server_on(port: int, known: Known, entries: list[dict[str, Any]] = MAP, **keys: Any) -> Any:

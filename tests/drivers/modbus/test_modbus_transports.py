@@ -19,14 +19,9 @@ from tests.peers.build import PEERS
 from tests.peers.certificates import Authority
 from tests.peers.misbehaving import Misbehaving
 from tests.peers.tls_server import socat_tls
+from tests.peers.waiting import free_port
 
 Build = Callable[..., Any]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def many(n: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ import pytest
 
 from edge_agent.api import Batch, Session, Tag
 from edge_agent_opcua import plugin
+from tests.peers.waiting import free_port
 
 PEERS = Path(__file__).parents[2] / "peers"
 NODE = PEERS / "node"
@@ -78,12 +78,6 @@ class Peer:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def asyncua_server(*options: str, port: int = 0) -> Peer:

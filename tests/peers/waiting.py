@@ -1,0 +1,28 @@
+"""What tests with other processes need: a free port, and patience with a limit."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody has at present."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: Callable[[], Any], seconds: float, why: str) -> Any:
+    """What `what()` gives once it is true; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.03)
+    pytest.fail(f"waited {seconds} s in vain: {why}")
