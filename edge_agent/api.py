@@ -116,6 +116,11 @@ class TagConfig(StrictModel):
         """Whether raw values are whole numbers: of a value to be written, its raw value must be one."""
         return self.kind() is Kind.INT
 
+    def shape(self) -> str:
+        """What else than scale and offset makes the value of what the device sends; "" for nothing. Where
+        it differs, KPIs are not to be compared."""
+        return ""
+
     def writing(self) -> WriteConfig | None:
         """What may be written to it; None: nothing."""
         return None

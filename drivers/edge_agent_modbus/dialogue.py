@@ -35,6 +35,7 @@ from edge_agent_modbus.wire import Lost, NoAnswer, Request, Wire, prepare
 LATER: Final = (4, 5, 6)         # device failure; acknowledged, in progress; busy
 GATEWAY: Final = (10, 11)        # said by a gateway in the name of a device it cannot reach
 UNFIT: Final = -1                # instead of a code: the answer is not one to the question
+_GATEWAY_SAYS: Final = tuple(bytes((code,)) for code in GATEWAY)
 NOISE: Final = -2                # instead of a code: only noise came
 
 # So many requests in a row that bring only noise: nothing is to be had from this unit at present.
@@ -68,7 +69,7 @@ class Dialogue:
         """how often the device has ended the connection, and it was opened again"""
         self._settings = settings
         self._place = place_of(line.endpoint)
-        self._place.unit(line.unit)
+        self._place.failures.setdefault(line.unit, 0)
         self._on_loss = on_loss
         self._lease: Lease | None = None
         self._unwatch: Callable[[], None] | None = None
@@ -90,7 +91,7 @@ class Dialogue:
         A unit that was given up before is asked only once: it may cost the others of its line.
         """
         await self._join()
-        if self._place.unit(self.line.unit).failures:
+        if self._place.failures[self.line.unit]:
             self._tries = 1
         answer = await self.read(probe)
         if answer in (UNFIT, NOISE):
@@ -186,11 +187,13 @@ class Dialogue:
                 raise NotConnected(f"{self.line}: {wire.why_lost} while {doing} {what}") from None
             except NoAnswer as silence:
                 if not silence.heard:
-                    self._place.fell_silent(wire)
+                    self._place.fell_silent(wire, self.line.unit)
                 raise
             self._asked_since = True
             self._noisy = 0
-            self._place.answered(self.line.unit)
+            self._place.heard()
+            if not (pdu[0] & EXCEPTION and pdu[1:2] in _GATEWAY_SAYS):
+                self._place.answered(self.line.unit)
             return pdu
         raise AssertionError("either answered or raised")
 

@@ -28,17 +28,8 @@ _SHARE: Final = 10
 # A unit given up is not tried again sooner than this, s: as soon as the agent tries a device of its own.
 _SOONEST_S: Final = 0.5
 _LATEST_S: Final = 60.0
-# Silent requests in a row, of whatever units, without any answer between: then it is the line.
+# Silent requests in a row, of units that were there, without any answer between: then it is the line.
 _SILENT: Final = 3
-
-
-@dataclass(slots=True)
-class UnitState:
-    """How one unit behind a place is doing."""
-
-    failures: int = 0
-    next_s: float = 0.0         # by the loop's time: when it may be asked again
-    silent_since_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +51,8 @@ class Place:
     """One endpoint as all sessions of this event loop see it."""
 
     endpoint: Endpoint
-    units: dict[int, UnitState] = field(default_factory=dict)
+    failures: dict[int, int] = field(default_factory=dict)
+    """unit → how often it was given up since it last answered; all units that were ever asked for"""
     _wires: list[_Shared] = field(default_factory=list)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _attempts: int = 0
@@ -71,11 +63,7 @@ class Place:
     @property
     def is_shared(self) -> bool:
         """Whether several units are reached through it."""
-        return len(self.units) > 1
-
-    def unit(self, unit: int) -> UnitState:
-        """How `unit` is doing."""
-        return self.units.setdefault(unit, UnitState())
+        return len(self.failures) > 1
 
     async def join(self, settings: Settings) -> Lease:
         """A share of the wire with the fewest users, or of a fresh one while there may be more.
@@ -112,16 +100,22 @@ class Place:
             if shared in self._wires:
                 self._wires.remove(shared)
 
-    def answered(self, unit: int) -> None:
-        """`unit` has answered something."""
+    def heard(self) -> None:
+        """Somebody has answered, be it a gateway in the name of a unit it cannot reach: the wire stands."""
         self._silent = 0
-        state = self.units[unit]
-        if state.failures:
-            self.units[unit] = UnitState()
 
-    def fell_silent(self, wire: Wire) -> None:
-        """A request on `wire` was not answered. After a few in a row the wire itself is given up."""
-        self._silent += 1
+    def answered(self, unit: int) -> None:
+        """`unit` itself has answered something."""
+        if self.failures[unit]:
+            self.failures[unit] = 0
+
+    def fell_silent(self, wire: Wire, unit: int) -> None:
+        """A request to `unit` on `wire` was not answered. After a few in a row the wire itself is given up.
+
+        That a unit is silent which was given up before says nothing about the wire.
+        """
+        if not self.failures[unit]:
+            self._silent += 1
         if self._silent >= _SILENT:
             self._silent = 0
             wire.close(f"{_SILENT} requests in a row without any answer")
@@ -131,17 +125,14 @@ class Place:
 
         Returns in how many seconds that may be: 0 if it has the line for itself.
         """
-        state = self.unit(unit)
-        now = asyncio.get_running_loop().time()
-        state.failures += 1
-        if state.failures == 1:
-            state.silent_since_s = now
+        self.failures[unit] += 1
         if not self.is_shared:
             return 0.0
-        wait = min(_LATEST_S, _SOONEST_S * 2 ** min(state.failures, 10))
-        state.next_s = max(now + wait, self._next_slot_s)
-        self._next_slot_s = state.next_s + _SHARE * cost_s
-        return state.next_s - now
+        now = asyncio.get_running_loop().time()
+        wait = min(_LATEST_S, _SOONEST_S * 2.0 ** min(self.failures[unit], 10))
+        slot = max(now + wait, self._next_slot_s)
+        self._next_slot_s = slot + _SHARE * cost_s
+        return slot - now
 
 
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Endpoint, Place]] = WeakKeyDictionary()

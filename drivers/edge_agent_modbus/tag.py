@@ -138,6 +138,12 @@ class ModbusTag(TagConfig):
         part = (self.mask or (1 << 8 * form.size) - 1) >> self.shift
         return None if part & (part + 1) else part.bit_length()
 
+    def shape(self) -> str:
+        """Mask, shift, map and inversion."""
+        told = (self.mask, self.shift, self.map, self.invert)
+        plain = tuple(type(self).model_fields[name].default for name in ("mask", "shift", "map", "invert"))
+        return "" if told == plain else repr(told)
+
     def writing(self) -> WriteConfig | None:
         """What may be written; of a mapped tag, where nothing else is said, its texts."""
         if self.write is None or self.map is None or self.write.values is not None:

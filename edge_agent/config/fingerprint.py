@@ -35,12 +35,17 @@ def config_hash(
         "state": [_pairs(machine.state.map), _name(machine.state.default), machine.state.dwell],
         "counters": {source: [one.bits, str(one.max_rate), one.jitter] for source, one in counters.items()},
         "tags": _pairs({**machine.counts.tags(), **_others(machine)}),
-        "scaling": {name: [tag.scale, tag.offset, list(tag.range or ())] for name, tag in tags.items()},
+        "scaling": {name: _scaling(tag) for name, tag in tags.items()},
         "ideals": {product: str(ideal) for product, ideal in machine.ideals().items()},
         "policy": [machine.micro_stop, machine.unknown, machine.hold_max, machine.outside_plan],
     }
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_CHARS]
+
+
+def _scaling(tag: TagConfig) -> list[Any]:
+    shape = tag.shape()
+    return [tag.scale, tag.offset, list(tag.range or ()), *([shape] if shape else [])]
 
 
 def _others(machine: MachineModel) -> dict[str, str]:

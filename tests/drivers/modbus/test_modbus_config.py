@@ -431,3 +431,20 @@ def test_the_schema_lists_types_and_orders() -> None:
     text = str(plugin.config.model_json_schema())
     assert "float64" in text
     assert "GHEFCDAB" in text
+
+
+def test_what_makes_another_value_of_the_same_bytes_is_told() -> None:
+    plain = ModbusTag.model_validate({"address": "holding:0"})
+    assert plain.shape() == ModbusTag.model_validate({"address": "holding:7", "shift": 0, "order": "BA"}).shape() == ""
+    shapes = {
+        ModbusTag.model_validate({"address": address, **keys}).shape()
+        for address, keys in (
+            ("holding:0", {"mask": 0xFF}),
+            ("holding:0", {"mask": 0xFF0, "shift": 4}),
+            ("holding:0", {"map": {0: "off", 1: "on"}}),
+            ("holding:0", {"map": {1: "off", 0: "on"}}),
+            ("coil:0", {"invert": True}),
+        )
+    }
+    assert len(shapes) == 5
+    assert "" not in shapes
