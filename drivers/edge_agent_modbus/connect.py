@@ -12,7 +12,9 @@ from pymodbus.transport.serialtransport import SerialTransport
 from serial.rs485 import RS485Settings
 
 from edge_agent.api import AccessDenied, NotConnected
-from edge_agent_modbus.line import Carrier, Endpoint
+from edge_agent_modbus.line import Carrier, Endpoint, Framing
+from edge_agent_modbus.numbered import NumberedWire
+from edge_agent_modbus.plain import PlainWire
 from edge_agent_modbus.settings import Rs485, SerialSettings, Settings
 from edge_agent_modbus.wire import Wire, silence_s
 
@@ -22,10 +24,7 @@ _PARTING_S: Final = 1.0
 
 async def open_wire(endpoint: Endpoint, settings: Settings) -> Wire:
     """A fresh connection within `settings.timeout_s`; NotConnected or AccessDenied says why there is none."""
-    silence = 0.0
-    if endpoint.is_serial:
-        silence = silence_s(settings.serial.baud, settings.serial.bits_a_character)
-    wire = Wire(endpoint.framing, settings.in_flight, silence)
+    wire = _wire(endpoint, settings)
     try:
         async with asyncio.timeout(settings.timeout_s):
             await _open(wire, endpoint, settings)
@@ -37,6 +36,14 @@ async def open_wire(endpoint: Endpoint, settings: Settings) -> Wire:
     if settings.pause_after_connect_s:
         wire.quiet_for(settings.pause_after_connect_s)
     return wire
+
+
+def _wire(endpoint: Endpoint, settings: Settings) -> Wire:
+    if endpoint.framing is Framing.MBAP:
+        return NumberedWire(settings.in_flight)
+    if endpoint.is_serial:
+        return PlainWire(endpoint.framing, silence_s(settings.serial.baud, settings.serial.bits_a_character))
+    return PlainWire(endpoint.framing)
 
 
 async def _open(wire: Wire, endpoint: Endpoint, settings: Settings) -> None:

@@ -31,9 +31,8 @@ _COUNTED: Final = (1, 2, 3, 4, 23)      # second byte: how many bytes follow
 
 
 class Frame(NamedTuple):
-    """One answer: the transaction number (0 without one), the unit that answers, and the PDU."""
+    """One answer: the unit that answers, and the PDU."""
 
-    number: int
     unit: int
     pdu: bytes
 
@@ -59,19 +58,16 @@ def ascii_(unit: int, pdu: bytes) -> bytes:
     return b":" + (body + bytes((FramerAscii.compute_LRC(body),))).hex().upper().encode() + b"\r\n"
 
 
-def next_mbap(data: bytes) -> tuple[Frame | None, bytes]:
-    """The first frame of `data` if it is complete, and what is left; OutOfStep if it is none."""
+def mbap_end(data: bytes) -> int:
+    """How long the frame at the head of `data` is, 0 if it is not complete; OutOfStep if it is none."""
     if len(data) < 8:
         if len(data) >= 4 and data[2:4] != b"\0\0":
             raise OutOfStep
-        return None, data
+        return 0
     length = data[4] << 8 | data[5]
-    if data[2:4] != b"\0\0" or not 2 <= length <= _MOST:
+    if data[2] or data[3] or not 2 <= length <= _MOST:
         raise OutOfStep
-    end = 6 + length
-    if len(data) < end:
-        return None, data
-    return Frame(data[0] << 8 | data[1], data[6], data[7:end]), data[end:]
+    return 6 + length if len(data) >= 6 + length else 0
 
 
 def find_rtu(
@@ -92,7 +88,7 @@ def find_rtu(
         if end + 2 > len(data):
             continue
         if FramerRTU.compute_CRC(data[start:end]) == data[end] << 8 | data[end + 1]:
-            return Frame(0, data[start], data[start + 1 : end])
+            return Frame(data[start], data[start + 1 : end])
     return None
 
 
@@ -107,7 +103,7 @@ def frames_ascii(data: bytes) -> Iterator[Frame]:
         except ValueError:
             continue
         if len(body) >= 4 and FramerAscii.compute_LRC(body[:-1]) == body[-1]:
-            yield Frame(0, body[0], body[1:-1])
+            yield Frame(body[0], body[1:-1])
 
 
 def find_ascii(

@@ -17,7 +17,7 @@ from collections import deque
 from typing import Any, Final, cast
 
 from edge_agent.api import AccessDenied, NotConnected, ServerPlugin, Source, listen_place
-from edge_agent_modbus.frame import Frame, OutOfStep, mbap, next_mbap
+from edge_agent_modbus.frame import OutOfStep, mbap, mbap_end
 from edge_agent_modbus.image import NO_SUCH_UNIT, Image, refusal
 from edge_agent_modbus.server_config import ModbusServe, warnings
 
@@ -136,12 +136,12 @@ class OpenPort:
         if self._waiting:
             self._when_rested()
 
-    def answer(self, frame: Frame) -> bytes:
-        """The whole frame of the answer."""
-        of = self._of
-        mine = of.config.unit in ("any", frame.unit)
-        pdu = of.image.answer(frame.pdu, of.source) if mine else refusal(frame.pdu[0], NO_SUCH_UNIT)
-        return frame.number.to_bytes(2, "big") + mbap(frame.unit, pdu)
+    def answer(self, frame: bytes) -> bytes:
+        """The whole frame that answers the whole frame of a request."""
+        of, unit = self._of, frame[6]
+        mine = of.config.unit in ("any", unit)
+        pdu = of.image.answer(frame[7:], of.source) if mine else refusal(frame[7], NO_SUCH_UNIT)
+        return frame[:2] + mbap(unit, pdu)
 
 
 class _Client(asyncio.Protocol):
@@ -195,12 +195,13 @@ class _Client(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return False
         try:
-            frame, self._data = next_mbap(self._data)
+            end = mbap_end(self._data)
         except OutOfStep:
             self.let_go()
             return False
-        if frame is None:
+        if not end:
             return False
+        frame, self._data = self._data[:end], self._data[end:]
         self._asked_s = self._loop.time()
         transport.write(self._port.answer(frame))
         self._read_on()

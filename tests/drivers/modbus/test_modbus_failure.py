@@ -228,14 +228,14 @@ async def test_a_cancellation_that_comes_with_the_answer_is_not_swallowed(
     async with session(device(libmodbus.port, {"a": {"address": "holding:3"}}, poll="1ms")) as opened:
         wire = opened.dialogue._lease.wire
         reading = asyncio.ensure_future(opened.read())
-        arrived, take = [], wire._take_numbered
+        arrived, take = [], wire._take
 
         def take_and_cancel(data: bytes) -> None:
             arrived.append(data)
             take(data)
             reading.cancel()
 
-        wire._take_numbered = take_and_cancel
+        wire._take = take_and_cancel
         with pytest.raises(asyncio.CancelledError):
             await reading
         assert arrived

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pymodbus.framer import FramerType
 from pymodbus.framer.ascii import FramerAscii
 from pymodbus.framer.rtu import FramerRTU
+from pymodbus.framer.socket import FramerSocket
 from pymodbus.pdu import DecodePDU
 
-from edge_agent_modbus.frame import ascii_, find_ascii, find_rtu, mbap, next_mbap, rtu
+from edge_agent_modbus.frame import ascii_, find_ascii, find_rtu, mbap, mbap_end, rtu
 from edge_agent_modbus.line import Framing
-from edge_agent_modbus.wire import Lost, NoAnswer, Wire, prepare
+from edge_agent_modbus.numbered import NumberedWire
+from edge_agent_modbus.plain import PlainWire
+from edge_agent_modbus.wire import Lost, NoAnswer, prepare
 
 VALUES = st.binary(min_size=2, max_size=250).filter(lambda data: len(data) % 2 == 0)
 UNITS = st.integers(1, 247)
@@ -51,14 +53,16 @@ def test_frames_are_those_of_pymodbus(unit: int, values: bytes) -> None:
     pdu = answer(values)
     assert rtu(unit, pdu) == FramerRTU(DecodePDU(False)).encode(pdu, unit, 0)
     assert ascii_(unit, pdu) == FramerAscii(DecodePDU(False)).encode(pdu, unit, 0)
-    assert FramerType.SOCKET
-    assert next_mbap(b"\x12\x34" + mbap(unit, pdu) + b"rest") == ((0x1234, unit, pdu), b"rest")
+    whole = FramerSocket(DecodePDU(False)).encode(pdu, unit, 0x1234)
+    assert b"\x12\x34" + mbap(unit, pdu) == whole
+    assert mbap_end(whole + b"rest") == len(whole)
+    assert all(mbap_end(whole[:n]) == 0 for n in range(len(whole)))
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8), st.sampled_from(list(Framing)))
 def test_no_bytes_upset_a_wire(pieces: list[bytes], framing: Framing) -> None:
     async def hear() -> None:
-        wire = Wire(framing)
+        wire = NumberedWire() if framing is Framing.MBAP else PlainWire(framing)
         wire.connection_made(Nowhere())
         request = prepare(framing, 1, b"\3\0\0\0\1", 4)
         asking = asyncio.ensure_future(wire.ask(request, 0.001))
