@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from edge_agent import __version__, registry
+from edge_agent import __version__, field_tools, registry
 from edge_agent.config import Site, load, sample, samples, schema
 from edge_agent.errors import ConfigError
 
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     check = add_site("check", _check, "find every mistake in a site file at once")
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
     add_site("plan", _plan, "say what each device will be asked, and how often")
+    field_tools.add_commands(add)
     add("schema", _schema, "print the JSON Schema of the site file")
     named = add("sample", _sample, "print a commented sample site file")
     named.add_argument("name", choices=sorted(samples()), metavar="NAME", help=", ".join(sorted(samples())))

@@ -7,6 +7,7 @@ from importlib.resources import files
 from edge_agent.api import DriverPlugin
 from edge_agent_modbus.config import ModbusDevice
 from edge_agent_modbus.driver import ModbusDriver, describe
+from edge_agent_modbus.tools import ModbusTools
 
 _HERE = files(__package__)
 
@@ -17,6 +18,7 @@ plugin = DriverPlugin(
     build=ModbusDriver,
     describe=describe,
     sample=_HERE.joinpath("sample.yaml").read_text("utf-8"),
+    tools=ModbusTools(),
     templates={
         file.name.removesuffix(".yaml"): file.read_text("utf-8")
         for file in sorted(_HERE.joinpath("templates").iterdir(), key=lambda file: file.name)
