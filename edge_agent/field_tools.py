@@ -229,7 +229,7 @@ def _values(values: Sequence[object], most: int = 4) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, str):
-        return repr(value)
+        return value if value.isdecimal() else repr(value)
     return f"{value:.7g}" if isinstance(value, float) else str(value).lower()
 
 

@@ -81,16 +81,16 @@ class Experiment:
                 return False
         return True
 
-    async def times(self, count: int, every_s: float) -> list[float]:
-        """Seconds until each of so many requests was answered."""
+    async def times(self, reads: int, every_s: float, count: int) -> list[float]:
+        """Seconds until each of `reads` requests for `count` addresses was answered."""
         loop = asyncio.get_running_loop()
         times = []
-        for _ in range(count):
+        for _ in range(reads):
             await asyncio.sleep(max(every_s, self.pause_s))
             asker = await self._current()
             await asker.open()
             began = loop.time()
-            if isinstance(await asker.read(self.line.unit, self._place.area, self.start, self.least, tries=1), bytes):
+            if isinstance(await asker.read(self.line.unit, self._place.area, self.start, count, tries=1), bytes):
                 times.append(loop.time() - began)
         return times
 
@@ -126,7 +126,7 @@ class Experiment:
         return True
 
     async def answers_at_once(self, count: int) -> bool:
-        """Whether so many requests, sent without waiting for each other, are all answered, each with its own."""
+        """Whether so many requests, sent without waiting for each other, are all answered."""
         await self.close()
         await asyncio.sleep(_PARTED_S)
         settings = replace(

@@ -79,6 +79,7 @@ def _text(data: bytes) -> str:
 
 def summary(objects: dict[int, str]) -> str:
     """`Acme PM-5, revision 1.2`: who makes it and what it is, in one line."""
-    name = " ".join(objects[number] for number in (0, 4, 1) if number in objects)
+    names = (objects.get(0), objects.get(4) or objects.get(1))
+    name = " ".join(filter(None, names))
     revision = f", revision {objects[2]}" if 2 in objects else ""
     return f"{name}{revision}" if name else ""

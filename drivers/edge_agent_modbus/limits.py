@@ -63,6 +63,7 @@ class _Study:
         self._place = place
         self._reads = reads
         self._every_s = every_s
+        self._largest = 1
 
     async def run(self) -> None:
         """All of them."""
@@ -128,11 +129,11 @@ class _Study:
 
     async def _block(self) -> None:
         key = "max_bits" if self._place.area.is_bits else "max_registers"
-        count, is_limit, why = await block_limit(self.device)
-        self._note(key, str(count) if is_limit else "", why)
+        self._largest, is_limit, why = await block_limit(self.device)
+        self._note(key, str(self._largest) if is_limit else "", why)
 
     async def _answer_time(self) -> None:
-        times = sorted(await self.device.times(self._reads, self._every_s))
+        times = sorted(await self.device.times(self._reads, self._every_s, self._largest))
         if not times:
             self._note("timeout", "", "no request was answered")
             return
@@ -140,7 +141,7 @@ class _Study:
         wanted = next((t for t in _TIMEOUTS_S if t >= _SAFETY * times[-1]), _TIMEOUTS_S[-1])
         self._note(
             "timeout", _time(wanted),
-            f"{len(times)} answers took {_ms(median)} (median), {_ms(slow)} (99 %), {_ms(times[-1])} at most",
+            f"{len(times)} answers with {self._largest} {self.device.what} took {_ms(median)} (median), {_ms(slow)} (99 %), {_ms(times[-1])} at most",
         )  # fmt: skip
 
     async def _connections(self) -> None:

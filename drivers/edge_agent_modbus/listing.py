@@ -19,8 +19,8 @@ from edge_agent_modbus.identify import NAMES
 _LETTER: Final = {Area.HOLDING: "h", Area.INPUT: "i", Area.COIL: "c", Area.DISCRETE: "d"}
 # A block with more values that are not 0 becomes an array: nobody reads a hundred lines.
 _SINGLE: Final = 24
-# Tags of one device beyond which a list is no help; blocks that are left out are still named.
-_MOST: Final = 400
+# Tags of one area beyond which a list is no help; all blocks are named in the comments.
+_MOST: Final = 125
 _NO_NAME: Final = re.compile(r"[^a-z0-9]+")
 _NAME_LENGTH: Final = 40
 
@@ -115,8 +115,8 @@ def _blocks(area: Area, found: Findings, *, gone: bool) -> Iterator[str]:
 def _entries(unit: Unit) -> list[_Entry]:
     """The tags: each value that is not 0, or the whole block where those are many; one value of a unit of zeros."""
     entries: list[_Entry] = []
-    left = _MOST
     for area, found in unit.areas.items():
+        left = _MOST
         for start, end in found.runs:
             values = [n for n in range(start, end) if found.data.get(n)]
             if len(values) > _SINGLE:

@@ -36,9 +36,18 @@ _SIGN: Final = 1.0
 # A series that does not change says nothing more than its first value.
 _STILL: Final = 1.0
 _MOVE: Final = 2.0
+_GRAIN: Final = 4.0
 # What counts up is more often a counter of 32 bits and more.
-_COUNTER: Final = 1.5
+_COUNTER: Final = 4.0
 _COUNTS_MOST: Final = 1_000
+# When one register is full and the next goes up by one, that is hardly chance.
+_CARRY: Final = 10.0
+# An integer that jumps through its whole range from one read to the next is part of something else.
+_TOSSED: Final = 2.5
+# With one digit BCD is as good as anything, and says nothing for itself.
+_ONE_DIGIT: Final = 3.0
+# Few series run over the end of their type while they are looked at.
+_WRAP: Final = 6.0
 
 _MANTISSA: Final = {2: 10, 4: 23, 8: 52}
 _PACKED: Final = {2: ">e", 4: ">f", 8: ">d"}
@@ -48,6 +57,8 @@ _DIGITS: Final = {2: 3, 4: 6, 8: 12}
 # Magnitudes: of what is measured; of what may be; of hardly anything.
 _SANE: Final = (1e-3, 1e7)
 _POSSIBLE: Final = (1e-6, 1e10)
+# What is no measured value costs more, a bit of its width, than the same registers as integers ever do.
+_NONSENSE: Final = 1.4
 _LEAST_NORMAL: Final = {2: 2.0**-14, 4: 2.0**-126, 8: 2.0**-1022}
 
 _YEAR_2000: Final = 946_684_800
@@ -64,10 +75,17 @@ def of_whole(values: Sequence[int], size: int, *, signed: bool = False, digits: 
     weight, about_size, most = _WHOLE[size]
     first = min(weight * math.log2(abs(values[0]) + 1) + about_size, most) + (_SIGN if signed else 0)
     modulus = 10**digits if digits else 1 << 8 * size
-    bits = first + _moves([min(abs(b - a) % modulus, -abs(b - a) % modulus) for a, b in pairwise(values)])
+    steps = [abs(b - a) for a, b in pairwise(values)]
+    bits = first + min(_moves(steps), _moves([min(step, modulus - step) for step in steps]) + _WRAP)
+    bits += _TOSSED * sum(min(step, modulus - step) > modulus // 8 for step in steps)
+    if digits and max(values) < 10:
+        bits += _ONE_DIGIT
+    why = [_size_in_words(values, size), movement(values)]
     if size >= 4 and not digits and _counts_up(values):
         bits -= _COUNTER
-    why = (_size_in_words(values, size), movement(values))
+        if values[0] >> 16 != values[-1] >> 16:
+            bits -= _CARRY
+            why.append("carries over from one register into the next")
     return Cost(bits, tuple(filter(None, why)))
 
 
@@ -76,8 +94,10 @@ def of_floats(values: Sequence[float], size: int) -> Cost:
     first = _one_float(values[0], size)
     worst = max((_one_float(value, size) for value in values), key=lambda cost: cost.bits)
     places = [_place(value, size) for value in values]
-    bits = first.bits + _moves([abs(b - a) for a, b in pairwise(places)])
-    bits += max(0.0, worst.bits - first.bits - 8 * size / 2)      # one impossible value spoils all
+    bits = first.bits + _coarse_moves([abs(b - a) for a, b in pairwise(places)])
+    if worst.bits >= _NONSENSE * 8 * size:
+        bits = max(bits, worst.bits)        # one impossible value spoils all
+    bits += sum(_leap(a, b) for a, b in pairwise(values))
     return Cost(bits, (*worst.why, *filter(None, (movement(values),))))
 
 
@@ -115,9 +135,33 @@ def _moves(steps: Sequence[float]) -> float:
     return _STILL + sum(math.log2(step + 1) + _MOVE if step else 1 for step in steps)
 
 
+def _coarse_moves(steps: Sequence[int]) -> float:
+    """The same, where a device may only have so many digits: steps are multiples of a power of two."""
+    common = 0
+    for step in steps:
+        common |= step
+    if not common:
+        return _STILL
+    one_by_one = sum(min(math.log2(step + 1), math.log2(_odd(step) + 1) + _GRAIN) + _MOVE for step in steps if step)
+    return min(_moves([step // (common & -common) for step in steps]) + _GRAIN, _STILL + one_by_one)
+
+
+def _odd(number: int) -> int:
+    """Without the zeros at its end, in binary."""
+    return number // (number & -number)
+
+
+def _leap(one: float, other: float) -> float:
+    """What it costs that a measured value moves by more than a tenth of itself."""
+    most = max(abs(one), abs(other))
+    if not math.isfinite(most) or not most:
+        return 0.0
+    return max(0.0, 2 * math.log2(10 * abs(other / most - one / most) + 1e-9))
+
+
 def _counts_up(values: Sequence[float]) -> bool:
     steps = [b - a for a, b in pairwise(values)]
-    return bool(steps) and any(steps) and all(0 <= step <= _COUNTS_MOST for step in steps)
+    return values[0] >= 0 and any(steps) and all(0 <= step <= _COUNTS_MOST for step in steps)
 
 
 def movement(values: Sequence[float]) -> str:
@@ -155,12 +199,12 @@ def _size_in_words(values: Sequence[int], size: int) -> str:
 def _one_float(value: float, size: int) -> Cost:
     width = 8 * size
     if not math.isfinite(value):
-        return Cost(width + 12, ("not a number",))
+        return Cost(_NONSENSE * width, ("not a number",))
     if value == 0:
         return Cost(_FLOAT + 4 if math.copysign(1, value) > 0 else width, ("zero",))
     much = abs(value)
     if much < _LEAST_NORMAL[size]:
-        return Cost(width + 14, (f"denormal ({value:.1g}): no measured value",))
+        return Cost(_NONSENSE * width, (f"denormal ({value:.1g}): no measured value",))
     digits, mantissa = _mantissa(value, size)
     bits = _FLOAT + mantissa + (0.4 if value > 0 else 2.0)
     if _SANE[0] <= much < _SANE[1]:
@@ -168,7 +212,7 @@ def _one_float(value: float, size: int) -> Cost:
         return Cost(bits + 5, ("of a sane magnitude", *short))
     if _POSSIBLE[0] <= much < _POSSIBLE[1]:
         return Cost(bits + 10, ("of a rare magnitude",))
-    return Cost(bits + 17, (f"{value:.1g} is no magnitude one measures",))
+    return Cost(_NONSENSE * width, (f"{value:.1g} is no magnitude one measures",))
 
 
 def _mantissa(value: float, size: int) -> tuple[int, float]:

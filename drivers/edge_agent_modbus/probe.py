@@ -183,7 +183,7 @@ def _ways(place: Place, watch: _Watch) -> list[Reading]:
         values = tuple(bool(data[0] & 1) for data in place.series)
         why = "does not change" if len(set(values)) == 1 else "changes"
         return [Reading("bool", "", 1, values, 0.0, (why,), "")]
-    return readings(place.series, watch.elapsed_s[: len(place.series)], watch.began_s)
+    return readings(place.series, watch.elapsed_s[-len(place.series) :], watch.began_s)
 
 
 def _row(place: Place, about: str, way: Reading) -> Mapping[str, Any]:
@@ -214,7 +214,8 @@ def _beside(place: Place, ways: Sequence[Reading], watch: _Watch) -> str:
     """Whether the next register makes more sense: manuals that count from 1 are read one off."""
     if len(place.series[0]) < 6:
         return ""
-    shifted = readings([data[2:] for data in place.series], watch.elapsed_s[: len(place.series)], watch.began_s)[0]
+    behind = [data[2:] for data in place.series]
+    shifted = readings(behind, watch.elapsed_s[-len(behind) :], watch.began_s)[0]
     if shifted.span < 2 or shifted.bits < max(ways[0].bits, 0.0) + _BETTER:
         return ""
     return f"\n  one register on, {shifted.type} {shifted.order} makes more sense: is the address one off?"

@@ -26,9 +26,9 @@ REACH: Final = 16
 
 # What a way starts with, bits: how seldom devices use it.
 _SELDOM: Final[dict[str, float]] = {
-    "uint16": 0.0, "int16": 0.0, "bcd16": 3.0, "float16": 9.0, "uint8": 6.0, "bits": 0.0,
-    "uint32": 0.0, "int32": 0.0, "float32": 0.0, "bcd32": 4.5, "unixtime": 2.0,
-    "uint64": 0.0, "int64": 0.0, "float64": 0.0, "unixtime64": 7.0, "unixtime_ms": 7.0, "string": 0.0,
+    "uint16": 0.0, "int16": 0.0, "bcd16": 5.0, "float16": 9.0, "uint8": 9.0, "bits": 0.0,
+    "uint32": 0.0, "int32": 0.0, "float32": 0.0, "bcd32": 5.5, "unixtime": 2.0,
+    "uint64": 0.0, "int64": 0.0, "float64": 3.0, "unixtime64": 7.0, "unixtime_ms": 7.0, "string": 0.0,
 }  # fmt: skip
 _SELDOM_ORDER: Final = {
     "AB": 0.0, "BA": 9.0, "ABCD": 0.0, "CDAB": 0.0, "BADC": 0.5, "DCBA": 0.5,
