@@ -25,7 +25,6 @@ from edge_agent.errors import ConfigError
 DONE: Final = 0
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
-_STOPPED: Final = 130       # what shells say of a program that SIGINT has ended
 
 # Readings of an address that are worth a look; the rest is noise. --all shows them.
 _SHOWN: Final = 8
@@ -117,7 +116,7 @@ def _asked(
     except (NotConnected, AccessDenied, Refused) as error:
         return _failed(error, FAILED)
     except asyncio.CancelledError:
-        return _failed("stopped; nothing is shown", _STOPPED)
+        return _failed("stopped; nothing is shown", FAILED)
     show(found)
     return DONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -34,6 +35,10 @@ _COMPARED: Final = (1, 8)
 # After so many questions in a row without an answer, one that was answered before shows whether the unit
 # is gone, or says nothing where others refuse.
 _SILENT: Final = 3
+_LONG_SILENT: Final = 30
+# A serial device that does not know a function does not know where its request ends either, and takes the
+# next one for the rest of it, until the line has been quiet for a while, s.
+_REST_S: Final = 0.5
 
 
 class _Gone(Exception):
@@ -54,7 +59,8 @@ class Search:
         self._asker = Asker(target.line.endpoint, self._settings(target.settings), pause_s, inquiry.enough)
         self.units: list[Unit] = []
         self.complete = False
-        self._silences = 0
+        self._silences = 0              # in a row
+        self._has_answered = False      # anything about the area that is looked at
 
     async def run(self) -> None:
         """Find everything, or what there is time for. NotConnected, AccessDenied."""
@@ -86,7 +92,8 @@ class Search:
     async def _answering(self) -> list[int]:
         """The units that answer anything, be it an exception of their own."""
         place = self._target.line.endpoint.place
-        self._tell(f"{place}: asking {len(self._wanted)} unit ids: {_ranges(sorted(self._wanted))}")
+        units = f"unit{'s' if len(self._wanted) > 1 else ''} {_ranges(sorted(self._wanted))}"
+        self._tell(f"{place}: asking for {units}")
         there, others = [], set()
         for unit in self._wanted:
             answer = await self._asker.read(unit, Area.HOLDING, self._first, 1, tries=1)
@@ -97,7 +104,7 @@ class Search:
             there.append(unit)
         if not there:
             heard = "; ".join(sorted(others))
-            raise NotConnected(f"{place}: none of the units {_ranges(sorted(self._wanted))} answers ({heard})")
+            raise NotConnected(f"{place}: nobody answers as {units} ({heard})")
         return there
 
     async def _one_of_each(self, there: Sequence[int]) -> list[tuple[int, ...]]:
@@ -136,33 +143,46 @@ class Search:
             most = settings.max_bits if area.is_bits else settings.max_registers
             explorer = Explorer(partial(self._heard, unit, area), bits=area.is_bits, most=most)
             unit.areas[area] = found = explorer.findings
-            before, self._silences = self._asker.requests, 0
+            before, self._silences, self._has_answered = self._asker.requests, 0, False
             try:
                 await explorer.explore(self._first, self._last)
             except _Gone:
-                self._tell(f"unit {unit.number}: does not answer any more; {area.word} is left")
+                self._tell(f"unit {unit.number}: does not answer; {area.word} is left")
                 unit.gone.append(area)
             what = "bits" if area.is_bits else "registers"
             self._tell(
                 f"unit {unit.number}: {area.word}: {found.count} {what} can be read, in {len(found.runs)} blocks "
                 f"({self._asker.requests - before} requests)"
             )
-        unit.identity = await identify(partial(self._asker.ask, unit.number))
+        unit.identity = await identify(partial(self._said, unit.number))
         if told_name := summary(unit.identity):
             self._tell(f"unit {unit.number}: says it is {told_name}")
 
     async def _heard(self, unit: Unit, area: Area, start: int, count: int) -> Answer:
-        """A read; raises `_Gone` if the unit has fallen silent, whatever it is asked."""
+        """A read; raises `_Gone` if the unit has fallen silent, or says nothing at all about this area."""
         answer = await self._asker.read(unit.number, area, start, count, tries=1 if unit.is_mute else 0)
         if isinstance(answer, bytes) or answer not in UNHEARD:
-            self._silences = 0
+            self._silences, self._has_answered = 0, True
             return answer
         self._silences += 1
-        if self._silences % _SILENT == 0:
-            if not await self._is_there(unit.number):
+        if self._silences == _SILENT or self._silences % _LONG_SILENT == 0:
+            await self._rest()
+            if not self._has_answered or not await self._is_there(unit.number):
                 raise _Gone
             unit.is_mute = True
         return answer
+
+    async def _said(self, unit: int, pdu: bytes, size: int) -> Answer:
+        """An answer to what the device may never have heard of."""
+        answer = await self._asker.ask(unit, pdu, size)
+        if isinstance(answer, int):
+            await self._rest()
+        return answer
+
+    async def _rest(self) -> None:
+        """Give a device time that has lost its place in what it hears."""
+        if not self._numbered:
+            await asyncio.sleep(_REST_S)
 
 
 async def discover(url: str, inquiry: Inquiry) -> Discovery:

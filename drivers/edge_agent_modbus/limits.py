@@ -141,7 +141,8 @@ class _Study:
         wanted = next((t for t in _TIMEOUTS_S if t >= _SAFETY * times[-1]), _TIMEOUTS_S[-1])
         self._note(
             "timeout", _time(wanted),
-            f"{len(times)} answers with {self._largest} {self.device.what} took {_ms(median)} (median), {_ms(slow)} (99 %), {_ms(times[-1])} at most",
+            f"{len(times)} answers with {self._largest} {self.device.what} took {_ms(median)} (median), "
+            f"{_ms(slow)} (99 %), {_ms(times[-1])} at most",
         )  # fmt: skip
 
     async def _connections(self) -> None:

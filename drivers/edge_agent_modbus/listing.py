@@ -106,7 +106,7 @@ def _section(target: Target, unit: Unit, entries: Sequence[_Entry]) -> Iterator[
 def _blocks(area: Area, found: Findings, *, gone: bool) -> Iterator[str]:
     """What can be read of an area, a few blocks a line."""
     if gone:
-        yield f"{area.word}: fell silent while this was looked at"
+        yield f"{area.word}: no answer any more while this was looked at"
     runs = [f"{start}-{end - 1}" if end - start > 1 else str(start) for start, end in found.runs]
     for n in range(0, len(runs), 10):
         yield f"{area.word} {', '.join(runs[n : n + 10])} can be read"

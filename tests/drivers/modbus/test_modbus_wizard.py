@@ -70,7 +70,9 @@ def test_a_counter_comes_first_in_its_order(order: str, first: int, behind: byte
 
 @pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
 @pytest.mark.parametrize("order", EIGHT)
-@pytest.mark.parametrize("values", [(230.1, 230.4), (1234567.89, 1234568.02), (math.pi, math.pi, math.pi), (230.0, 230.0)])
+@pytest.mark.parametrize(
+    "values", [(230.1, 230.4), (1234567.89, 1234568.02), (math.pi, math.pi, math.pi), (230.0, 230.0)]
+)
 def test_a_double_comes_first_in_its_order(order: str, values: tuple[float, ...], behind: bytes) -> None:
     assert name_of(read("float64", order, values, behind)[0]) == ("float64", order)
 
