@@ -151,8 +151,8 @@ class Search:
                 unit.gone.append(area)
             what = "bits" if area.is_bits else "registers"
             self._tell(
-                f"unit {unit.number}: {area.word}: {found.count} {what} can be read, in {len(found.runs)} blocks "
-                f"({self._asker.requests - before} requests)"
+                f"unit {unit.number}: {area.word}: {found.count} {what} can be read, in {_blocks(found.runs)}, "
+                f"{self._asker.requests - before} requests"
             )
         unit.identity = await identify(partial(self._said, unit.number))
         if told_name := summary(unit.identity):
@@ -204,6 +204,10 @@ def _range(text: str) -> tuple[int, int]:
     if "," in text:
         raise ValueError(f"--range {text}: more than one range; write for example 0-9999")
     return found[0], found[-1]
+
+
+def _blocks(runs: Sequence[object]) -> str:
+    return f"{len(runs)} block" if len(runs) == 1 else f"{len(runs)} blocks"
 
 
 def _ranges(found: Sequence[int]) -> str:

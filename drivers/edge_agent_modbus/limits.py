@@ -29,7 +29,7 @@ _CONNECTIONS: Final = 4
 _IN_FLIGHT: Final = 4
 # A timeout: so many times what the slowest of the answers took, and not less than this; s.
 _SAFETY: Final = 4
-_TIMEOUTS_S: Final = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
+_TIMEOUTS_S: Final = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 
 
 async def limits(url: str, addresses: Sequence[str], inquiry: Inquiry) -> list[Measured]:

@@ -31,9 +31,9 @@ _SELDOM: Final[dict[str, float]] = {
     "uint64": 0.0, "int64": 0.0, "float64": 3.0, "unixtime64": 7.0, "unixtime_ms": 7.0, "string": 0.0,
 }  # fmt: skip
 _SELDOM_ORDER: Final = {
-    "AB": 0.0, "BA": 9.0, "ABCD": 0.0, "CDAB": 0.0, "BADC": 0.5, "DCBA": 0.5,
-    "ABCDEFGH": 0.0, "GHEFCDAB": 0.0, "BADCFEHG": 0.5, "HGFEDCBA": 0.5,
-    "CDABGHEF": 1.0, "EFGHABCD": 1.0, "DCBAHGFE": 1.0, "FEHGBADC": 1.0,
+    "AB": 0.0, "BA": 9.0, "ABCD": 0.0, "CDAB": 0.0, "BADC": 2.0, "DCBA": 2.0,
+    "ABCDEFGH": 0.0, "GHEFCDAB": 0.0, "BADCFEHG": 2.0, "HGFEDCBA": 2.0,
+    "CDABGHEF": 1.0, "EFGHABCD": 1.0, "DCBAHGFE": 2.0, "FEHGBADC": 2.0,
 }  # fmt: skip
 _SELDOM_TEXT: Final = {"AB": 0.0, "BA": 1.0, "A": 2.0, "B": 2.0}
 # Nothing is learnt from zeros: that is said of them first which says least.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +18,23 @@ from edge_agent.api import Inquiry, Measured, NotConnected, Refused
 from edge_agent_modbus import plugin
 from edge_agent_modbus.probe import places_of
 from edge_agent_modbus.tools import ModbusTools
+from tests.peers.build import compiled
 from tests.peers.misbehaving import Misbehaving
+from tests.peers.serial_pair import SerialPair
 
 FAST = {"reads": "3", "every": "10ms"}
+
+
+@pytest.fixture
+def serial_line(tmp_path: Path) -> Iterator[str]:
+    """The port of a line with a slave, which shares no code with the driver."""
+    with SerialPair(tmp_path, 115_200) as pair:
+        command = [str(compiled("rtuslave", tmp_path)), pair.b, "115200"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as slave:
+            assert slave.stdout is not None
+            assert slave.stdout.readline().strip() == "ready"
+            yield pair.a
+            slave.kill()
 
 
 async def probed(url: str, *addresses: str, options: dict[str, str] = FAST, **more: Any) -> list[dict[str, Any]]:
@@ -215,6 +232,25 @@ async def test_the_settings_found_are_those_of_a_device_section() -> None:
     section = yaml.safe_load("\n".join(f"{one.key}: {one.value}   # {one.why}" for one in found.values()))
     config = plugin.config.model_validate({"driver": "modbus", "url": url, **section})
     assert config.max_registers == 16      # type: ignore[attr-defined]
+
+
+async def test_on_a_serial_line_only_what_it_has_is_measured(serial_line: str) -> None:
+    url = f"modbus+rtu://{serial_line}?baud=115200"
+    found = await measured(url, "holding:0", options={"reads": "5"})
+    rows = await probed(url, "input:7")
+    assert list(found) == ["pause_between_requests", "max_registers", "timeout"]
+    assert found["max_registers"].value == "125"
+    assert rows[0]["tag"] == "input:7 uint16"
+
+
+@pytest.mark.parametrize("face", ["rtuovertcp", "asciiovertcp", "udp"])
+async def test_every_wire_can_be_probed(face: str) -> None:
+    with Misbehaving("max_registers=16", face=face) as server:
+        url = f"modbus+{face}://127.0.0.1:{server.port}?timeout=300ms"
+        rows = await probed(url, "holding:7")
+        found = await measured(url, "holding:0", options={"reads": "5"})
+    assert rows[0]["tag"] == "holding:7 uint16"
+    assert found["max_registers"].value == "16"
 
 
 async def test_limits_need_one_address_that_can_be_read(libmodbus: Any) -> None:
