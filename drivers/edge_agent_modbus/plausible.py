@@ -29,7 +29,9 @@ class Cost:
 
 # Bytes of an integer → what each bit of its magnitude weighs, bits for saying how large it is, and the most
 # it can cost. A large 16-bit value is rarer than a large value of more bits.
-_WHOLE: Final = {1: (1.0, 3.0, 9.0), 2: (1.15, 3.0, 20.0), 4: (1.08, 6.0, 41.0), 8: (1.04, 13.5, 80.0)}
+_WHOLE: Final = {1: (1.0, 3.0, 9.0), 2: (1.15, 3.0, 20.0), 4: (1.08, 6.0, 41.0), 8: (1.04, 13.5, 88.0)}
+# 64 bits are taken for the room above; values that fill it are made of something else, as a rule.
+_HUGE: Final = 0.8
 # Nothing is as common in registers as 0 that stays 0.
 _ZERO: Final = 2.0
 _SIGN: Final = 1.0
@@ -73,7 +75,9 @@ def of_whole(values: Sequence[int], size: int, *, signed: bool = False, digits: 
     if size <= 2 and not any(values):
         return Cost(_ZERO, ("zero", *filter(None, (movement(values),))))
     weight, about_size, most = _WHOLE[size]
-    first = min(weight * math.log2(abs(values[0]) + 1) + about_size, most) + (_SIGN if signed else 0)
+    magnitude = math.log2(abs(values[0]) + 1)
+    huge = _HUGE * max(0.0, magnitude - 48) if size == 8 else 0.0
+    first = min(weight * magnitude + huge + about_size, most) + (_SIGN if signed else 0)
     modulus = 10**digits if digits else 1 << 8 * size
     steps = [abs(b - a) for a, b in pairwise(values)]
     bits = first + min(_moves(steps), _moves([min(step, modulus - step) for step in steps]) + _WRAP)

@@ -165,17 +165,26 @@ class _Watch:
 
 
 def _rows(places: Sequence[Place], watch: _Watch) -> list[Mapping[str, Any]]:
-    ways = agree([_ways(place, watch) for place in places])
+    alone = [_ways(place, watch) for place in places]
+    ways = agree(alone, _beginnings(places, alone))
     rows: list[Mapping[str, Any]] = []
-    end: dict[Area, int] = {}
-    for place, found in zip(places, ways, strict=True):
-        if place.in_range and place.wire < end.get(place.area, 0):
-            continue        # part of a longer value of the range that begins before it
-        best = found[0]
-        end[place.area] = place.wire + (best.span if best.bits > 0 else 1)
-        about = _about(place, found, watch)
-        rows += [_row(place, about, way) for way in found]
+    for n in _beginnings(places, ways):
+        about = _about(places[n], ways[n], watch)
+        rows += [_row(places[n], about, way) for way in ways[n]]
     return rows
+
+
+def _beginnings(places: Sequence[Place], ways: Sequence[Sequence[Reading]]) -> list[int]:
+    """Which of the places are not part of a longer value of their range that begins before them."""
+    beginnings: list[int] = []
+    end: dict[Area, int] = {}
+    for n, place in enumerate(places):
+        if place.in_range and place.wire < end.get(place.area, 0):
+            continue
+        beginnings.append(n)
+        best = ways[n][0]
+        end[place.area] = place.wire + (best.span if best.bits > 0 else 1)
+    return beginnings
 
 
 def _ways(place: Place, watch: _Watch) -> list[Reading]:

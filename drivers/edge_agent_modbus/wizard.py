@@ -8,7 +8,7 @@ order of bytes is plain at some of them, it counts for the others: a device has 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
@@ -31,9 +31,9 @@ _SELDOM: Final[dict[str, float]] = {
     "uint64": 0.0, "int64": 0.0, "float64": 3.0, "unixtime64": 7.0, "unixtime_ms": 7.0, "string": 0.0,
 }  # fmt: skip
 _SELDOM_ORDER: Final = {
-    "AB": 0.0, "BA": 9.0, "ABCD": 0.0, "CDAB": 0.0, "BADC": 2.0, "DCBA": 2.0,
-    "ABCDEFGH": 0.0, "GHEFCDAB": 0.0, "BADCFEHG": 2.0, "HGFEDCBA": 2.0,
-    "CDABGHEF": 1.0, "EFGHABCD": 1.0, "DCBAHGFE": 2.0, "FEHGBADC": 2.0,
+    "AB": 0.0, "BA": 9.0, "ABCD": 0.0, "CDAB": 0.0, "BADC": 1.0, "DCBA": 1.0,
+    "ABCDEFGH": 0.0, "GHEFCDAB": 0.0, "BADCFEHG": 0.5, "HGFEDCBA": 0.5,
+    "CDABGHEF": 1.0, "EFGHABCD": 1.0, "DCBAHGFE": 1.0, "FEHGBADC": 1.0,
 }  # fmt: skip
 _SELDOM_TEXT: Final = {"AB": 0.0, "BA": 1.0, "A": 2.0, "B": 2.0}
 # Nothing is learnt from zeros: that is said of them first which says least.
@@ -95,9 +95,12 @@ def readings(series: Sequence[bytes], elapsed_s: Sequence[float], now_s: float) 
     return sorted(found, key=lambda reading: -reading.bits)
 
 
-def agree(addresses: Sequence[Sequence[Reading]]) -> list[list[Reading]]:
-    """The readings of several addresses, those strengthened whose order others have too."""
-    votes = [_vote(ways) for ways in addresses]
+def agree(addresses: Sequence[Sequence[Reading]], voters: Collection[int] | None = None) -> list[list[Reading]]:
+    """The readings of several addresses, those strengthened whose order others have too.
+
+    voters  the addresses (by their place in the list) that count; None: all
+    """
+    votes = [_vote(ways) if voters is None or n in voters else "" for n, ways in enumerate(addresses)]
     agreed = []
     for n, ways in enumerate(addresses):
         others = Counter(vote for m, vote in enumerate(votes) if vote and m != n)
