@@ -88,7 +88,7 @@ def _section(target: Target, unit: Unit, entries: Sequence[_Entry]) -> Iterator[
     if unit.alike:
         yield f"  # answers to units {', '.join(map(str, unit.alike))} alike"
     for area, found in unit.areas.items():
-        yield from (f"  # {line}" for line in _blocks(area, found, gone=area in unit.gone))
+        yield from (f"  # {line}" for line in _blocks(area, found, target.base, gone=area in unit.gone))
     yield "  driver: modbus"
     yield f"  url: {_scalar(target.url_of(unit.number))}"
     keys = dict(target.keys)
@@ -103,11 +103,12 @@ def _section(target: Target, unit: Unit, entries: Sequence[_Entry]) -> Iterator[
         yield f"    {_tag(target, unit, entry)}"
 
 
-def _blocks(area: Area, found: Findings, *, gone: bool) -> Iterator[str]:
+def _blocks(area: Area, found: Findings, base: int, *, gone: bool) -> Iterator[str]:
     """What can be read of an area, a few blocks a line."""
     if gone:
         yield f"{area.word}: no answer any more while this was looked at"
-    runs = [f"{start}-{end - 1}" if end - start > 1 else str(start) for start, end in found.runs]
+    ends = [(start + base, end - 1 + base) for start, end in found.runs]
+    runs = [f"{first}-{last}" if last > first else str(first) for first, last in ends]
     for n in range(0, len(runs), 10):
         yield f"{area.word} {', '.join(runs[n : n + 10])} can be read"
 
