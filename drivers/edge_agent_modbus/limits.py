@@ -102,10 +102,8 @@ class _Study:
             if await device.answers_in_a_row(self._reads):
                 told_before = "" if before_s is None else f", not all with {_time(before_s)}"
                 with_s = "without any pause" if not pause_s else f"with {_time(pause_s)} between"
-                self._note(
-                    "pause_between_requests", _time(pause_s),
-                    f"{self._reads} requests in a row were answered {with_s}{told_before}",
-                )  # fmt: skip
+                seen = f"{self._reads} requests in a row were answered {with_s}{told_before}"
+                device.pause_s = self._safe("pause_between_requests", pause_s, _PAUSES_S, seen)
                 return
             before_s = pause_s
             await device.rest()
@@ -119,13 +117,20 @@ class _Study:
             if await device.answers_after_connecting(_CONNECTS):
                 told_before = "" if before_s is None else f", not with {_time(before_s)}"
                 at = "at once" if not pause_s else f"after {_time(pause_s)}"
-                self._note(
-                    "pause_after_connect", _time(pause_s),
-                    f"{_CONNECTS} fresh connections were answered {at}{told_before}",
-                )  # fmt: skip
+                seen = f"{_CONNECTS} fresh connections were answered {at}{told_before}"
+                device.after_connect_s = self._safe("pause_after_connect", pause_s, _AFTER_CONNECT_S, seen)
                 return
             before_s = pause_s
         self._note("pause_after_connect", "", f"not even {_time(_AFTER_CONNECT_S[-1])} makes it answer at first")
+
+    def _safe(self, key: str, pause_s: float, tried_s: Sequence[float], seen: str) -> float:
+        """Note a pause with something to spare: what has just sufficed a few times will not do for years."""
+        if not pause_s:
+            self._note(key, _time(0), seen)
+            return 0.0
+        safe_s = next((longer for longer in tried_s if longer > pause_s), 2 * pause_s)
+        self._note(key, _time(safe_s), f"{seen}; a step more to be safe")
+        return safe_s
 
     async def _block(self) -> None:
         key = "max_bits" if self._place.area.is_bits else "max_registers"

@@ -213,9 +213,9 @@ async def test_the_largest_block_is_found_to_the_register_and_told_from_a_hole()
 async def test_the_pauses_a_device_needs_are_found_and_a_single_connection_is_seen() -> None:
     with Misbehaving("needs_pause=20ms", "needs_pause_after_connect=100ms", "one_connection") as server:
         found = await measured(f"modbus+tcp://127.0.0.1:{server.port}?timeout=150ms", "holding:0")
-    # at least what it needs; more where this machine was busy
-    assert found["pause_between_requests"].value in ("20ms", "30ms", "50ms", "75ms", "100ms")
-    assert found["pause_after_connect"].value in ("100ms", "200ms", "300ms")
+    # what it needs and a step more, or two where this machine was busy
+    assert found["pause_between_requests"].value in ("30ms", "50ms", "75ms", "100ms", "150ms")
+    assert found["pause_after_connect"].value in ("200ms", "300ms", "500ms")
     assert found["max_registers"].value == "125"
     assert (found["connections"].value, found["in_flight"].value) == ("1", "1")
 
