@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from edge_agent import __version__, registry
+from edge_agent import __version__, field_tools, registry
 from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = add_site("audit", _audit, "show what was written to equipment, by whom, and what was refused")
     audit.add_argument("--verify", action="store_true", help="show what is wrong with the log instead")
     audit.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    field_tools.add_commands(add)
     add("schema", _schema, "print the JSON Schema of the site file")
     named = add("sample", _sample, "print a commented sample site file, or a template that edge-agent drivers lists")
     named.add_argument("text", type=_sample_text, metavar="NAME", help=", ".join(sorted(samples())))

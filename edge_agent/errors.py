@@ -54,7 +54,8 @@ class AccessDenied(EdgeAgentError):
 
 
 class Refused(EdgeAgentError):
-    """A write that was not carried out, or not as asked: says why; the line is as it was."""
+    """A write (or what an engineer's tool needs to begin with) that was not carried out, or not as asked: says
+    why; the line is as it was."""
 
 
 class Rejected(EdgeAgentError):

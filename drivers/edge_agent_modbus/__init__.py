@@ -8,6 +8,7 @@ from edge_agent.api import DriverPlugin
 from edge_agent_modbus.config import ModbusDevice
 from edge_agent_modbus.driver import ModbusDriver, describe, overview
 from edge_agent_modbus.lines import together
+from edge_agent_modbus.tools import ModbusTools
 
 _HERE = files(__package__)
 
@@ -20,6 +21,7 @@ plugin = DriverPlugin(
     together=together,
     overview=overview,
     sample=_HERE.joinpath("sample.yaml").read_text("utf-8"),
+    tools=ModbusTools(),
     templates={
         file.name.removesuffix(".yaml"): file.read_text("utf-8")
         for file in sorted(_HERE.joinpath("templates").iterdir(), key=lambda file: file.name)

@@ -44,7 +44,7 @@ _NOISY: Final = 3
 Answer = bytes | int
 """The bytes of a block's values, or the exception code the device gave instead (or UNFIT, NOISE)"""
 
-_READ: Final[dict[Area, type[ModbusPDU]]] = {
+READ: Final[dict[Area, type[ModbusPDU]]] = {
     Area.COIL: ReadCoilsRequest,
     Area.DISCRETE: ReadDiscreteInputsRequest,
     Area.HOLDING: ReadHoldingRegistersRequest,
@@ -202,7 +202,7 @@ class Dialogue:
         return prepare(self.line.endpoint.framing, self.line.unit, pdu, size)
 
     def _prepared(self, block: Block) -> Request:
-        pdu = _READ[block.area](address=block.start, count=block.count)
+        pdu = READ[block.area](address=block.start, count=block.count)
         request = self._requests[block.area, block.start, block.count] = self.request(pdu_of(pdu), block.size + 2)
         return request
 

@@ -1,0 +1,30 @@
+"""The engineer's tools of this driver, as `edge-agent discover` and `edge-agent probe` find them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edge_agent.api import Discovery, Inquiry, Measured
+from edge_agent_modbus.discover import discover
+from edge_agent_modbus.limits import limits
+from edge_agent_modbus.line import SCHEMES
+from edge_agent_modbus.probe import probe
+
+
+class ModbusTools:
+    """See `Tools`."""
+
+    schemes: Sequence[str] = SCHEMES
+
+    async def discover(self, url: str, inquiry: Inquiry) -> Discovery:
+        """See `Tools.discover`."""
+        return await discover(url, inquiry)
+
+    async def probe(self, url: str, addresses: Sequence[str], inquiry: Inquiry) -> Sequence[Mapping[str, Any]]:
+        """See `Tools.probe`."""
+        return await probe(url, addresses, inquiry)
+
+    async def limits(self, url: str, addresses: Sequence[str], inquiry: Inquiry) -> Sequence[Measured]:
+        """See `Tools.limits`."""
+        return await limits(url, addresses, inquiry)
