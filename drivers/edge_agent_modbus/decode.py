@@ -119,9 +119,18 @@ class Decoder:
         self._unwarned.run(np.seterr, invalid="ignore")
         self._bits = _bits(bits) if bits else None
         self._more = [_finished(way, entries, vocabularies) for way, entries in sorted(more.items())]
+        [self._only] = groups if self._is_one_piece(groups) else [None]
+
+    def _is_one_piece(self, groups: Sequence[_Numbers]) -> bool:
+        """Whether the row is the values of one type as they come."""
+        return len(groups) == 1 and self._complete and groups[0].slots == slice(0, self._width)
 
     def decode(self, data: bytes) -> Floats:
         """A fresh row, shape (width,), from the joined bytes of one answer to each block."""
+        if self._only is not None:
+            if self._floats:
+                return self._unwarned.run(_as_floats, self._only, data)
+            return _as_floats(self._only, data)
         row = np.empty(self._width) if self._complete else np.full(self._width, np.nan)
         for group in self._whole:
             row[group.slots] = group.values(data)
@@ -138,6 +147,10 @@ class Decoder:
     def _put_floats(self, row: Floats, data: bytes) -> None:
         for group in self._floats:
             row[group.slots] = group.values(data)
+
+
+def _as_floats(group: _Numbers, data: bytes) -> Floats:
+    return group.values(data).astype(np.float64)
 
 
 def text_of(field: Field, raw: bytes) -> str:

@@ -33,8 +33,6 @@ _UNMAPPED: Final = bad(Reason.UNMAPPED)
 
 _AGAIN_NS: Final = 600_000_000_000
 
-_BYTES: Final = {bytes}
-
 Ask = Callable[[Block], Awaitable[Answer]]
 
 
@@ -91,7 +89,10 @@ class Scan:
             self._start_over()
         elif self._memory.holes and self._clock() >= self._memory.again_ns:
             await self._knock()
-        answers = await self._all(self._blocks)
+        if self._in_flight == 1:
+            answers = [await self._ask(block) for block in self._blocks]
+        else:
+            answers = await self._all_at_once(self._blocks)
         if _all_bytes(answers) or not any(answer in REFUSALS for answer in answers):
             return answers
         found: list[tuple[Block, Answer]] = []
@@ -109,7 +110,7 @@ class Scan:
         if _all_bytes(answers):
             if self._memory.troubles:
                 self._memory.troubles.clear()
-            values = self._decoder.decode(b"".join(answers))
+            values = self._decoder.decode(answers[0] if len(answers) == 1 else b"".join(answers))
             if self._plain:
                 return row(self._group.tags, time_ns, values)
             quality = self._quality.copy()
@@ -121,9 +122,7 @@ class Scan:
                 quality[slot] = _UNMAPPED
         return row(self._group.tags, time_ns, values, quality)
 
-    async def _all(self, blocks: Sequence[Block]) -> list[Answer]:
-        if self._in_flight == 1 or len(blocks) == 1:
-            return [await self._ask(block) for block in blocks]
+    async def _all_at_once(self, blocks: Sequence[Block]) -> list[Answer]:
         asking = [asyncio.ensure_future(self._ask(block)) for block in blocks]
         try:
             return [await one for one in asking]
@@ -210,4 +209,7 @@ def _runs(block: Block, parts: list[tuple[Block, Answer]]) -> list[list[tuple[Bl
 
 
 def _all_bytes(answers: Sequence[Answer]) -> TypeGuard[Sequence[bytes]]:
-    return set(map(type, answers)) <= _BYTES
+    for answer in answers:
+        if type(answer) is not bytes:
+            return False
+    return True
