@@ -119,11 +119,14 @@ class Decoder:
         self._unwarned.run(np.seterr, invalid="ignore")
         self._bits = _bits(bits) if bits else None
         self._more = [_finished(way, entries, vocabularies) for way, entries in sorted(more.items())]
-        [self._only] = groups if self._is_one_piece(groups) else [None]
+        self._only = groups[0] if self._is_one_piece(groups) else None
 
     def _is_one_piece(self, groups: Sequence[_Numbers]) -> bool:
         """Whether the row is the values of one type as they come."""
-        return len(groups) == 1 and self._complete and groups[0].slots == slice(0, self._width)
+        if len(groups) != 1 or not self._complete:
+            return False
+        slots = groups[0].slots
+        return isinstance(slots, slice) and slots == slice(0, self._width)
 
     def decode(self, data: bytes) -> Floats:
         """A fresh row, shape (width,), from the joined bytes of one answer to each block."""
