@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.resources import files
 
 from edge_agent.api import DriverPlugin
+from edge_agent_modbus.commission.tools import ModbusTools
 from edge_agent_modbus.config import ModbusDevice
 from edge_agent_modbus.driver import ModbusDriver, describe, overview
 from edge_agent_modbus.lines import together
-from edge_agent_modbus.tools import ModbusTools
 
 _HERE = files(__package__)
 

@@ -29,7 +29,7 @@ from edge_agent.cli import main
 from edge_agent.config import load
 from edge_agent.core.cell import Cell
 from edge_agent.core.report import Report, Window
-from edge_agent_modbus.image import Image
+from edge_agent_modbus.serving.image import Image
 from tests.peers.build import compiled
 from tests.peers.waiting import free_port, wait_for
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 import edge_agent.config
 import edge_agent_modbus
-import edge_agent_modbus.server
+import edge_agent_modbus.serving.server
 import edge_agent_opcua
 import edge_agent_simulated
 from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, ServeConfig, TagConfig, WriteConfig
@@ -26,13 +26,13 @@ from edge_agent.config import Site, machine_specs, sample, samples, schema
 from edge_agent.config.fields import is_model, keys_of, members, step
 from edge_agent.north import mqtt
 from edge_agent.north.mqtt_config import MqttConfig
-from edge_agent_modbus.server_config import ModbusServe
-from edge_agent_modbus.shown import ShownModel
+from edge_agent_modbus.serving.server_config import ModbusServe
+from edge_agent_modbus.serving.shown import ShownModel
 
 SHIPPED = (edge_agent_modbus.plugin, edge_agent_opcua.plugin, edge_agent_simulated.plugin)
 DRIVERS = {plugin.name: plugin for plugin in SHIPPED}
 PUBLISHERS = {"mqtt": mqtt.plugin}
-SERVERS = {"modbus": edge_agent_modbus.server.plugin}
+SERVERS = {"modbus": edge_agent_modbus.serving.server.plugin}
 load = partial(edge_agent.config.load, servers=SERVERS)
 ENVIRON = MappingProxyType({"MQTT_PASSWORD": "a-password"})
 OF_THE_LOADER = {"devices.<id>": ("template", "parameters")}    # replaced before any model sees them

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import edge_agent_modbus
-import edge_agent_modbus.server
+import edge_agent_modbus.serving.server
 import edge_agent_opcua
 from edge_agent.api import ConfigError
 from edge_agent.config import Site, load
 
 DRIVERS = {"modbus": edge_agent_modbus.plugin, "opcua": edge_agent_opcua.plugin}
-SERVERS = {"modbus": edge_agent_modbus.server.plugin}
+SERVERS = {"modbus": edge_agent_modbus.serving.server.plugin}
 HEAD = """\
 agent: {id: gw-01}
 devices:

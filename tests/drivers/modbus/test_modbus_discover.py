@@ -14,8 +14,8 @@ from edge_agent import registry
 from edge_agent.api import Discovery, Inquiry, NotConnected
 from edge_agent.config import load
 from edge_agent_modbus import plugin
-from edge_agent_modbus.explore import Explorer
-from edge_agent_modbus.tools import ModbusTools
+from edge_agent_modbus.commission.explore import Explorer
+from edge_agent_modbus.commission.tools import ModbusTools
 from tests.peers.build import compiled
 from tests.peers.misbehaving import Misbehaving
 from tests.peers.serial_pair import SerialPair

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent_modbus.asker import SILENT
-from edge_agent_modbus.identify import identify, parse, summary
+from edge_agent_modbus.commission.asker import SILENT
+from edge_agent_modbus.commission.identify import identify, parse, summary
 
 
 def answer(level: int, objects: dict[int, bytes], *, conformity: int = 0x81, following: int = 0) -> bytes:

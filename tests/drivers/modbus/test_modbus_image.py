@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from edge_agent.api import BAD, UNCERTAIN
 from edge_agent_modbus.address import Area
 from edge_agent_modbus.encode import decode_one, encode
-from edge_agent_modbus.image import Image, not_available, packer
 from edge_agent_modbus.plan import Field
-from edge_agent_modbus.server_config import ModbusServe
-from edge_agent_modbus.shown import ShownModel
+from edge_agent_modbus.serving.image import Image, not_available, packer
+from edge_agent_modbus.serving.server_config import ModbusServe
+from edge_agent_modbus.serving.shown import ShownModel
 from edge_agent_modbus.value import TYPES, allowed_orders, wire_order
 from tests.peers.known import Known
 

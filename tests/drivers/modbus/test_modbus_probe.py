@@ -16,8 +16,8 @@ from pymodbus.client import ModbusTcpClient
 
 from edge_agent.api import Inquiry, Measured, NotConnected, Refused
 from edge_agent_modbus import plugin
-from edge_agent_modbus.probe import places_of
-from edge_agent_modbus.tools import ModbusTools
+from edge_agent_modbus.commission.probe import places_of
+from edge_agent_modbus.commission.tools import ModbusTools
 from tests.peers.build import compiled
 from tests.peers.misbehaving import Misbehaving
 from tests.peers.serial_pair import SerialPair

@@ -16,8 +16,8 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
 from edge_agent.api import NotConnected
-from edge_agent_modbus.image import Image
-from edge_agent_modbus.server import plugin
+from edge_agent_modbus.serving.image import Image
+from edge_agent_modbus.serving.server import plugin
 from tests.peers.known import Known
 from tests.peers.waiting import free_port
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent_modbus.address import Area
+from edge_agent_modbus.commission.wizard import Reading, agree, readings
 from edge_agent_modbus.encode import encode
 from edge_agent_modbus.plan import Field
 from edge_agent_modbus.tag import ModbusTag
 from edge_agent_modbus.value import DEVICE_ORDERS, TYPES, allowed_orders
-from edge_agent_modbus.wizard import Reading, agree, readings
 
 NOW = 1_795_000_000.0
 EIGHT = [order for order in allowed_orders(TYPES["float64"]) if len(order) == 8]

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge_agent.api import Inquiry, Measured, Refused
-from edge_agent_modbus.asker import Enough, told
-from edge_agent_modbus.asking import check_options, duration_s, target_of, whole
-from edge_agent_modbus.block_limit import block_limit
-from edge_agent_modbus.experiment import Experiment
+from edge_agent_modbus.commission.asker import Enough, told
+from edge_agent_modbus.commission.asking import check_options, duration_s, target_of, whole
+from edge_agent_modbus.commission.block_limit import block_limit
+from edge_agent_modbus.commission.experiment import Experiment
+from edge_agent_modbus.commission.probe import Place, places_of
 from edge_agent_modbus.line import Carrier, Framing
-from edge_agent_modbus.probe import Place, places_of
 
 OPTIONS: Final = ("reads", "every")
 _READS: Final = 20

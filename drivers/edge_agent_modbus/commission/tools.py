@@ -6,25 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge_agent.api import Discovery, Inquiry, Measured
-from edge_agent_modbus.discover import discover
-from edge_agent_modbus.limits import limits
 from edge_agent_modbus.line import SCHEMES
-from edge_agent_modbus.probe import probe
 
 
 class ModbusTools:
-    """See `Tools`."""
+    """See `Tools`. What does the work is imported when it is wanted: an agent carries no tools."""
 
     schemes: Sequence[str] = SCHEMES
 
     async def discover(self, url: str, inquiry: Inquiry) -> Discovery:
         """See `Tools.discover`."""
+        from edge_agent_modbus.commission.discover import discover
+
         return await discover(url, inquiry)
 
     async def probe(self, url: str, addresses: Sequence[str], inquiry: Inquiry) -> Sequence[Mapping[str, Any]]:
         """See `Tools.probe`."""
+        from edge_agent_modbus.commission.probe import probe
+
         return await probe(url, addresses, inquiry)
 
     async def limits(self, url: str, addresses: Sequence[str], inquiry: Inquiry) -> Sequence[Measured]:
         """See `Tools.limits`."""
+        from edge_agent_modbus.commission.limits import limits
+
         return await limits(url, addresses, inquiry)

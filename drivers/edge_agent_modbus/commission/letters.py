@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from edge_agent_modbus.plausible import Cost
+from edge_agent_modbus.commission.plausible import Cost
 from edge_agent_modbus.text import from_wire
 
 # Shorter ones happen by chance too often.

@@ -13,7 +13,7 @@ from edge_agent.api import BAD, DeviceName, Kind, KpiName, MachineName, Source, 
 from edge_agent_modbus import plan
 from edge_agent_modbus.address import LAST, Address, parse_address
 from edge_agent_modbus.fitting import check_form, check_text
-from edge_agent_modbus.image import Show
+from edge_agent_modbus.serving.image import Show
 from edge_agent_modbus.tag import MAX_REGISTERS, mistake_at, one_of
 from edge_agent_modbus.text import check_encoding, registers_of
 from edge_agent_modbus.value import KNOWN_AS, TYPES, DeviceOrder, Order, ValueType, wire_order

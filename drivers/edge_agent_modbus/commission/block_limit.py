@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from edge_agent_modbus.address import LAST
-from edge_agent_modbus.asker import told
+from edge_agent_modbus.commission.asker import told
 from edge_agent_modbus.dialogue import Answer
 
 

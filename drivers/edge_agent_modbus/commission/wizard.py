@@ -14,10 +14,10 @@ from functools import cache
 from typing import Final
 
 from edge_agent_modbus.address import Area
+from edge_agent_modbus.commission.letters import length_of, of_text
+from edge_agent_modbus.commission.plausible import Cost, is_time, of_bits, of_floats, of_times, of_whole
 from edge_agent_modbus.encode import decode_one
-from edge_agent_modbus.letters import length_of, of_text
 from edge_agent_modbus.plan import Field
-from edge_agent_modbus.plausible import Cost, is_time, of_bits, of_floats, of_times, of_whole
 from edge_agent_modbus.text import registers_of
 from edge_agent_modbus.value import DEVICE_ORDERS, TYPES, TypeName, allowed_orders, wire_order
 

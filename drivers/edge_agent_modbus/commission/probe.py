@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from edge_agent.api import Inquiry, Refused
 from edge_agent_modbus.address import LAST, Address, Area, parse_address
-from edge_agent_modbus.asker import HUNG_UP, SILENT, Asker, Enough, told
-from edge_agent_modbus.asking import check_options, duration_s, target_of, whole
+from edge_agent_modbus.commission.asker import HUNG_UP, SILENT, Asker, Enough, told
+from edge_agent_modbus.commission.asking import check_options, duration_s, target_of, whole
+from edge_agent_modbus.commission.wizard import REACH, Reading, agree, readings
 from edge_agent_modbus.dialogue import Answer
-from edge_agent_modbus.wizard import REACH, Reading, agree, readings
 
 OPTIONS: Final = ("reads", "every")
 _READS: Final = 5

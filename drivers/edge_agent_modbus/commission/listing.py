@@ -11,10 +11,10 @@ import yaml
 
 from edge_agent.api import Discovery
 from edge_agent_modbus.address import Area
-from edge_agent_modbus.asker import told
-from edge_agent_modbus.asking import Target
-from edge_agent_modbus.explore import Findings
-from edge_agent_modbus.identify import NAMES
+from edge_agent_modbus.commission.asker import told
+from edge_agent_modbus.commission.asking import Target
+from edge_agent_modbus.commission.explore import Findings
+from edge_agent_modbus.commission.identify import NAMES
 
 _LETTER: Final = {Area.HOLDING: "h", Area.INPUT: "i", Area.COIL: "c", Area.DISCRETE: "d"}
 # A block with more values that are not 0 becomes an array: nobody reads a hundred lines.

@@ -18,8 +18,8 @@ from typing import Any, Final, cast
 
 from edge_agent.api import AccessDenied, NotConnected, ServerPlugin, Source, listen_place
 from edge_agent_modbus.frame import OutOfStep, mbap, mbap_end
-from edge_agent_modbus.image import NO_SUCH_UNIT, Image, refusal
-from edge_agent_modbus.server_config import ModbusServe, warnings
+from edge_agent_modbus.serving.image import NO_SUCH_UNIT, Image, refusal
+from edge_agent_modbus.serving.server_config import ModbusServe, warnings
 
 # In a turn of the event loop so long is answered at most, s; then the readers of the agent have theirs.
 _TURN_S: Final = 0.001

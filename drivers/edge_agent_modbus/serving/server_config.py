@@ -12,8 +12,8 @@ from pydantic_core import InitErrorDetails
 from edge_agent.api import Duration, Listen, ServeConfig, listen_place
 from edge_agent_modbus import plan
 from edge_agent_modbus.encode import own_bits
-from edge_agent_modbus.image import Show
-from edge_agent_modbus.shown import SECOND, ShownModel
+from edge_agent_modbus.serving.image import Show
+from edge_agent_modbus.serving.shown import SECOND, ShownModel
 from edge_agent_modbus.tag import mistake_at, one_of
 from edge_agent_modbus.value import DEVICE_ORDERS, DeviceOrder
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edge_agent.api import NotConnected
-from edge_agent_modbus.asker import Asker, Enough
-from edge_agent_modbus.asking import Target
+from edge_agent_modbus.commission.asker import Asker, Enough
+from edge_agent_modbus.commission.asking import Target
+from edge_agent_modbus.commission.probe import Place
 from edge_agent_modbus.connect import open_wire
 from edge_agent_modbus.dialogue import READ, Answer, pdu_of
 from edge_agent_modbus.plan import Block
-from edge_agent_modbus.probe import Place
 from edge_agent_modbus.wire import Lost, NoAnswer, Wire, prepare
 
 # Rounds of requests at once: one could be luck.

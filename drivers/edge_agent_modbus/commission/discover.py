@@ -10,13 +10,13 @@ from typing import Final
 
 from edge_agent.api import Discovery, Inquiry, NotConnected
 from edge_agent_modbus.address import LAST, Area
-from edge_agent_modbus.asker import UNHEARD, Asker, Enough, told
-from edge_agent_modbus.asking import Target, check_options, duration_s, numbers, target_of
+from edge_agent_modbus.commission.asker import UNHEARD, Asker, Enough, told
+from edge_agent_modbus.commission.asking import Target, check_options, duration_s, numbers, target_of
+from edge_agent_modbus.commission.explore import Explorer
+from edge_agent_modbus.commission.identify import identify, summary
+from edge_agent_modbus.commission.listing import Unit, listed
 from edge_agent_modbus.dialogue import Answer
-from edge_agent_modbus.explore import Explorer
-from edge_agent_modbus.identify import identify, summary
 from edge_agent_modbus.line import Framing
-from edge_agent_modbus.listing import Unit, listed
 from edge_agent_modbus.settings import Settings
 
 OPTIONS: Final = ("units", "range", "pause")
