@@ -26,14 +26,16 @@ class Lookup:
 
     async def found(self) -> None:
         """Return once one of the hosts has an address; NotConnected if none has. Safe to cancel."""
-        problems = []
-        for host in self._hosts:
-            if host is None:
+        if None in self._hosts:
+            return
+        hosts = {host for host in self._hosts if host is not None}
+        waiting = {self._under_way.get(host) or self._begin(host) for host in hosts}
+        problems = list[str]()
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            problems += [problem for one in done if (problem := one.result())]
+            if len(problems) < len(hosts) - len(waiting):
                 return
-            problem = await asyncio.shield(self._under_way.get(host) or self._begin(host))
-            if not problem:
-                return
-            problems.append(f"{host}: {problem}")
         raise NotConnected("; ".join(problems))
 
     def _begin(self, host: str) -> asyncio.Future[str]:
@@ -42,7 +44,7 @@ class Lookup:
 
         def tell(problem: str) -> None:
             del self._under_way[host]
-            future.set_result(problem)
+            future.set_result(problem and f"{host}: {problem}")
 
         def look_up() -> None:
             problem = _problem(host)

@@ -8,23 +8,25 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from pymodbus.transport.serialtransport import SerialTransport
-from serial.rs485 import RS485Settings
-
 from edge_agent.api import AccessDenied, NotConnected
+from edge_agent_modbus.debt import Debts
 from edge_agent_modbus.line import Carrier, Endpoint, Framing
 from edge_agent_modbus.numbered import NumberedWire
 from edge_agent_modbus.plain import PlainWire
-from edge_agent_modbus.settings import Rs485, SerialSettings, Settings
+from edge_agent_modbus.serial_port import StillOpening, open_port
+from edge_agent_modbus.settings import SerialSettings, Settings
 from edge_agent_modbus.wire import Wire, silence_s
 
 # How long a TLS peer may take to say goodbye.
 _PARTING_S: Final = 1.0
 
 
-async def open_wire(endpoint: Endpoint, settings: Settings) -> Wire:
-    """A fresh connection within `settings.timeout_s`; NotConnected or AccessDenied says why there is none."""
-    wire = _wire(endpoint, settings)
+async def open_wire(endpoint: Endpoint, settings: Settings, debts: Debts | None = None) -> Wire:
+    """A fresh connection within `settings.timeout_s`; NotConnected or AccessDenied says why there is none.
+
+    `debts`: what the units on this serial line owed when it was last closed.
+    """
+    wire = _wire(endpoint, settings, debts or Debts())
     try:
         async with asyncio.timeout(settings.timeout_s):
             await _open(wire, endpoint, settings)
@@ -38,18 +40,20 @@ async def open_wire(endpoint: Endpoint, settings: Settings) -> Wire:
     return wire
 
 
-def _wire(endpoint: Endpoint, settings: Settings) -> Wire:
+def _wire(endpoint: Endpoint, settings: Settings, debts: Debts) -> Wire:
     if endpoint.framing is Framing.MBAP:
         return NumberedWire(settings.in_flight)
-    if endpoint.is_serial:
-        return PlainWire(endpoint.framing, silence_s(settings.serial.baud, settings.serial.bits_a_character))
-    return PlainWire(endpoint.framing)
+    if not endpoint.is_serial:
+        return PlainWire(endpoint.framing, Debts())
+    serial = settings.serial
+    silence = silence_s(serial.baud, serial.bits_a_character)
+    return PlainWire(endpoint.framing, debts, serial.bits_a_character / serial.baud, silence)
 
 
 async def _open(wire: Wire, endpoint: Endpoint, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     if endpoint.is_serial:
-        transport = await _serial(loop, wire, endpoint.path, settings.serial)
+        transport = await open_port(wire, endpoint.path, settings.serial)
         wire.connection_made(transport)
         transport.setup()
     elif endpoint.carrier is Carrier.UDP:
@@ -79,51 +83,13 @@ def _context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-async def _serial(
-    loop: asyncio.AbstractEventLoop, wire: Wire, path: str, settings: SerialSettings
-) -> SerialTransport:
-    """The port, opened in a thread: adapters take their time, and some never return."""
-
-    def opened() -> SerialTransport:
-        transport = SerialTransport(
-            loop, wire, path, settings.baud, settings.bits, settings.parity, settings.stop, 0
-        )
-        if settings.rs485 is not None:
-            _set_rs485(transport, settings.rs485)
-        return transport
-
-    opening = loop.run_in_executor(None, opened)
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_let_go)
-        raise
-
-
-def _let_go(opening: asyncio.Future[SerialTransport]) -> None:
-    """Nobody waits for this port any more."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().sync_serial.close()
-
-
-def _set_rs485(transport: SerialTransport, settings: Rs485) -> None:
-    try:
-        transport.sync_serial.rs485_mode = RS485Settings(
-            rts_level_for_tx=settings.rts_on_send,
-            rts_level_for_rx=not settings.rts_on_send,
-            delay_before_tx=settings.delay_before_send / 1e9 or None,
-            delay_before_rx=settings.delay_after_send / 1e9 or None,
-        )
-    except BaseException:
-        transport.sync_serial.close()
-        raise
-
-
 def _told(failure: Exception, endpoint: Endpoint, settings: Settings) -> Exception:
     """`failure` as what the supervisor understands, in words."""
     place = endpoint.place
     if isinstance(failure, AccessDenied):
         return failure
+    if isinstance(failure, StillOpening):
+        return NotConnected(f"{place}: the port has been opening for a while and has not come back")
     if isinstance(failure, TimeoutError):
         return NotConnected(f"{place}: nobody answers the attempt to connect within {settings.timeout_s:g}s")
     if isinstance(failure, ssl.SSLCertVerificationError):

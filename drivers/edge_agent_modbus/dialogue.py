@@ -26,7 +26,7 @@ from edge_agent.api import NotConnected, Reason
 from edge_agent_modbus.address import Area
 from edge_agent_modbus.frame import EXCEPTION
 from edge_agent_modbus.line import Line
-from edge_agent_modbus.place import Lease, place_of
+from edge_agent_modbus.place import SILENT, Lease, place_of
 from edge_agent_modbus.plan import Block
 from edge_agent_modbus.settings import Settings
 from edge_agent_modbus.wire import Lost, NoAnswer, Request, Wire, prepare
@@ -37,6 +37,12 @@ GATEWAY: Final = (10, 11)        # said by a gateway in the name of a device it 
 UNFIT: Final = -1                # instead of a code: the answer is not one to the question
 _GATEWAY_SAYS: Final = tuple(bytes((code,)) for code in GATEWAY)
 NOISE: Final = -2                # instead of a code: only noise came
+
+# How often a request is sent again over a fresh connection, after one that had answered something was lost.
+_CHANCES: Final = 3
+# A connection on which nothing was said for so long, s, may have been forgotten on the way.
+_IDLE_S: Final = 30.0
+_NEVER_S: Final = 1e18
 
 # So many requests in a row that bring only noise: nothing is to be had from this unit at present.
 _NOISY: Final = 3
@@ -80,6 +86,10 @@ class Dialogue:
         self._noisy = 0
         self._unfit = ""                # what was wrong with the last answer that did not fit
         self._asked_since = True        # since the wire was opened again by itself
+        self._probe: Block | None = None
+        self._gave_up: NotConnected | None = None
+        self.sent_s = _NEVER_S
+        """by the loop's time: when the first of the requests was sent whose answers count; see `begin`"""
         self._closed = False
         self._renewing = asyncio.Lock()
 
@@ -88,8 +98,11 @@ class Dialogue:
     async def open(self, probe: Block) -> None:
         """Take a share of a wire, and return once the unit has answered something, be it an exception.
 
-        A unit that was given up before is asked only once: it may cost the others of its line.
+        A unit that was given up before is asked only once, and not before its time: it may cost the
+        others of its line.
         """
+        self._probe = probe
+        self._place.check(self.line.unit)
         await self._join()
         if self._place.failures[self.line.unit]:
             self._tries = 1
@@ -99,10 +112,16 @@ class Dialogue:
         self._tries = self._settings.retries + 1
 
     async def reopen(self) -> None:
-        """The wire is lost and nothing was being asked: open it again, once until something is asked."""
-        if self._closed or not self._asked_since or (self._lease and self._lease.wire.is_open):
+        """The wire is lost and nothing was being asked: open it again.
+
+        If nothing was asked since it was last opened like that, something is, to know that it is worth it.
+        """
+        if self._closed or (self._lease and self._lease.wire.is_open):
             return
+        is_proven = self._asked_since
         await self._fresh()
+        if not is_proven and self._probe is not None:
+            await self.read(self._probe)
 
     def close(self) -> None:
         """Leave the wire; what is being asked fails with NotConnected if nobody else uses it."""
@@ -147,6 +166,10 @@ class Dialogue:
 
     # -- asking ------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """From now on answers count: `sent_s` becomes the time of the first request."""
+        self.sent_s = _NEVER_S
+
     async def read(self, block: Block) -> Answer:
         """The bytes of values of `block`, `block.size` of them, or what stands for them; see above."""
         request = self._requests.get((block.area, block.start, block.count)) or self._prepared(block)
@@ -156,6 +179,8 @@ class Dialogue:
                 pdu = await self.ask(request, block)
             except NoAnswer as silence:
                 return self._silent(block, silence)
+            if request.sent_s < self.sent_s:
+                self.sent_s = request.sent_s
             if len(pdu) == request.size and pdu[0] == request.function and pdu[1] == block.size & 0xFF:
                 return pdu[2:]
             code = self._code(pdu, request, block)
@@ -174,28 +199,43 @@ class Dialogue:
         `what` is what it is about, for messages. With `tries` it is sent only so often, and never over a
         second connection.
         """
-        for chances in range(0 if tries else 1, -1, -1):
+        chances = 0 if tries else _CHANCES
+        while True:
             wire = self._lease.wire if self._lease is not None else None
             if wire is None or not wire.is_open:
                 wire = await self._fresh()
+            idle_since = wire.answered_s
             try:
                 pdu = await wire.ask(request, self._timeout_s, tries or self._tries, self._pause_s)
             except Lost:
-                if chances and not self._closed:
+                # Requests that were on the way together are lost together: that is one loss.
+                chances -= 1 if wire.answers else _CHANCES
+                if chances >= 0 and not self._closed:
                     continue
                 doing = "writing" if tries else "reading"
                 raise NotConnected(f"{self.line}: {wire.why_lost} while {doing} {what}") from None
             except NoAnswer as silence:
-                if not silence.heard:
-                    self._place.fell_silent(wire, self.line.unit)
-                raise
+                if silence.heard or not self._is_worth_another(wire, idle_since, request, chances):
+                    raise
+                chances = 0
+                continue
             self._asked_since = True
             self._noisy = 0
-            self._place.heard()
             if not (pdu[0] & EXCEPTION and pdu[1:2] in _GATEWAY_SAYS):
                 self._place.answered(self.line.unit)
             return pdu
-        raise AssertionError("either answered or raised")
+
+    def _is_worth_another(self, wire: Wire, idle_since: float, request: Request, chances: int) -> bool:
+        """After silence: whether a fresh connection may help. Firewalls forget idle ones without a word."""
+        if not self.line.endpoint.is_stream:
+            return False
+        if wire.silences >= SILENT:
+            wire.close(f"{SILENT} requests in a row without any answer")
+            return False
+        if chances < _CHANCES or not wire.answers or request.sent_s - idle_since < _IDLE_S:
+            return False
+        wire.close("no answer after a long pause")
+        return True
 
     def request(self, pdu: bytes, size: int) -> Request:
         """A request of one's own, answered by a PDU of `size` bytes (0: not known before)."""
@@ -234,8 +274,10 @@ class Dialogue:
         raise self._given_up(f"{self.line}: {told}", Reason.NO_ANSWER)
 
     def _given_up(self, told: str, reason: Reason) -> NotConnected:
-        wait_s = self._place.gave_up(self.line.unit, self._timeout_s)
-        return NotConnected(told, reason=reason, retry_after_s=wait_s)
+        if self._gave_up is None:       # several requests may have been on the way
+            why = NotConnected(told, reason=reason)
+            self._gave_up = self._place.gave_up(self.line.unit, self._timeout_s, why)
+        return self._gave_up
 
 
 def _described(pdu: bytes) -> str:

@@ -59,6 +59,11 @@ class Endpoint:
         return self.carrier is Carrier.SERIAL
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it is a connection that may be gone without anybody having been told."""
+        return self.carrier in (Carrier.TCP, Carrier.TLS)
+
+    @property
     def place(self) -> str:
         """What can be there only once: `10.0.0.5:502`, `/dev/ttyUSB0`."""
         if self.is_serial:

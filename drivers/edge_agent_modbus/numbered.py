@@ -7,7 +7,7 @@ a late answer is an answer, and its repetition is dropped. An answer in the name
 from __future__ import annotations
 
 from edge_agent_modbus.frame import OutOfStep, mbap_end
-from edge_agent_modbus.wire import Request, Wire
+from edge_agent_modbus.wire import Pending, Request, Wire
 
 
 class NumberedWire(Wire):
@@ -53,5 +53,11 @@ class NumberedWire(Wire):
         elif frame[6] != pending.request.unit:
             pending.heard, pending.foreign = frame[7:], frame[6]
         else:
-            self._stray = 0
-            pending.future.set_result(frame[7:])
+            self._answered(pending, frame[7:])
+
+    def _overdue(self, pending: Pending) -> None:
+        """Half a frame that stays half would be glued to the next one: only a fresh connection is in step."""
+        super()._overdue(pending)
+        mine = self._pending.get(int.from_bytes(self._buffer[:2], "big")) is pending
+        if self._buffer and (mine or len(self._pending) == 1):
+            self.close("half a frame, and then nothing; the stream is out of step")

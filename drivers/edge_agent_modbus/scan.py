@@ -49,6 +49,7 @@ class Memory:
     holes: dict[int, int] = field(default_factory=dict)
     troubles: dict[int, int] = field(default_factory=dict)
     again_ns: int = 0
+    doors: list[Block] = field(default_factory=list)    # what is still to be asked again this time round
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,17 @@ class Group:
 class Scan:
     """Reads one group during one session; up to `in_flight` requests at once."""
 
-    def __init__(self, group: Group, ask: Ask, clock: Clock, in_flight: int = 1) -> None:
+    def __init__(
+        self, group: Group, ask: Ask, clock: Clock, in_flight: int = 1, begin: Callable[[], None] = lambda: None
+    ) -> None:
         self._group = group
         self._ask = ask
+        self._begin = begin     # called when the requests begin whose answers make the row
         self._clock = clock
         self._in_flight = in_flight
         self._memory = group.memory
-        self._memory.again_ns = 0       # a device that comes back may have got another program
+        if self._memory.holes:
+            self._memory.again_ns = 0       # a device that comes back may have got another program
         self._use(group.memory.blocks)
 
     async def ask(self) -> list[Answer]:
@@ -83,12 +88,15 @@ class Scan:
         A device that refuses all of them is asked for one each time: it may only be in the middle
         of something, and a line on which nothing is asked is never seen to break.
         """
+        self._begin()
         if not self._blocks:
             if await self._ask(block_of(self._group.blocks[0].fields[:1])) in REFUSALS:
                 return []
             self._start_over()
-        elif self._memory.holes and self._clock() >= self._memory.again_ns:
+            self._begin()
+        elif self._blocks != self._group.blocks and self._clock() >= self._memory.again_ns:
             await self._knock()
+            self._begin()
         if self._in_flight == 1:
             answers = [await self._ask(block) for block in self._blocks]
         else:
@@ -123,7 +131,14 @@ class Scan:
         return row(self._group.tags, time_ns, values, quality)
 
     async def _all_at_once(self, blocks: Sequence[Block]) -> list[Answer]:
-        asking = [asyncio.ensure_future(self._ask(block)) for block in blocks]
+        # no more of ours than may be on the way: others that share the wire want their turn
+        room = asyncio.Semaphore(self._in_flight)
+
+        async def ask(block: Block) -> Answer:
+            async with room:
+                return await self._ask(block)
+
+        asking = [asyncio.ensure_future(ask(block)) for block in blocks]
         try:
             return [await one for one in asking]
         finally:
@@ -136,13 +151,25 @@ class Scan:
         self._use(self._group.blocks)
 
     async def _knock(self) -> None:
-        """Ask the holes again; once one is answered, everything is found out anew."""
-        self._memory.again_ns = self._clock() + _AGAIN_NS
+        """Ask one of the holes again, or a block that was split; once one is answered, everything is found
+        out anew. One a scan: a device may have hundreds, on a slow line."""
+        memory = self._memory
+        if not memory.doors:
+            memory.doors = self._doors()
+        if memory.doors and isinstance(await self._ask(memory.doors.pop()), bytes):
+            memory.doors = []
+            self._start_over()
+        if not memory.doors:
+            memory.again_ns = self._clock() + _AGAIN_NS
+
+    def _doors(self) -> list[Block]:
+        """A block for each hole; or, if there is none, the largest that is not asked in one piece."""
         fields = [f for block in self._group.blocks for f in block.fields if f.slot in self._memory.holes]
-        for _, same in groupby(fields, key=lambda f: (f.area, f.start, f.count)):
-            if await self._ask(block_of(list(same))) not in self._memory.holes.values():
-                self._start_over()
-                return
+        places = [list(same) for _, same in groupby(fields, key=lambda f: (f.area, f.start, f.count))]
+        if places:
+            return [block_of(place) for place in places]
+        split = [block for block in self._group.blocks if block not in self._blocks]
+        return [max(split, key=lambda block: block.count)] if split else []
 
     def _use(self, blocks: Sequence[Block]) -> None:
         self._blocks = self._memory.blocks = tuple(blocks)
@@ -173,6 +200,11 @@ class Scan:
     async def _around_holes(self, block: Block, code: int) -> list[tuple[Block, Answer]]:
         """The largest parts of a refused block that are answered, with their answers."""
         parts = await self._narrow(block, code)
+        if len(parts) > 1 and len(_runs(block, parts)) == 1 and all(isinstance(part[1], bytes) for part in parts):
+            # All of it is there: too large in one piece, or refused for the moment?
+            once_more = await self._ask(block)
+            if isinstance(once_more, bytes):
+                return [(block, once_more)]
         found: list[tuple[Block, Answer]] = []
         for run in _runs(block, parts):
             whole = block_of([field for part, _ in run for field in part.fields])

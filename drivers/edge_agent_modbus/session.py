@@ -47,7 +47,9 @@ class ModbusSession:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._phase = phase
-        self._scans = [Scan(group, self.dialogue.read, clock, settings.in_flight) for group in groups]
+        self._scans = [
+            Scan(group, self.dialogue.read, clock, settings.in_flight, self.dialogue.begin) for group in groups
+        ]
         self._periods = [group.period_ns for group in groups]
         self._probe = _probe(groups)
         self._schedule = Schedule(self._periods, self._now_ns(), phase)
@@ -72,13 +74,12 @@ class ModbusSession:
         if self._closed:
             raise self._is_closed()
         scan = self._scans[which]
-        asked = self._clock()
         answers = await scan.ask()
-        answered = self._clock()
-        self._schedule.done(which, self._now_ns())
-        time_ns = (asked + answered) // 2
-        self.lag_ns = max(0, answered - time_ns)
-        return scan.batch(time_ns, answers)
+        answered, now_ns = self._clock(), self._now_ns()
+        self._schedule.done(which, now_ns)
+        # Measured by the loop's clock, which nobody sets: the agent's may be stepped meanwhile.
+        self.lag_ns = max(0, now_ns - round(self.dialogue.sent_s * SECOND)) // 2
+        return scan.batch(answered - self.lag_ns, answers)
 
     async def write(self, tag: Tag, raw: Value, settle_ns: int) -> Value:
         """See `WritableSession.write`."""

@@ -13,6 +13,7 @@ then whoever waits gets `Lost`, and the watchers are called once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,15 +44,17 @@ class NoAnswer(Exception):
         self.foreign = foreign
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """A prepared request: `frame` is what is sent (behind the transaction number, if there is one), `size`
-    the length of the answer's PDU, 0 if that is not known before."""
+    the length of the answer's PDU, 0 if that is not known before. `sent_s` is when it last was, by the
+    loop's time."""
 
     unit: int
     function: int
     size: int
     frame: bytes
+    sent_s: float = 0.0
 
 
 def prepare(framing: Framing, unit: int, pdu: bytes, size: int) -> Request:
@@ -62,7 +65,7 @@ def prepare(framing: Framing, unit: int, pdu: bytes, size: int) -> Request:
 class Pending:
     """A request on its way: `heard` is what came instead of its answer, `foreign` from which other unit."""
 
-    __slots__ = ("deadline", "foreign", "future", "heard", "request")
+    __slots__ = ("deadline", "echoed", "foreign", "future", "heard", "request", "settled")
 
     future: asyncio.Future[bytes]
     deadline: float
@@ -71,6 +74,8 @@ class Pending:
         self.request = request
         self.heard = b""
         self.foreign: int | None = None
+        self.echoed = False     # its own copy has come back and was passed over
+        self.settled = 0        # of its tries, how many have brought something, if only noise
 
 
 class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
@@ -79,6 +84,12 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
     def __init__(self, in_flight: int = 1, silence_s: float = 0.0) -> None:
         self.late = 0
         """answers that came when nobody waited for them any more"""
+        self.answers = 0
+        """answers to requests"""
+        self.silences = 0
+        """requests in a row that were not answered"""
+        self.answered_s = 0.0
+        """by the loop's time: when something was last answered"""
         self.why_lost = "connection lost"
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
@@ -108,8 +119,16 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
     def _left_open(self, pending: Pending, answers: int, timeout_s: float) -> None:
         """A request has ended, and `answers` to it may still come."""
 
-    async def _may_ask(self, unit: int) -> None:
-        """Wait until `unit` may be asked."""
+    def _line_s(self, _request: Request) -> float:
+        """How long request and answer take on the line itself, s."""
+        return 0.0
+
+    def _owes(self, _unit: int) -> bool:
+        """Whether an answer of the unit may still come that could be taken for another."""
+        return False
+
+    async def _settled(self) -> None:
+        """Wait until some unit has answered what it owed, or cannot any more."""
 
     # -- life --------------------------------------------------------------------------------
 
@@ -154,8 +173,6 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         self._lost = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._transport is not None:
-            self._transport.close()
         for pending in self._pending.values():
             _fail(pending.future, Lost(self.why_lost))
         for waiter in self._queue:
@@ -163,6 +180,9 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         self._queue.clear()
         for watcher in tuple(self._watchers):
             watcher()
+        if self._transport is not None:
+            with contextlib.suppress(Exception):    # an adapter that was pulled out may not even be closed
+                self._transport.close()
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -172,11 +192,8 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         Sent up to `tries` times, each waited for `timeout_s`. Afterwards the line is left alone for
         `pause_s`. `NoAnswer`, `Lost`. Safe to cancel.
         """
-        await self._may_ask(request.unit)
-        if self._free and not self._queue:
-            self._free -= 1
-        else:
-            await self._turn()
+        await self._my_turn(request.unit)
+        timeout_s += self._line_s(request)
         number, sent, pending = -1, 0, None
         try:
             now = self._loop.time()
@@ -187,8 +204,9 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
             for _ in range(tries):
                 if self._lost:
                     raise Lost(self.why_lost)
-                pending.future = self._loop.create_future()
-                pending.deadline = deadline = self._loop.time() + timeout_s
+                pending.future, pending.echoed = self._loop.create_future(), False
+                request.sent_s = self._loop.time()
+                pending.deadline = deadline = request.sent_s + timeout_s
                 self._pending[number] = pending
                 self._send(frame)
                 sent += 1
@@ -200,6 +218,7 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
                     continue
                 sent -= 1
                 return answer
+            self.silences += 1
             raise NoAnswer(pending.heard, pending.foreign)
         finally:
             self._pending.pop(number, None)
@@ -207,6 +226,25 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
                 self._left_open(pending, sent, timeout_s)
             if pause_s or self._silence_s:
                 self.quiet_for(max(pause_s, self._silence_s))
+            self._pass_on()
+
+    def _answered(self, pending: Pending, pdu: bytes) -> None:
+        self.answers += 1
+        self.silences = self._stray = 0
+        self.answered_s = self._loop.time()
+        pending.future.set_result(pdu)
+
+    async def _my_turn(self, unit: int) -> None:
+        """Wait until it is our turn, and `unit` owes nothing: while we waited it may have begun to."""
+        while True:
+            while self._owes(unit):
+                await self._settled()
+            if self._free and not self._queue:
+                self._free -= 1
+                return
+            await self._turn()
+            if not self._owes(unit):
+                return
             self._pass_on()
 
     async def _turn(self) -> None:

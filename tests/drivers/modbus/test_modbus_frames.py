@@ -13,6 +13,7 @@ from pymodbus.framer.rtu import FramerRTU
 from pymodbus.framer.socket import FramerSocket
 from pymodbus.pdu import DecodePDU
 
+from edge_agent_modbus.debt import Debts
 from edge_agent_modbus.frame import ascii_, find_ascii, find_rtu, mbap, mbap_end, rtu
 from edge_agent_modbus.line import Framing
 from edge_agent_modbus.numbered import NumberedWire
@@ -62,7 +63,7 @@ def test_frames_are_those_of_pymodbus(unit: int, values: bytes) -> None:
 @given(st.lists(st.binary(max_size=300), max_size=8), st.sampled_from(list(Framing)))
 def test_no_bytes_upset_a_wire(pieces: list[bytes], framing: Framing) -> None:
     async def hear() -> None:
-        wire = NumberedWire() if framing is Framing.MBAP else PlainWire(framing)
+        wire = NumberedWire() if framing is Framing.MBAP else PlainWire(framing, Debts())
         wire.connection_made(Nowhere())
         request = prepare(framing, 1, b"\3\0\0\0\1", 4)
         asking = asyncio.ensure_future(wire.ask(request, 0.001))
