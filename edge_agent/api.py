@@ -56,6 +56,12 @@ def _parsed(parse: Callable[[str], int]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _not_zero(scale: float) -> float:
+    if scale == 0:
+        raise ValueError("is 0, which makes every value the same; leave it out, or write for example 0.1")
+    return scale
+
+
 Duration = Annotated[
     int, _parsed(duration_ns), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(ns|us|ms|s|min|h|d)$"})
 ]
@@ -93,9 +99,9 @@ class WriteConfig(StrictModel):
 class TagConfig(StrictModel):
     """What every tag may say; a driver's own model adds how the tag is found."""
 
-    scale: float = 1.0
+    scale: Annotated[float, AfterValidator(_not_zero)] = Field(1.0, allow_inf_nan=False)
     """value = raw × scale + offset, applied by the agent, not by the driver"""
-    offset: float = 0.0
+    offset: float = Field(0.0, allow_inf_nan=False)
     unit: str = ""
     """UCUM code, for example Cel, kW.h, bar"""
     deadband: float = Field(0.0, ge=0)

@@ -214,7 +214,7 @@ def _audit(options: argparse.Namespace) -> int:
     folder = _load(options.site).agent.data_dir
     try:
         faults = journal.audit_faults(folder) if options.verify else []
-        entries = [] if options.verify else list(journal.audit_entries(folder))
+        entries = list(journal.audit_entries(folder))
     except OSError as error:
         print(f"edge-agent audit: {error}", file=sys.stderr)
         return FAILED
@@ -222,11 +222,20 @@ def _audit(options: argparse.Namespace) -> int:
         said: object = {"ok": not faults, "faults": faults} if options.verify else entries
         sys.stdout.buffer.write(orjson.dumps(said, option=orjson.OPT_INDENT_2) + b"\n")
     elif options.verify:
-        print("\n".join(faults) or "no faults: every line follows the one before it")
+        print("\n".join(faults) or _audit_extent(entries))
     else:
         for entry in entries:
             print(_audit_line(entry))
     return FAILED if faults else DONE
+
+
+def _audit_extent(entries: Sequence[Mapping[str, Any]]) -> str:
+    """What a log without faults covers: what is missing at either end, its lines cannot know."""
+    if not entries:
+        return "there is no audit log: nothing was commanded yet, or it is gone"
+    first, last = (entries[at].get("n") for at in (0, -1))
+    older = "" if first == 1 else f"; what came before line {first} went with its file, or was taken out"
+    return f"no faults in lines {first} to {last}: every line follows the one before it{older}"
 
 
 def _audit_line(entry: dict[str, Any]) -> str:

@@ -55,7 +55,11 @@ class AccessDenied(EdgeAgentError):
 
 class Refused(EdgeAgentError):
     """A write (or what an engineer's tool needs to begin with) that was not carried out, or not as asked: says
-    why; the line is as it was."""
+    why; the line is as it was. `sent`: whether anything was sent that was meant to change something."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class Rejected(EdgeAgentError):

@@ -83,6 +83,7 @@ class Dialogue:
         self._tries = settings.retries + 1
         self._timeout_s = settings.timeout_s
         self._pause_s = settings.pause_s
+        self._probing = False
         self._noisy = 0
         self._unfit = ""                # what was wrong with the last answer that did not fit
         self._asked_since = True        # since the wire was opened again by itself
@@ -98,18 +99,19 @@ class Dialogue:
     async def open(self, probe: Block) -> None:
         """Take a share of a wire, and return once the unit has answered something, be it an exception.
 
-        A unit that was given up before is asked only once, and not before its time: it may cost the
-        others of its line.
+        A unit that was given up before, or has others on its line, is asked only once, behind those that
+        are there, and not before its time: it may cost them.
         """
         self._probe = probe
         self._place.check(self.line.unit)
         await self._join()
-        if self._place.failures[self.line.unit]:
+        if self._place.failures[self.line.unit] or self._place.is_shared:
             self._tries = 1
+        self._probing = self._place.is_shared
         answer = await self.read(probe)
         if answer in (UNFIT, NOISE):
             raise self._given_up(f"{self.line}: {self._unfit}", Reason.GARBLED)
-        self._tries = self._settings.retries + 1
+        self._tries, self._probing = self._settings.retries + 1, False
 
     async def reopen(self) -> None:
         """The wire is lost and nothing was being asked: open it again.
@@ -206,7 +208,9 @@ class Dialogue:
                 wire = await self._fresh()
             idle_since = wire.answered_s
             try:
-                pdu = await wire.ask(request, self._timeout_s, tries or self._tries, self._pause_s)
+                pdu = await wire.ask(
+                    request, self._timeout_s, tries or self._tries, self._pause_s, probing=self._probing
+                )
             except Lost:
                 # Requests that were on the way together are lost together: that is one loss.
                 chances -= 1 if wire.answers else _CHANCES

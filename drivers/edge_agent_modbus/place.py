@@ -60,6 +60,8 @@ class Place:
     _attempts: int = 0
     _failure: NotConnected | AccessDenied | None = None
     debts: Debts = field(default_factory=Debts)
+    _alive: set[int] = field(default_factory=set)
+    _has_fallen: bool = False       # a unit that was alive is silent, and nobody has answered since
     _given_up: dict[int, tuple[float, NotConnected]] = field(default_factory=dict)
     _free_s: float = 0.0
     _enough_until_s: float = 0.0
@@ -117,19 +119,29 @@ class Place:
 
     def answered(self, unit: int) -> None:
         """`unit` itself has answered something."""
-        if self.failures[unit]:
+        self._has_fallen = False
+        if unit not in self._alive:
+            self._alive.add(unit)
             self.failures[unit] = 0
             self._given_up.pop(unit, None)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several units are reached through it."""
+        return len(self.failures) > 1
 
     def gave_up(self, unit: int, cost_s: float, why: NotConnected) -> NotConnected:
         """`unit` is given up; trying it again costs the line `cost_s` if it stays silent.
 
-        Returns `why` with the wait until that may be. Where nobody else is served, that is no concern; and
-        once is no habit: such a unit comes back as soon as any.
+        Returns `why` with the wait until that may be. A unit that was alive may come back as soon as any; and
+        where nobody is served, or those who were have fallen silent too, it is the line, and nobody is
+        to be protected.
         """
         self.failures[unit] += 1
-        others = any(not failures for one, failures in self.failures.items() if one != unit)
-        if self.failures[unit] > 1 and others:
+        if unit in self._alive:
+            self._alive.discard(unit)
+            self._has_fallen = True
+        elif self._alive and not self._has_fallen:
             now = asyncio.get_running_loop().time()
             self._free_s = max(now, self._free_s) + _SHARE * cost_s
             why.retry_after_s = self._free_s - now

@@ -28,6 +28,9 @@ _STRAY: Final = 20
 # What Modbus over serial line V1.02, 2.5.1.1 wants between frames above 19200 baud; below, 3.5 characters.
 _SILENCE_S: Final = 0.00175
 
+# For each second that probing has taken, so many seconds are everybody else's.
+_REST: Final = 9
+
 _WRAP: Final = {Framing.MBAP: mbap, Framing.RTU: rtu, Framing.ASCII: ascii_}
 
 
@@ -97,6 +100,8 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         self._watchers: list[Callable[[], None]] = []
         self._free = in_flight
         self._queue: deque[asyncio.Future[None]] = deque()
+        self._probes: deque[asyncio.Future[None]] = deque()
+        self._probe_from_s = 0.0        # before then, probes wait for everybody else
         self._pending: dict[int, Pending] = {}
         self._buffer = b""
         self._stray = 0
@@ -175,9 +180,10 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
             self._timer.cancel()
         for pending in self._pending.values():
             _fail(pending.future, Lost(self.why_lost))
-        for waiter in self._queue:
+        for waiter in (*self._queue, *self._probes):
             _fail(waiter, Lost(self.why_lost))
         self._queue.clear()
+        self._probes.clear()
         for watcher in tuple(self._watchers):
             watcher()
         if self._transport is not None:
@@ -186,13 +192,17 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
 
     # -- asking ------------------------------------------------------------------------------
 
-    async def ask(self, request: Request, timeout_s: float, tries: int = 1, pause_s: float = 0.0) -> bytes:
+    async def ask(
+        self, request: Request, timeout_s: float, tries: int = 1, pause_s: float = 0.0, *, probing: bool = False
+    ) -> bytes:
         """The PDU that answers `request`, of a length that need not be the one expected.
 
         Sent up to `tries` times, each waited for `timeout_s`. Afterwards the line is left alone for
-        `pause_s`. `NoAnswer`, `Lost`. Safe to cancel.
+        `pause_s`. `probing`: nobody knows whether the unit is there, so those who are go first, but for a
+        tenth of the time. `NoAnswer`, `Lost`. Safe to cancel.
         """
-        await self._my_turn(request.unit)
+        await self._my_turn(request.unit, probing)
+        began_s = self._loop.time() if probing else 0.0
         timeout_s += self._line_s(request)
         number, sent, pending = -1, 0, None
         try:
@@ -226,6 +236,9 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
                 self._left_open(pending, sent, timeout_s)
             if pause_s or self._silence_s:
                 self.quiet_for(max(pause_s, self._silence_s))
+            if probing:
+                now = self._loop.time()
+                self._probe_from_s = now + _REST * (now - began_s)
             self._pass_on()
 
     def _answered(self, pending: Pending, pdu: bytes) -> None:
@@ -234,7 +247,7 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         self.answered_s = self._loop.time()
         pending.future.set_result(pdu)
 
-    async def _my_turn(self, unit: int) -> None:
+    async def _my_turn(self, unit: int, probing: bool) -> None:
         """Wait until it is our turn, and `unit` owes nothing: while we waited it may have begun to."""
         while True:
             while self._owes(unit):
@@ -242,29 +255,30 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
             if self._free and not self._queue:
                 self._free -= 1
                 return
-            await self._turn()
+            await self._turn(self._probes if probing else self._queue)
             if not self._owes(unit):
                 return
             self._pass_on()
 
-    async def _turn(self) -> None:
+    async def _turn(self, queue: deque[asyncio.Future[None]]) -> None:
         """Wait until it is our turn; the one before has left us its place."""
         if self._lost:
             raise Lost(self.why_lost)
         waiter = self._loop.create_future()
-        self._queue.append(waiter)
+        queue.append(waiter)
         try:
             await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._pass_on()
-            elif waiter in self._queue:
-                self._queue.remove(waiter)
+            elif waiter in queue:
+                queue.remove(waiter)
             raise
 
     def _pass_on(self) -> None:
-        while self._queue:
-            waiter = self._queue.popleft()
+        while self._queue or self._probes:
+            probe_now = self._probes and (not self._queue or self._loop.time() >= self._probe_from_s)
+            waiter = (self._probes if probe_now else self._queue).popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 return

@@ -44,7 +44,7 @@ class Writer:
         try:
             data = encode(field, raw)
         except ValueError as misfit:
-            raise Refused(str(misfit)) from misfit
+            raise Refused(str(misfit), sent=False) from misfit
         await self._send(field, raw, data)
         if settle_ns:
             await asyncio.sleep(settle_ns / 1e9)
@@ -62,7 +62,8 @@ class Writer:
             if await self._done(field, message):
                 return
         lacking = ", ".join(map(str, sorted(self._lacks)))
-        raise Refused(f"the device has no function to write {block_of([field])} with (it lacks {lacking})")
+        told = f"the device has no function to write {block_of([field])} with (it lacks {lacking})"
+        raise Refused(told, sent=False)
 
     async def _done(self, field: Field, message: ModbusPDU) -> bool:
         """Whether the device has carried out `message`; False if it does not have the function."""
@@ -92,7 +93,8 @@ class Writer:
     async def _registers(self, field: Field) -> bytes:
         answer = await self._dialogue.read(block_of([field]))
         if isinstance(answer, int):
-            raise Refused(f"{block_of([field])} cannot be read, so nothing was written: {exception(answer)}")
+            told = f"{block_of([field])} cannot be read, so nothing was written: {exception(answer)}"
+            raise Refused(told, sent=False)
         return answer
 
     async def _checked(self, field: Field, raw: Value, data: bytes) -> Value:

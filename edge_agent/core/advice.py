@@ -49,8 +49,8 @@ WORDS: Final[Mapping[Reason, Words]] = {
     ),
     Reason.AGENT_DOWN: Words("the agent was not running", "nothing: it ends with the next sample"),
     Reason.UNMAPPED: Words(
-        "a value that the tag's map does not know",
-        "add the value to the map; a text tag may bring 65536 different texts until the agent restarts",
+        "a value that the tag's map does not know, or one text more than the 65536 a tag may bring",
+        "add the value to map: of the tag",
     ),
     Reason.NO_ANSWER: Words(
         "no answer",

@@ -184,6 +184,11 @@ class Commander:
             return _unknown(f"no answer within {WRITE_S:g} s")
         except NotConnected as error:
             return _unknown(str(error))
+        except Refused as refusal:
+            if refusal.sent:
+                return Outcome(False, str(refusal), None, "failed")
+            self._judge.unsent(tag)
+            return Outcome(False, f"nothing was written: {refusal}")
         except EdgeAgentError as error:
             return Outcome(False, str(error), None, "failed")
         except Exception as error:

@@ -34,6 +34,7 @@ class Judge:
         self._readers = readers
         self._accepted: dict[str, float] = {}       # tag id → when a write of it was last accepted, by the loop's time
         self._sent: dict[str, float] = {}           # and when one was last sent
+        self._last_sent: dict[str, float] = {}      # and the time before that
 
     def allow(self, command: Command) -> Allowed:
         """What is to be written, if the command is allowed and possible now."""
@@ -70,7 +71,16 @@ class Judge:
     def sending(self, allowed: Allowed) -> None:
         """It is written now, unless the one before it had to wait and is too close."""
         _not_too_often(allowed.tag, allowed.writing, self._sent)
+        if (before := self._sent.get(allowed.tag.id)) is not None:
+            self._last_sent[allowed.tag.id] = before
         self._sent[allowed.tag.id] = asyncio.get_running_loop().time()
+
+    def unsent(self, tag: Tag) -> None:
+        """What was just `sending` found out that it could not be sent."""
+        if tag.id in self._last_sent:
+            self._sent[tag.id] = self._last_sent.pop(tag.id)
+        else:
+            self._sent.pop(tag.id, None)
 
     def _find(self, command: Command) -> tuple[Tag, TagConfig]:
         device = self._devices.get(command.device)

@@ -18,6 +18,9 @@ _PATIENCE: Final = 2_000_000
 _HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
+_FORM: Final = b"application/x-www-form-urlencoded"
+
+
 class Guard:
     """ASGI middleware; `hosts` are the names under which the agent may be asked, without port.
 
@@ -52,6 +55,10 @@ class Guard:
             return
         if not whole:
             await _answer(send, 413, f"the body is longer than {BODY_LIMIT} bytes")
+            return
+        if body and headers.get(b"content-type", _FORM).startswith(_FORM):
+            # What curl says of a body of which nobody has said anything; a form may come from any page.
+            await _answer(send, 422, "the body is to be JSON: add the header Content-Type: application/json")
             return
         await self._app(scope, _replay(bytes(body), receive), _with_headers(send))
 

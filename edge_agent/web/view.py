@@ -55,14 +55,14 @@ class View:
 
     def health(self) -> answers.Health:
         """Whether all lines stand and the journal is fine."""
-        problems = self._problems(self._status().journal)
+        problems = self._problems(self._status())
         return answers.Health(ok=not problems, problems=problems)
 
     def status(self) -> answers.StatusAnswer:
         """Everything at a glance."""
         status = self._status()
         devices = {name: self._device(name, line) for name, line in self._health.devices.items()}
-        problems = [*self._problems(status.journal), *_of_tags(devices)]
+        problems = [*self._problems(status), *_of_tags(devices)]
         return answers.StatusAnswer(
             agent=self._site.agent.id,
             version=__version__,
@@ -153,8 +153,8 @@ class View:
 
     # -- parts of the answers ----------------------------------------------------------------
 
-    def _problems(self, journal: str) -> list[str]:
-        """Lines that do not stand, then the journal."""
+    def _problems(self, status: Status) -> list[str]:
+        """Lines that do not stand, then the journal and the audit log."""
         lines = [*self._health.devices.values(), *self._health.destinations.values()]
         now = self._clock()
         problems = [
@@ -162,7 +162,11 @@ class View:
             for line in lines
             if line.state != "connected"
         ]
-        return [*problems, *([f"journal: {journal}"] if journal else [])]
+        if status.journal:
+            problems.append(f"journal: {status.journal}")
+        if status.audit:
+            problems.append(f"audit log: {status.audit}; nothing is written to equipment until it can be")
+        return problems
 
     def _line(self, line: Line) -> dict[str, Any]:
         return {

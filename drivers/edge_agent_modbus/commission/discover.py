@@ -50,12 +50,17 @@ class Search:
 
     def __init__(self, target: Target, inquiry: Inquiry) -> None:
         check_options(inquiry.options, OPTIONS)
-        self._target = target
+        self.target = target
         self._tell = inquiry.tell
         self._numbered = target.line.endpoint.framing is Framing.MBAP
         self._wanted = self._units(inquiry)
         self._first, self._last = _range(inquiry.options.get("range", _RANGE))
         pause_s = duration_s(inquiry.options, "pause", max(_PAUSE_S, target.settings.pause_s))
+        if "pause" in inquiry.options and "pause_between_requests" not in target.keys:
+            # what the search was told to keep, reading has to keep
+            self.target = target = replace(
+                target, keys={**target.keys, "pause_between_requests": inquiry.options["pause"]}
+            )
         self._asker = Asker(target.line.endpoint, self._settings(target.settings), pause_s, inquiry.enough)
         self.units: list[Unit] = []
         self.complete = False
@@ -82,16 +87,16 @@ class Search:
         if "units" in inquiry.options:
             return numbers("units", inquiry.options["units"], least, 255)
         usual = _QUICK if self._numbered else _SERIAL
-        return list(dict.fromkeys((self._target.line.unit, *usual)))
+        return list(dict.fromkeys((self.target.line.unit, *usual)))
 
     def _settings(self, settings: Settings) -> Settings:
-        if self._numbered or self._target.has_timeout:
+        if self._numbered or self.target.has_timeout:
             return settings
         return replace(settings, timeout_ns=_SERIAL_TIMEOUT_NS)
 
     async def _answering(self) -> list[int]:
         """The units that answer anything, be it an exception of their own."""
-        place = self._target.line.endpoint.place
+        place = self.target.line.endpoint.place
         units = f"unit{'s' if len(self._wanted) > 1 else ''} {_ranges(sorted(self._wanted))}"
         self._tell(f"{place}: asking for {units}")
         there, others = [], set()
@@ -139,7 +144,7 @@ class Search:
 
     async def _look_at(self, unit: Unit) -> None:
         for area in (Area.HOLDING, Area.INPUT, Area.COIL, Area.DISCRETE):
-            settings = self._target.settings
+            settings = self.target.settings
             most = settings.max_bits if area.is_bits else settings.max_registers
             explorer = Explorer(partial(self._heard, unit, area), bits=area.is_bits, most=most)
             unit.areas[area] = found = explorer.findings
@@ -190,7 +195,7 @@ async def discover(url: str, inquiry: Inquiry) -> Discovery:
     target = target_of(url, inquiry.keys)
     search = Search(target, inquiry)
     await search.run()
-    return listed(target, search.units, complete=search.complete)
+    return listed(search.target, search.units, complete=search.complete)
 
 
 def _same(before: Answer, answer: Answer, after: Answer) -> bool:

@@ -36,6 +36,8 @@ class Unit:
     """other ids under which the same device answers"""
     gone: list[Area] = field(default_factory=list)
     """areas during which it fell silent"""
+    cut: list[Area] = field(default_factory=list)
+    """areas of which not everything is listed"""
     is_mute: bool = False
     """it says nothing where others refuse: asking again is of no use"""
 
@@ -98,6 +100,8 @@ def _section(target: Target, unit: Unit, entries: Sequence[_Entry]) -> Iterator[
             yield f"  {key}: {min(caps)}    # more was refused; edge-agent probe … --limits finds the exact number"
     for key, value in keys.items():
         yield f"  {key}: {_scalar(value)}"
+    for area in unit.cut:
+        yield f"  # of {area.word} only the first {_MOST} are listed; the rest can be read as well"
     yield "  tags:"
     for entry in entries:
         yield f"    {_tag(target, unit, entry)}"
@@ -126,6 +130,8 @@ def _entries(unit: Unit) -> list[_Entry]:
                 block = [_Entry(area, n) for n in values[:left]]
             entries += block
             left -= sum(entry.count for entry in block)
+        if not left:
+            unit.cut.append(area)
     if entries:
         return entries
     area, found = next((area, found) for area, found in unit.areas.items() if found.runs)

@@ -381,7 +381,7 @@ def test_every_element_of_an_array_may_be_written_like_the_array() -> None:
         ({"address": "holding:0", "mask": 0xF0, "shift": 4, "write": {"min": 0, "max": 16}}, "from 0 to 15"),
         ({"address": "holding:0", "write": {"min": 0, "max": float("inf")}}, "write.max: inf is outside"),
         ({"address": "holding:0", "write": {"min": float("nan"), "max": 1}}, "write.min: nan is outside"),
-        ({"address": "holding:0", "scale": 0.0, "write": {"min": 0, "max": 1}}, "cannot be undone: scale 0"),
+        ({"address": "holding:0", "scale": 0.0, "write": {"min": 0, "max": 1}}, "makes every value the same"),
         ({"address": "holding:0", "scale": 0.1, "write": {"values": [0.15]}}, "write.values: 1.5 does not fit"),
         ({"address": "holding:0", "write": {"values": ["on"]}}, "write.values: 'on' is no number"),
         ({"address": "holding:0", "write": {"values": []}}, "lists nothing"),

@@ -259,6 +259,8 @@ def wait(at: Place, unit: int) -> float:
 
 async def test_a_healthy_unit_that_misses_once_does_not_queue_behind_the_dead_ones() -> None:
     line = place(5)
+    line.answered(4)
+    line.answered(5)
     for _ in range(4):
         for unit in (1, 2, 3):
             wait(line, unit)
@@ -267,13 +269,17 @@ async def test_a_healthy_unit_that_misses_once_does_not_queue_behind_the_dead_on
 
 async def test_a_line_on_which_nobody_answers_has_nobody_to_protect() -> None:
     line = place(31)
-    for unit in range(1, 32):
-        wait(line, unit)
-    assert [wait(line, unit) for unit in range(1, 32)] == [0.0] * 31
+    for unit in range(1, 31):
+        line.answered(unit)
+    for _ in range(3):      # a cable is out: all fall silent, one after the other; unit 31 was never there
+        assert [wait(line, unit) for unit in range(1, 32)] == [0.0] * 31
+    line.answered(7)
+    assert wait(line, 31) == pytest.approx(10.0, abs=0.1)
 
 
 async def test_dead_units_together_get_a_tenth_of_the_line_and_none_is_forgotten() -> None:
     line = place(6)
+    line.answered(6)
     waits = [[wait(line, unit) for unit in (1, 2, 3, 4, 5)] for _ in range(3)][-1]
     assert [b - a for a, b in pairwise(waits)] == pytest.approx([10.0] * 4, abs=0.1)
     with pytest.raises(NotConnected, match="silent") as early:
@@ -281,6 +287,36 @@ async def test_dead_units_together_get_a_tenth_of_the_line_and_none_is_forgotten
     assert early.value.retry_after_s == pytest.approx(waits[-1], abs=0.1)
     line.answered(5)
     line.check(5)
+
+
+async def test_dead_units_do_not_keep_those_that_are_there_waiting_at_the_start(device: Build) -> None:
+    """Thirty of sixty units are dead, each costs a timeout; the others are read meanwhile."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            number, unit, _, count = await numbered(reader)
+            if unit % 2:
+                writer.write(framed(number, unit, registers(*[unit] * count)))
+
+    async with serving(serve) as port:
+        keys = {"timeout": "100ms", "poll": "100ms"}
+        drivers = [device(port, {"a": "holding:0"}, f"?unit={unit}", **keys) for unit in range(1, 61)]
+        began = time.monotonic()
+        first: list[float] = []
+        second: list[float] = []
+
+        async def run(driver: Any) -> None:
+            with suppress(NotConnected):
+                opened = await driver.connect()
+                for times in (first, second):
+                    await opened.read()
+                    times.append(time.monotonic() - began)
+                await opened.close()
+
+        await asyncio.gather(*map(run, drivers))
+    assert len(second) == 30
+    assert max(first) < 30 * 0.1 + 1.0
+    assert sorted(second)[15] < 2.5
 
 
 async def test_one_outage_counts_once_however_many_requests_were_on_the_way(device: Build, session: Any) -> None:
