@@ -30,6 +30,7 @@ class PlainWire(Wire):
         self._factor = 1 if framing is Framing.RTU else 2
         self._debts = debts
         self._character_s = character_s
+        self._is_slow = character_s > 0
         self._echoes = False
 
     def _begin(self, request: Request) -> tuple[int, bytes]:

@@ -92,7 +92,7 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         self.silences = 0
         """requests in a row that were not answered"""
         self.answered_s = 0.0
-        """by the loop's time: when something was last answered"""
+        """by the loop's time: when the last request was sent that was answered"""
         self.why_lost = "connection lost"
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
@@ -106,6 +106,7 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         self._buffer = b""
         self._stray = 0
         self._silence_s = silence_s
+        self._is_slow = False           # the line itself takes a time worth counting
         self._not_before = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._look_at = 0.0
@@ -201,9 +202,12 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         `pause_s`. `probing`: nobody knows whether the unit is there, so those who are go first, but for a
         tenth of the time. `NoAnswer`, `Lost`. Safe to cancel.
         """
-        await self._my_turn(request.unit, probing)
+        if self._free and not self._queue and not self._owes(request.unit):
+            self._free -= 1
+        else:
+            await self._my_turn(request.unit, probing)
         began_s = self._loop.time() if probing else 0.0
-        timeout_s += self._line_s(request)
+        timeout_s += self._line_s(request) if self._is_slow else 0.0
         number, sent, pending = -1, 0, None
         try:
             now = self._loop.time()
@@ -237,14 +241,17 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
             if pause_s or self._silence_s:
                 self.quiet_for(max(pause_s, self._silence_s))
             if probing:
-                now = self._loop.time()
-                self._probe_from_s = now + _REST * (now - began_s)
+                self._rest_from_probing(began_s)
             self._pass_on()
+
+    def _rest_from_probing(self, began_s: float) -> None:
+        now = self._loop.time()
+        self._probe_from_s = now + _REST * (now - began_s)
 
     def _answered(self, pending: Pending, pdu: bytes) -> None:
         self.answers += 1
         self.silences = self._stray = 0
-        self.answered_s = self._loop.time()
+        self.answered_s = pending.request.sent_s
         pending.future.set_result(pdu)
 
     async def _my_turn(self, unit: int, probing: bool) -> None:
