@@ -71,8 +71,6 @@ class Dialogue:
 
     def __init__(self, line: Line, settings: Settings, on_loss: Callable[[], None]) -> None:
         self.line = line
-        self.reopened = 0
-        """how often the device has ended the connection, and it was opened again"""
         self._settings = settings
         self._place = place_of(line.endpoint)
         self._place.failures.setdefault(line.unit, 0)
@@ -162,7 +160,6 @@ class Dialogue:
             wire = await self._join()
         except NotConnected as failure:
             raise NotConnected(f"{self.line}: {why}; {failure}") from failure
-        self.reopened += 1
         self._asked_since = False
         return wire
 

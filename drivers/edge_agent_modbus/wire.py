@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,12 +82,10 @@ class Pending:
         self.settled = 0        # of its tries, how many have brought something, if only noise
 
 
-class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
+class Wire(ABC, asyncio.DatagramProtocol, asyncio.Protocol):
     """A connection; `silence_s` is kept between an answer and the next request. See the subclasses."""
 
     def __init__(self, in_flight: int = 1, silence_s: float = 0.0) -> None:
-        self.late = 0
-        """answers that came when nobody waited for them any more"""
         self.answers = 0
         """answers to requests"""
         self.silences = 0
@@ -114,9 +113,9 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
 
     # -- what the two kinds do differently ---------------------------------------------------
 
+    @abstractmethod
     def _begin(self, request: Request) -> tuple[int, bytes]:
         """The number of a new request, and its frame."""
-        raise NotImplementedError
 
     def _overdue(self, pending: Pending) -> None:
         """Nothing was known as the answer in time."""
@@ -152,10 +151,11 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
         """Ask nothing for so long."""
         self._not_before = max(self._not_before, self._loop.time() + seconds)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Called by the transport."""
         self._transport = transport
-        self._send = getattr(transport, "sendto", None) or getattr(transport, "write")  # noqa: B009 — of two kinds
+        # not by type: the datagram transport of Python 3.11 says that it is one for streams
+        self._send = getattr(transport, "sendto", None) or transport.write
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport."""
@@ -316,7 +316,6 @@ class Wire(asyncio.DatagramProtocol, asyncio.Protocol):
 
     def _dropped(self) -> None:
         """An answer has come that belongs to no request."""
-        self.late += 1
         self._stray += 1
         if self._stray >= _STRAY:
             self.close(f"{_STRAY} answers in a row that belong to no request; the peer is out of step")
