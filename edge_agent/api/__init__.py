@@ -1,0 +1,64 @@
+"""The plugin page: everything a driver, a publisher, a profile or a server may know of the agent.
+
+A plugin is found by entry point (`edge_agent.drivers`, `edge_agent.publishers`,
+`edge_agent.profiles`, `edge_agent.servers`), imports this package and nothing else of the agent, and
+inherits from nothing but the configuration models below. Lifecycle, for every kind:
+
+* building checks the configuration and does no I/O; it raises only `ConfigError`;
+* `connect()` (of a server: `listen()`) opens one session or link, used once and never reopened; it raises
+  `NotConnected` (try again soon) or `AccessDenied` (try again, rarely);
+* after that `read`/`send` may raise `NotConnected`, `AccessDenied` or `Rejected`; the caller
+  then calls `close()` once, which must be safe in every state, and builds nothing on it again;
+* a plugin never retries, never logs what it raises, never starts a task that outlives its
+  session, and never blocks the event loop.
+
+Calls to one object are never made in parallel, except that `close()` may come while a `read`
+or `send` is being cancelled, a `write` while a `read` is under way, and `listen` while a `send` is.
+"""
+
+from __future__ import annotations
+
+from edge_agent.api.north import Link, ListeningLink, PublishConfig, Publisher, PublisherPlugin, Received
+from edge_agent.api.serve import (
+    DeviceName,
+    KpiName,
+    Listen,
+    Listening,
+    MachineName,
+    ServeConfig,
+    Server,
+    ServerPlugin,
+    Source,
+    TagName,
+    kind_of,
+    listen_place,
+)
+from edge_agent.api.south import (
+    Clash,
+    DeviceConfig,
+    Driver,
+    DriverPlugin,
+    Session,
+    TagConfig,
+    WritableSession,
+    WriteConfig,
+)
+from edge_agent.api.tools import Discovery, Inquiry, Measured, Tell, Tools
+from edge_agent.api.values import Clock, Duration, Size, StrictModel
+from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s, concat, empty, row
+from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason, bad, uncertain
+from edge_agent.core.tags import Kind, Tag, Vocabulary, scan_group
+from edge_agent.core.writing import Value
+from edge_agent.encode.message import Message
+from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Refused, Rejected
+
+__all__ = [
+    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "Batch", "Bytes", "Clash", "Clock", "ConfigError",
+    "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Inquiry",
+    "Int32s", "Int64s", "Kind", "KpiName", "Link", "Listen", "Listening", "ListeningLink", "MachineName",
+    "Measured", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin",
+    "Reason", "Received", "Refused", "Rejected", "ServeConfig", "Server", "ServerPlugin", "Session", "Size",
+    "Source", "StrictModel", "Tag", "TagConfig", "TagName", "Tell", "Tools", "Value", "Vocabulary",
+    "WritableSession", "WriteConfig", "bad", "concat", "empty", "kind_of", "listen_place", "row",
+    "scan_group", "uncertain",
+]  # fmt: skip

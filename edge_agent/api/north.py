@@ -1,0 +1,92 @@
+"""Publishers: a destination's configuration, its links, and what a publisher package offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from edge_agent.api.values import StrictModel
+from edge_agent.encode.message import Message
+
+
+class PublishConfig(StrictModel):
+    """What every destination says; a publisher's own model adds its options."""
+
+    type: str
+    """the publisher's name"""
+    url: str
+    profile: Literal["json"] | str = "json"
+    """the form of the messages"""
+
+    def listens(self) -> bool:
+        """Whether commands may come from there; its links are `ListeningLink`s then."""
+        return False
+
+
+class Link(Protocol):
+    """One connection north, open until it fails or is closed."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Return once the peer has acknowledged every message, in order.
+
+        `Rejected(positions)`: those the peer refuses for good; all others are acknowledged.
+        After `NotConnected` any of them may or may not have arrived: the caller sends them again.
+        """
+        ...
+
+    async def closed(self) -> None:
+        """Wait until the peer or the network has ended the link; raises the reason."""
+        ...
+
+    async def close(self) -> None:
+        """End the link in good manners (no will); never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came from a destination.
+
+    retained   it was kept there: said some time, not now
+    answer_to  the topic the sender wants its answer on; '' if it names none
+    token      what the answer has to carry so that the sender knows it again
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    answer_to: str = ""
+    token: bytes = b""
+
+
+@runtime_checkable
+class ListeningLink(Link, Protocol):
+    """A link that also brings what others send."""
+
+    async def listen(self, topics: str, hear: Callable[[Received], None]) -> None:
+        """Return once the peer will bring what is sent to `topics` (a filter, + for any one level).
+
+        `hear` is called for each message while the link lasts, in order; it is quick and does not raise.
+        `Rejected((0,))`: the peer refuses for good. May be called while a `send` is under way, once a link.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """Knows one destination's configuration; opens links to it."""
+
+    async def connect(self) -> Link:
+        """Open a fresh link."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherPlugin:
+    """What a publisher package offers under the entry point group `edge_agent.publishers`."""
+
+    name: str
+    summary: str
+    config: type[PublishConfig]
+    build: Callable[[str, Any, str, Message], Publisher]
+    """`build(destination id, config, agent id, will)`; raises only `ConfigError`"""

@@ -1,0 +1,78 @@
+"""What an engineer wants to know of equipment before there is a site file: finding, probing, measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Tell = Callable[[str], None]
+"""Shows progress to whoever waits, a line at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found at a URL.
+
+    section  the YAML of a device section that works as it stands
+    rows     the same as a tag list: device, tag, address, type, order, scale, offset, unit, and more;
+             every row with the same keys
+    """
+
+    section: str
+    rows: Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A setting found by experiment: as the device section writes it, and what was seen. An empty `value`:
+    nothing can be said of the key, and `why` says why."""
+
+    key: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What an engineer asks of a tool besides URL and addresses.
+
+    tell     shows progress
+    enough   whether to end now, with what was found so far; asked between requests
+    options  what else the command line says, by name, as written; ValueError for one that is not understood
+    keys     of a device section, such as a timeout, that hold while asking
+    """
+
+    tell: Tell
+    enough: Callable[[], bool] = lambda: False
+    options: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Tools(Protocol):
+    """What an engineer wants to know of a device before there is a site file; may take minutes. Never writes.
+
+    All raise `ValueError` for a URL, address, option or key that is none, `NotConnected` where nothing
+    answers, `AccessDenied` where it may not be asked, `Refused` where it does not give what the rest needs.
+    """
+
+    schemes: Sequence[str]
+    """of the URLs it understands, without ://"""
+
+    async def discover(self, url: str, inquiry: Inquiry) -> Discovery:
+        """What is there: devices behind the URL, what can be read of each."""
+        ...
+
+    async def probe(self, url: str, addresses: Sequence[str], inquiry: Inquiry) -> Sequence[Mapping[str, Any]]:
+        """All plausible readings of live values, address by address, best first; one mapping a reading:
+
+        address  as given, or one of a range      about   what else is to be known of the address, in words
+        type, order, values   as a site file names them; the values over the reads
+        score    0 to 99                          why     the reason, in words
+        tag      a tag in one line that gives it
+        """
+        ...
+
+    async def limits(self, url: str, addresses: Sequence[str], inquiry: Inquiry) -> Sequence[Measured]:
+        """The settings to use with the device."""
+        ...
