@@ -196,6 +196,17 @@ async def test_fewer_registers_than_asked_for_are_never_taken_for_values(
         assert row["b"] == (10_005, GOOD)
 
 
+async def test_an_answer_whose_own_count_is_wrong_is_not_believed(
+    server: Misbehaving, device: Build, session: Any
+) -> None:
+    driver = device(server.port, {"a": "holding:1", "b": "input:5"}, poll="10ms", retries=0)
+    async with session(driver) as opened:
+        server.switch("garble=count,fc=3")
+        row = named(driver, await opened.read())
+        assert row["a"][1] == GARBLED
+        assert row["b"] == (10_005, GOOD)
+
+
 async def test_garbage_in_the_stream_ends_the_connection_and_a_fresh_one_works(
     server: Misbehaving, device: Build, session: Any
 ) -> None:

@@ -35,6 +35,16 @@ def test_an_rtu_answer_is_found_between_noise(unit: int, values: bytes, before: 
     assert (found.unit, found.pdu) == (unit, answer(values))
 
 
+@given(UNITS, VALUES)
+def test_an_answer_of_another_length_is_not_the_one_asked_for(unit: int, values: bytes) -> None:
+    late, asked = answer(values + b"\0\1"), answer(values)
+    for wrap, find in ((rtu, find_rtu), (ascii_, find_ascii)):
+        assert find(wrap(unit, late), unit, 3, len(asked)) is None
+        found = find(wrap(unit, late) + wrap(unit, asked), unit, 3, len(asked))
+        assert found is not None
+        assert found.pdu == asked
+
+
 @given(UNITS, VALUES, st.binary(max_size=20))
 def test_an_ascii_answer_is_found_between_noise(unit: int, values: bytes, noise: bytes) -> None:
     found = find_ascii(noise.replace(b":", b"") + ascii_(unit, answer(values)) + b":" + noise, unit, 3, len(values) + 2)

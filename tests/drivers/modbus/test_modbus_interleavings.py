@@ -181,7 +181,7 @@ async def test_a_device_that_hangs_up_now_and_then_is_read_however_much_is_on_th
     device: Build, session: Any, in_flight: int
 ) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(4):
+        for _ in range(3):      # some of four on the way are lost with two connections in a row
             number, unit, address, count = await numbered(reader)
             writer.write(framed(number, unit, registers(*[address] * count)))
         await reader.readexactly(12)
@@ -271,6 +271,8 @@ async def test_a_line_on_which_nobody_answers_has_nobody_to_protect() -> None:
     line = place(31)
     for unit in range(1, 31):
         line.answered(unit)
+    assert wait(line, 1) == 0
+    assert wait(line, 31) == 0      # with unit 1 fallen, and nobody heard since, it may be the line
     for _ in range(3):      # a cable is out: all fall silent, one after the other; unit 31 was never there
         assert [wait(line, unit) for unit in range(1, 32)] == [0.0] * 31
     line.answered(7)
