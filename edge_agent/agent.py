@@ -11,7 +11,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ from edge_agent.south.judge import Judge
 from edge_agent.south.reader import Reader
 from edge_agent.south.witness import Witness
 from edge_agent.supervise import until
+from edge_agent.warn import keep_warning
 from edge_agent.web import tls
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,11 @@ def prepare(
         if destination.listens() and not isinstance(profiles[name], CommandProfile):
             hint = "leave out commands:, or use profile: json"
             raise ConfigError(Mistake(f"publish.{name}.profile", "knows no commands", destination.profile, hint))
+    for name, machine in site.machines.items():
+        if machine.alarms and not site.devices[machine.alarms.device].tells_alarms():
+            hint = f"ask for them with alarms: {{}} at devices.{machine.alarms.device}, if its driver knows alarms"
+            wrong = "names a device that tells no alarms"
+            raise ConfigError(Mistake(f"machines.{name}.alarms", wrong, machine.alarms.device, hint))
     return Prepared(
         engine,
         made,
@@ -136,6 +142,7 @@ async def build(
         Reader(
             name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
             parts.health, clock, site.devices[name].addresses(), engine.evidence.late,
+            lambda device, told: engine.alarms.take(device, told, clock()),
         )
         for name, driver in ready.drivers.items()
     ]  # fmt: skip
@@ -188,11 +195,11 @@ def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
     return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock)
 
 
-def _serve(parts: Parts, name: str) -> Coroutine[Any, Any, None]:
+async def _serve(parts: Parts, name: str) -> None:
     config = parts.site.serve[name]
-    for warning in registry.servers()[config.type].warnings(config):
+    for warning in await asyncio.to_thread(registry.servers()[config.type].warnings, config):
         log.warning("%s: %s", name, warning)
-    return keep_serving(name, config.listen, parts.servers[name], parts.health, parts.clock)
+    await keep_serving(name, config.listen, parts.servers[name], parts.health, parts.clock)
 
 
 def _profile(site: Site, name: str) -> Any:
@@ -219,6 +226,7 @@ async def _take_up(parts: Parts) -> None:
     if ended:
         log.info("took up where the journal ends, %.1f s ago", (now - ended) / 1e9)
     parts.engine.begin(now, ended)
+    parts.engine.alarms.begin(ended, [name for name, device in parts.site.devices.items() if device.tells_alarms()])
 
 
 def _remember(engine: Engine, record: Record) -> None:
@@ -228,6 +236,8 @@ def _remember(engine: Engine, record: Record) -> None:
         engine.replay(orjson.loads(record.body))
     elif record.kind == RecordKind.REPORT:
         engine.settle(records.unpack_report(record.body))
+    elif record.kind == RecordKind.ALARM:
+        engine.alarms.replay(records.unpack_alarms(record.body)[1])
 
 
 async def run(parts: Parts, stop: asyncio.Event) -> None:
@@ -251,6 +261,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             ("report", keep_reporting(parts)),
             ("status", keep_telling_status(parts)),
             ("digital", keep_telling_digital(parts)),
+            ("warn", keep_warning(parts.site, registry.drivers())),
         )
     except Exception:
         log.critical("a part of the agent failed, so it ends", exc_info=True)

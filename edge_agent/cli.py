@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from edge_agent import __version__, field_tools, registry
+from edge_agent import __version__, cert_tools, field_tools, registry
 from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
+from edge_agent.warn import device_warnings
 
 if TYPE_CHECKING:
     from edge_agent.web.client import Client
@@ -74,12 +75,15 @@ def _parser() -> argparse.ArgumentParser:
 
     add_site("run", _run, "run a site until SIGTERM or SIGINT")
     check = add_site("check", _check, "find every mistake in a site file at once")
+    check.add_argument("--connect", action="store_true", help="also try each device, tag and destination, a row each")
+    check.add_argument("--seconds", type=_seconds, metavar="N", help="with --connect: how long each has, default 10")
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
     add_site("plan", _plan, "say what each device will be asked, and how often")
     audit = add_site("audit", _audit, "show what was written to equipment, by whom, and what was refused")
     audit.add_argument("--verify", action="store_true", help="show what is wrong with the log instead")
     audit.add_argument("--json", action="store_true", help="one JSON document on stdout")
     field_tools.add_commands(add)
+    cert_tools.add_commands(add)
     add("schema", _schema, "print the JSON Schema of the site file")
     named = add("sample", _sample, "print a commented sample site file, or a template that edge-agent drivers lists")
     named.add_argument("text", type=_sample_text, metavar="NAME", help=", ".join(sorted(samples())))
@@ -168,23 +172,31 @@ def run_loop(main_part: Coroutine[Any, Any, int]) -> int:
 def _check(options: argparse.Namespace) -> int:
     from edge_agent import agent
 
+    if options.seconds is not None and not options.connect:
+        print("edge-agent: --seconds belongs to --connect", file=sys.stderr)
+        return WRONG_USAGE
     site = _load(options.site)
-    agent.prepare(site, registry.drivers(), registry.publishers())
-    warnings = [
+    ready = agent.prepare(site, registry.drivers(), registry.publishers())
+    warnings = device_warnings(site, registry.drivers())
+    warnings += [
         f"serve.{name}: {warning}"
         for name, server in site.serve.items()
         for warning in registry.servers()[server.type].warnings(server)
     ]
-    if options.json:
+    if options.json and not options.connect:
         said = {"ok": True, "mistakes": [], "warnings": warnings}
         sys.stdout.buffer.write(orjson.dumps(said, option=orjson.OPT_INDENT_2) + b"\n")
-    else:
+    elif not options.json:
         tags = sum(len(device.tags) for device in site.devices.values())
         numbers = {"device": len(site.devices), "tag": tags, "machine": len(site.machines)}
         numbers |= {"destination": len(site.publish)} | ({"server": len(site.serve)} if site.serve else {})
         print(f"{options.site}: no mistakes; " + ", ".join(_plural(n, what) for what, n in numbers.items()))
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
+    if options.connect:
+        from edge_agent import connect_check
+
+        return connect_check.run(site, ready, warnings, options.seconds, options.json)
     return DONE
 
 

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 # Larger records would make messages that brokers refuse; smaller ones only cost.
 SAMPLES_A_RECORD = 20_000
+ALARMS_A_RECORD = 500
 # How often the journal says "still here" while nothing else is written: how exactly the end of the
 # agent is known after a power cut. Each costs one block of flash, so not every second.
 ALIVE_EVERY_S = 10.0
@@ -180,13 +181,18 @@ def put_aside(parts: Parts, *, alive: bool) -> bool:
     """
     events = parts.engine.take_events()
     changes = parts.engine.take_changes()
+    alarms = parts.engine.alarms.take_changes()
     samples = parts.engine.take_samples()
-    if not (events or changes or samples or alive):
+    if not (events or changes or alarms or samples or alive):
         return False
     for event in events:
         parts.journal.append(RecordKind.EVENT, orjson.dumps(event))
     for change in changes:
         parts.journal.append(RecordKind.STATE, records.pack_state(change))
+    for device, spans in alarms.items():
+        for start in range(0, len(spans), ALARMS_A_RECORD):
+            body = records.pack_alarms(device, spans[start : start + ALARMS_A_RECORD])
+            parts.journal.append(RecordKind.ALARM, body)
     for device, batch in samples:
         key = _definition(parts, device)
         tags = parts.engine.table.device_slice(device)
@@ -194,7 +200,7 @@ def put_aside(parts: Parts, *, alive: bool) -> bool:
         for start in range(0, len(batch), SAMPLES_A_RECORD):
             piece = batch.part(slice(start, start + SAMPLES_A_RECORD))
             parts.journal.append(RecordKind.SAMPLES, columns.pack(piece, tags.start, vocabularies), key)
-    if alive and not (events or changes or samples):
+    if alive and not (events or changes or alarms or samples):
         parts.journal.append(RecordKind.ALIVE, b"")
     return True
 

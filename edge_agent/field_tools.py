@@ -41,6 +41,13 @@ def add_commands(add: Add) -> None:
     found.add_argument("--units", metavar="LIST", help="unit ids to ask, for example 1-20,247")
     found.add_argument("--range", metavar="FIRST-LAST", help="addresses to look at, default 0-9999")
     found.add_argument("--pause", metavar="TIME", help="quiet time between requests, for example 20ms")
+    found.add_argument("--under", metavar="NODE", help="OPC UA: node id or path to begin at, default /Objects")
+    found.add_argument("--depth", metavar="N", help="OPC UA: how many levels below it to look at")
+    found.add_argument("--limit", metavar="N", help="OPC UA: end after so many nodes, default 100000")
+    found.add_argument(
+        "--properties", action="store_const", const="yes", help="OPC UA: list properties, too, not only variables"
+    )
+    found.add_argument("--resume", metavar="FILE", help="OPC UA: keep what is found there, and go on from it next time")
     probe = add("probe", _probe, "read live registers in every way, the most plausible first; or measure limits")
     _add_url(probe)
     probe.add_argument("addresses", nargs="+", metavar="ADDRESS", help="as in a site file; a range as holding:0-9")
@@ -69,7 +76,7 @@ def _discover(options: argparse.Namespace) -> int:
         else:
             print(found.section, end="")
 
-    names = ("units", "range", "pause")
+    names = ("units", "range", "pause", "under", "depth", "limit", "properties", "resume")
     return _asked(options, names, lambda tools, inquiry: tools.discover(options.url, inquiry), show)
 
 
@@ -212,10 +219,15 @@ def _told(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield ""
         yield str(group[0]["about"])
         cells = [("score", "tag", "values", "why")]
-        cells += [(str(row["score"]), f'"{row["tag"]}"', _values(row["values"]), str(row["why"])) for row in group]
+        cells += [(str(row["score"]), _tag(str(row["tag"])), _values(row["values"]), str(row["why"])) for row in group]
         widths = [max(len(row[column]) for row in cells) for column in range(3)]
         for score, tag, values, why in cells:
             yield f"  {score:>{widths[0]}}  {tag:{widths[1]}}  {values:{widths[2]}}  {why}".rstrip()
+
+
+def _tag(text: str) -> str:
+    """As it stands in a site file: a mapping as it is, anything else in quotes."""
+    return text if not text or text.startswith("{") else f'"{text}"'
 
 
 def _values(values: Sequence[object], most: int = 4) -> str:

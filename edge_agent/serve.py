@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edge_agent.api import Clock, Kind, Listening, Server, Value
+import numpy as np
+
+from edge_agent.api import Batch, Clock, Kind, Listening, Server, Tag, Value
 from edge_agent.core import kpi
 from edge_agent.core.engine import Engine
 from edge_agent.core.report import Report
@@ -39,11 +42,30 @@ class Look:
         self.now = clock
         self._engine = engine
         self._reports: dict[tuple[str, str], _Told] = {}
+        self._positions = np.arange(len(engine.table), dtype=np.int32)
+        self._positions.flags.writeable = False
 
     def note(self, report: Report) -> None:
         """Take a report as it is published."""
         if not report.final:
             self._reports[report.machine, report.window.kind] = _Told(report)
+
+    def tags(self) -> Sequence[Tag]:
+        """See `Source.tags`."""
+        return tuple(self._engine.table)
+
+    def machines(self) -> Sequence[str]:
+        """See `Source.machines`."""
+        return tuple(self._engine.machines)
+
+    def windows(self) -> Sequence[str]:
+        """See `Source.windows`."""
+        return self._engine.kinds
+
+    def latest(self) -> Batch:
+        """See `Source.latest`."""
+        latest = self._engine.ring.latest
+        return Batch(self._positions, latest.time, latest.value, latest.quality)
 
     def value(self, tag: str) -> tuple[Value | None, int, int] | None:
         """See `Source.value`."""

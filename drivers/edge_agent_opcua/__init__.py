@@ -5,14 +5,19 @@ from __future__ import annotations
 from importlib import resources
 
 from edge_agent.api import DriverPlugin
+from edge_agent_opcua.commission.tools import OpcUaTools
 from edge_agent_opcua.config import OpcUaDevice
-from edge_agent_opcua.driver import build, describe
+from edge_agent_opcua.driver import build, describe, warnings
+from edge_agent_opcua.security.tools import OpcUaCertificates
 
 plugin = DriverPlugin(
     name="opcua",
-    summary="OPC UA servers, by subscription; reports changes with the device's own time and quality",
+    summary="OPC UA servers, by subscription or polling; variables, alarms, writing and methods; secured",
     config=OpcUaDevice,
     build=build,
     describe=describe,
+    warnings=warnings,
+    tools=OpcUaTools(),
+    certificates=OpcUaCertificates(),
     sample=resources.files(__name__).joinpath("sample.yaml").read_text(encoding="utf-8"),
 )

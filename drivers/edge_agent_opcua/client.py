@@ -1,352 +1,294 @@
-"""The one file that knows asyncua: one connection to one server, used once.
+"""One connection to one server, used once, shared by all devices of that server (see `hub`).
 
-asyncua 2.1 is used without its reconnecting (`supervise` does that, with a fresh object), without
-its handlers (a task per change) and iterators (drop when full): the publish callback of its
-session layer brings each publish response as a whole. Its log is silenced unless someone has set
-the level of the logger `asyncua`: what it would say is raised here, and its INFO formats every
-response (4 µs a change).
-
-Touched beyond its documented face, all checked against 2.1.0: `session.publish` is wrapped (its loop
-would swallow undecodable responses), and the tasks it leaves behind are ended by name.
+`open` either takes up the session of the connection before it or opens a fresh one. Then requests go through
+`requests`, subscriptions are created or taken over, and their messages handed out by `Publishing` in a task of the
+connection, until it is lost or closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import math
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asyncua import Client, ua
-from asyncua.crypto import security_policies
+from asyncua import ua
 
-from edge_agent.api import AccessDenied, NotConnected
-from edge_agent_opcua.nodeid import Identifier
-from edge_agent_opcua.values import NOT_A_SCALAR, Changes
+from edge_agent.api import NotConnected, Refused
+from edge_agent_opcua import facts as server_facts
+from edge_agent_opcua.asking import Requests
+from edge_agent_opcua.changes import Published
+from edge_agent_opcua.decode import republished
+from edge_agent_opcua.facts import Facts
+from edge_agent_opcua.failure import Failure, failure, name_of, translator
+from edge_agent_opcua.items import Granted, Item, forget, monitor
+from edge_agent_opcua.library import LibraryClient, Ticket, silence_library
+from edge_agent_opcua.publish import MOST, Publishing
+from edge_agent_opcua.quirks import Quirks, quirks_of
+from edge_agent_opcua.secure import Identity, secure
+from edge_agent_opcua.security.certificate import CertificateTrouble, thumbprint
+from edge_agent_opcua.security.explain import dropped
+from edge_agent_opcua.stream import Rhythm, Stream
 
-# The library's own look at the server's state: a slow second of the server's or of ours must not end
-# the session.
-PROBE_S: Final = 5.0
-CLOSE_S: Final = 1.0
-
-# Items in one CreateMonitoredItems call where the server names no smaller limit of its own.
-ITEMS_PER_CALL: Final = 500
-
-# One response stays small enough to be decoded within some 50 ms of the event loop.
-CHANGES_PER_RESPONSE: Final = 5_000
-
-_NAMESPACE_ARRAY: Final = 2255
-_MAX_MONITORED_ITEMS_PER_CALL: Final = 11714
-_SEQUENCE_MAX: Final = 0xFFFF_FFFF
-
-_DENIED: Final = frozenset(
+# One response stays small enough to be decoded within some 10 ms of the event loop.
+CHANGES_PER_RESPONSE: Final = 10_000
+_GONE: Final = frozenset(
     getattr(ua.StatusCodes, name)
-    for name in (
-        "BadUserAccessDenied", "BadIdentityTokenInvalid", "BadIdentityTokenRejected",
-        "BadUserSignatureInvalid", "BadSecurityPolicyRejected", "BadSecurityModeRejected",
-        "BadSecurityModeInsufficient", "BadLicenseExpired", "BadLicenseLimitsExceeded",
-        "BadLicenseNotAvailable",
-    )
-)  # fmt: skip
-
-# Policies under which the library can encrypt a password for the server's certificate.
-_ENCRYPTING: Final = frozenset(
-    policy.URI
-    for policy in (
-        security_policies.SecurityPolicyAes256Sha256RsaPss,
-        security_policies.SecurityPolicyAes128Sha256RsaOaep,
-        security_policies.SecurityPolicyBasic256Sha256,
-    )
+    for name in ("BadMessageNotAvailable", "BadSubscriptionIdInvalid", "BadServiceUnsupported")
 )
 
-Failure = NotConnected | AccessDenied
-
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the server says about itself: its namespace array, and the items it takes in one call."""
+class Wishes:
+    """What a connection is opened with, besides who we are: see `OpcUaDevice`."""
 
-    namespaces: Sequence[str]
-    items_per_call: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """The publishing the server has granted, ns."""
-
-    publish_ns: int
-    keepalive_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A variable to be monitored; `handle` comes back with each of its changes."""
-
-    handle: int
-    namespace: int
-    identifier: Identifier
-    sample_ns: int
-    queue: int
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """The server's answer for one item: `refusal` names its reason, '' if it is monitored."""
-
-    refusal: str
-    sample_ns: int
-
-
-class _Client(Client):  # type: ignore[misc]  # asyncua is one third annotated: mypy does not follow it
-    """asyncua's client, which asks before a password would go out readable."""
-
-    tokens: Sequence[Any] = ()
-    certificate: bytes | None = None
-    insecure = False
-
-    async def create_session(self) -> Any:
-        result = await super().create_session()
-        policy = self.security_policy
-        endpoint = Client.find_endpoint(result.ServerEndpoints, policy.Mode, policy.URI)
-        self.tokens = endpoint.UserIdentityTokens or ()
-        self.certificate = result.ServerCertificate
-        return result
-
-    def server_policy(self, token_type: Any) -> Any:
-        """The server's first policy for this kind of login, but one with encryption if there is any."""
-        for policy in self.tokens if self.certificate else ():
-            if policy.TokenType == token_type and policy.SecurityPolicyUri in _ENCRYPTING:
-                return policy
-        return super().server_policy(token_type)
-
-    async def activate_session(
-        self, username: str | None = None, password: str | None = None, certificate: Any = None
-    ) -> Any:
-        if username:
-            self._check_login(bool(password))
-        return await super().activate_session(username, password, certificate)
-
-    def _check_login(self, has_password: bool) -> None:
-        kind = ua.UserTokenType.UserName
-        if not any(policy.TokenType == kind for policy in self.tokens):
-            raise AccessDenied("the server takes no user and password here; leave `login` out")
-        encrypted = self.certificate and self.server_policy(kind).SecurityPolicyUri in _ENCRYPTING
-        if has_password and not encrypted and not self.insecure:
-            raise AccessDenied(
-                "the server offers no encryption for the password, which would cross the network readable; "
-                "give the server a certificate, or allow it with login: {insecure: true}"
-            )
+    timeout_s: float
+    session_timeout_ms: int
+    server: str = "auto"
+    items_per_call: int = 0
+    reads_per_call: int = 0
+    items_per_subscription: int = 0
+    publish_requests: int = 0
 
 
 class Connection:
-    """One connection: `open`, `facts`, `subscribe`, `monitor`, `close`, in this order.
+    """`lost(reason)` is called once, when nothing more will come and it was not closed by us."""
 
-    `arrived(changes or None for a keep-alive, more to come)` is awaited for each publish response
-    before the next is asked for; `lost(reason)` is called when no more will come.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        timeout_s: float,
-        session_timeout_ms: int,
-        arrived: Callable[[Changes | None, bool], Awaitable[None]],
-        lost: Callable[[Failure], None],
-    ) -> None:
-        log = logging.getLogger("asyncua")
-        if log.level == logging.NOTSET:
-            log.setLevel(logging.CRITICAL + 1)
+    def __init__(self, url: str, identity: Identity, wishes: Wishes, lost: Callable[[Failure], None]) -> None:
+        silence_library()
         self.url = url
-        self._arrived = arrived
+        self.facts = Facts()
+        self.quirks = Quirks()
+        self.translated = translator(url)
+        self.heard_s = 0.0
+        """when the server last said anything, by the loop's time"""
+        self._identity = identity
+        self._wishes = wishes
         self._lost = lost
-        self._sequence = 0
-        self._subscription = 0
-        self._client = client = _Client(url, timeout=timeout_s, watchdog_intervall=PROBE_S)
-        client.name = client.description = "edge-agent"
-        client.application_uri = "urn:edge-agent"
-        client.session_timeout = session_timeout_ms
+        self._over = False
+        self._for_good = False
+        self._client = client = LibraryClient(url, wishes.timeout_s, wishes.session_timeout_ms)
         client.connection_lost_callback = self._on_loss
-        session = client.uaclient.session
-        self._publish: Callable[[Any], Awaitable[Any]] = session.publish
-        session.publish = self._watched_publish
+        self.session = client.uaclient.session
+        self.requests = Requests(self.session, self.facts.limits, self.translated)
+        self.publishing = Publishing(self._send_publish)
+        self._task: asyncio.Task[None] | None = None
 
-    async def open(self, user: str = "", password: str = "", insecure: bool = False) -> None:
-        """Connect, create and activate a session."""
-        if user:
-            self._client.set_user(user)
-            self._client.set_password(password)
-        self._client.insecure = insecure
-        with self._translated():
-            await self._client.connect()
+    @property
+    def resumed(self) -> bool:
+        """Whether it goes on with the session of the connection before it."""
+        return self._client.resumed
 
-    async def facts(self) -> Facts:
-        """Read what subscribing needs to know."""
-        params = ua.ReadParameters()
-        params.NodesToRead = [
-            ua.ReadValueId(NodeId=ua.NodeId(number), AttributeId=ua.AttributeIds.Value)
-            for number in (_NAMESPACE_ARRAY, _MAX_MONITORED_ITEMS_PER_CALL)
-        ]
-        with self._translated():
-            namespaces, limit = [answer.Value.Value for answer in await self._client.uaclient.read(params)]
-        few = limit if isinstance(limit, int) and limit > 0 else ITEMS_PER_CALL
-        return Facts(tuple(namespaces or ()), min(few, ITEMS_PER_CALL))
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used."""
+        return self._task is not None and not self._over
 
-    async def subscribe(self, publish_ns: int, keepalive_count: int, lifetime_count: int) -> Rhythm:
-        """Create the subscription."""
+    @property
+    def session_timeout_s(self) -> float:
+        """How long the server keeps the session without hearing from us."""
+        return float(self._client.session_timeout) / 1e3
+
+    async def open(self, ticket: Ticket | None = None) -> None:
+        """Connect, secure the channel, take up the session of `ticket` or open one, and learn what the server is."""
+        client = self._client
+        client.ticket = ticket
+        with self.translated():
+            own = await secure(client, self.url, self._identity)
+        if own is not None:
+            self.translated = translator(self.url, thumbprint(own.certificate))
+        with self.translated():
+            try:
+                await client.connect()
+            except ConnectionError as error:
+                if own is None or error.errno is not None:
+                    raise
+                raise CertificateTrouble(dropped(thumbprint(own.certificate))) from error
+        self.requests = Requests(self.session, self.facts.limits, self.translated)
+        self.facts = await server_facts.ask(self.requests)
+        self._set_limits()
+        self.heard_s = asyncio.get_running_loop().time()
+        self.publishing = Publishing(self._send_publish, self._wishes.publish_requests or self._most_requests())
+        self._task = asyncio.create_task(self._publish(), name=f"publish {self.url}")
+
+    def _set_limits(self) -> None:
+        wishes, limits = self._wishes, self.facts.limits
+        self.quirks = quirks_of(wishes.server, self.facts.said)
+        self.quirks.lower(limits)
+        asked = Quirks(
+            items_per_call=wishes.items_per_call,
+            reads_per_call=wishes.reads_per_call,
+            items_per_subscription=wishes.items_per_subscription,
+        )
+        asked.lower(limits)
+
+    def _most_requests(self) -> int:
+        return self.quirks.publish_requests or MOST
+
+    async def subscribe(
+        self,
+        publish_ns: int,
+        keepalive_count: int,
+        lifetime_count: int,
+        put: Callable[[Published], Awaitable[None]],
+        end: Callable[[NotConnected], None],
+    ) -> Stream:
+        """Create a subscription whose messages go to `put`. Refused: the server has no room for one, or none at all."""
         params = ua.CreateSubscriptionParameters(
             RequestedPublishingInterval=publish_ns / 1e6,
             RequestedLifetimeCount=lifetime_count,
             RequestedMaxKeepAliveCount=keepalive_count,
             MaxNotificationsPerPublish=CHANGES_PER_RESPONSE,
         )
-        with self._translated():
-            result = await self._client.uaclient.create_subscription(params, self._on_publish)
-        self._subscription = result.SubscriptionId
-        publish = _ns(result.RevisedPublishingInterval)
-        return Rhythm(publish, publish * max(1, result.RevisedMaxKeepAliveCount))
+        request = ua.CreateSubscriptionRequest()
+        request.Parameters = params
+        result = (await self._asked(request, ua.CreateSubscriptionResponse, _CANNOT_SUBSCRIBE)).Parameters
+        publish = max(0, round(result.RevisedPublishingInterval * 1e6))
+        rhythm = Rhythm(publish, publish * max(1, result.RevisedMaxKeepAliveCount))
+        stream = Stream(result.SubscriptionId, rhythm, put, end)
+        self._claim(stream)
+        return stream
 
-    async def monitor(self, items: Sequence[Item], per_call: int) -> list[Granted]:
-        """Add monitored items; answers in the order of `items`."""
-        granted: list[Granted] = []
-        for start in range(0, len(items), per_call):
-            params = ua.CreateMonitoredItemsParameters()
-            params.SubscriptionId = self._subscription
-            params.TimestampsToReturn = ua.TimestampsToReturn.Both
-            params.ItemsToCreate = [_request(item) for item in items[start : start + per_call]]
-            with self._translated():
-                results = await self._client.uaclient.create_monitored_items(params)
-            granted += [
-                Granted("" if r.StatusCode.is_good() else r.StatusCode.name, _ns(r.RevisedSamplingInterval))
-                for r in results
-            ]
+    async def take_over(self, streams: Sequence[Stream]) -> bool:
+        """Go on with the subscriptions of an earlier connection; False if the server has not kept all of them.
+
+        What was lost on the way is asked for again.
+        """
+        if not self.resumed and not await self._transferred(streams):
+            return False
+        for stream in streams:
+            self._claim(stream)
+        return True
+
+    async def _transferred(self, streams: Sequence[Stream]) -> bool:
+        """Have the subscriptions of a session that is gone moved into this one (Part 4, 5.14.7)."""
+        if not self.quirks.transfer:
+            return False
+        params = ua.TransferSubscriptionsParameters([stream.subscription for stream in streams], False)
+        with self.translated():
+            try:
+                results = await self.session.transfer_subscriptions(params)
+            except ua.UaStatusCodeError as refusal:
+                if refusal.code in _LINE:
+                    raise
+                return False
+        return len(results) == len(streams) and all(result.StatusCode.is_good() for result in results)
+
+    def _claim(self, stream: Stream) -> None:
+        stream.again = self._again
+        stream.alive()
+        self.publishing.claim(stream.subscription, stream.take, stream.end)
+
+    async def monitor(self, stream: Stream, items: Sequence[Item]) -> list[Granted]:
+        """Add items to a subscription; answers in the order of `items`."""
+        granted = await monitor(
+            self.requests, self.session.create_monitored_items, stream.subscription, items, filters=self.quirks.filters
+        )
+        stream.items |= {item.handle: one.id for item, one in zip(items, granted, strict=True) if one.id}
         return granted
 
-    async def close(self) -> None:
-        """End session and subscription, within `CLOSE_S` even if the server is silent; never raises."""
-        client, uaclient = self._client, self._client.uaclient
-        protocol = uaclient.protocol
-        tasks = [
-            task
-            for task in (
-                uaclient.session._publish_task,
-                client._supervisor_task,
-                client._stale_watchdog_task,
-                client._renew_channel_task,
-            )
-            if task is not None
-        ]
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await _ended(tasks)
-                await client.disconnect()
-        except Exception:  # noqa: S110 — whatever the library stumbles over, the line is let go below
-            pass
-        finally:
-            if protocol is not None and protocol.transport is not None:
-                protocol.transport.abort()
-            await asyncio.sleep(0)   # the loop closes an aborted transport in its next round
+    async def monitor_one(self, stream: Stream, request: Any) -> tuple[int, int]:
+        """Add one item as `request` says; its id, or the StatusCode with which it is refused."""
+        params = ua.CreateMonitoredItemsParameters(
+            SubscriptionId=stream.subscription, TimestampsToReturn=ua.TimestampsToReturn.Both, ItemsToCreate=[request]
+        )
+        with self.translated():
+            [answer] = await self.session.create_monitored_items(params)
+        good = answer.StatusCode.is_good()
+        return (int(answer.MonitoredItemId), 0) if good else (0, int(answer.StatusCode.value))
 
-    async def _watched_publish(self, acknowledgements: Any) -> Any:
+    async def unmonitor(self, stream: Stream, handles: Sequence[int]) -> None:
+        """Take items out again."""
+        ids = [stream.items.pop(handle) for handle in handles if handle in stream.items]
+        if ids:
+            await forget(self.session, self.requests, stream.subscription, ids)
+
+    async def unsubscribe(self, streams: Sequence[Stream]) -> None:
+        """Delete subscriptions; ones the server does not know any more are none."""
+        for stream in streams:
+            self.publishing.disclaim(stream.subscription)
+        request = ua.DeleteSubscriptionsRequest()
+        request.Parameters.SubscriptionIds = [stream.subscription for stream in streams]
+        with self.translated():
+            await self.session._send_request(request)
+
+    async def ping(self) -> None:
+        """Return once the server has answered something."""
+        await server_facts.namespaces(self.requests)
+
+    async def close(self, keep_session: bool = False) -> Ticket | None:
+        """Close it, within about a second. With `keep_session`, the server keeps the session for whoever has the
+        ticket that is returned."""
+        self._over = True
+        keep_session = keep_session and not self._for_good
+        ticket = self._client.leave_ticket() if keep_session else None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._client.leave(keep_session)
+        return ticket
+
+    def fail(self, reason: Failure, for_good: bool = False) -> None:
+        """Nothing more will come of it; `for_good`: nor is its session wanted any more."""
+        if not self._over:
+            self._over, self._for_good = True, for_good
+            self._lost(reason)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _publish(self) -> None:
         try:
-            return await self._publish(acknowledgements)
-        except ua.uaerrors.BadTimeout:
-            raise                     # an idle request has expired; the library sends the next
+            await self.publishing.run()
         except Exception as error:
-            self._lost(self._failure(error))
-            raise
+            self.fail(failure(self.url, error))
 
-    async def _on_publish(self, result: Any) -> None:
-        try:
-            changes = self._changes(result.NotificationMessage)
-            await self._arrived(changes, bool(result.MoreNotifications))
-        except Exception as error:    # the library would log it and go on as if nothing were missing
-            self._lost(self._failure(error))
+    def _send_publish(self, request: Any) -> asyncio.Future[Any]:
+        protocol = self._client.uaclient.protocol
+        if protocol is None:
+            raise ConnectionError("the connection was closed")
+        self.heard_s = asyncio.get_running_loop().time()
+        return protocol._send_request(request, 0)  # type: ignore[no-any-return]  # asyncua is not typed
 
-    def _changes(self, message: Any) -> Changes | None:
-        if not message.NotificationData:
-            return None
-        changes = Changes()
-        for notification in message.NotificationData:
-            if isinstance(notification, ua.StatusChangeNotification):
-                status = notification.Status.name
-                raise NotConnected(f"{self.url}: the server ended the subscription: {status}")
-            if isinstance(notification, ua.DataChangeNotification):
-                _append(changes, notification.MonitoredItems)
-        before, self._sequence = self._sequence, message.SequenceNumber
-        if self._sequence != before % _SEQUENCE_MAX + 1:
-            raise NotConnected(f"{self.url}: the server's message {self._sequence} came after {before}")
-        return changes
+    async def _again(self, subscription: int, number: int) -> Published:
+        request = ua.RepublishRequest()
+        request.Parameters.SubscriptionId = subscription
+        request.Parameters.RetransmitSequenceNumber = number
+        with self.translated():
+            try:
+                return republished(await self.session._send_request(request), subscription)
+            except ua.UaStatusCodeError as refusal:
+                if refusal.code in _GONE:
+                    raise Refused(name_of(refusal.code)) from refusal
+                raise
+
+    async def _asked(self, request: Any, response: Any, refusals: frozenset[int]) -> Any:
+        from asyncua.ua.ua_binary import struct_from_binary
+
+        with self.translated():
+            try:
+                answer = struct_from_binary(response, await self.session._send_request(request))
+                answer.ResponseHeader.ServiceResult.check()
+            except ua.UaStatusCodeError as refusal:
+                if refusal.code in refusals:
+                    raise Refused(name_of(refusal.code)) from refusal
+                raise
+        return answer
 
     async def _on_loss(self, error: Exception) -> None:
-        self._lost(self._failure(error))
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> Failure:
-        """The library's many exceptions, sorted by what the caller should do."""
-        if isinstance(error, AccessDenied):
-            return AccessDenied(f"{self.url}: {error}")
-        if isinstance(error, NotConnected):
-            return error
-        if isinstance(error, ua.UaStatusCodeError):
-            status = ua.StatusCode(error.code)
-            text = f"{self.url}: {status.name}: {status.doc}"
-            return AccessDenied(text) if error.code in _DENIED else NotConnected(text)
-        if "No matching endpoints" in str(error):
-            return AccessDenied(f"{self.url}: the server has no endpoint without channel security")
-        if isinstance(error, TimeoutError):
-            return NotConnected(f"{self.url}: no answer in time")
-        if isinstance(error, OSError):
-            return NotConnected(f"{self.url}: {error.strerror or error}")
-        return NotConnected(f"{self.url}: {type(error).__name__}: {error}")
+        self.fail(failure(self.url, error))
 
 
-async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have ended, whatever with."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _ns(ms: float) -> int:
-    return max(0, round(ms * 1e6))
-
-
-def _request(item: Item) -> Any:
-    parameters = ua.MonitoringParameters(
-        ClientHandle=item.handle,
-        SamplingInterval=item.sample_ns / 1e6,
-        QueueSize=item.queue,
-        DiscardOldest=True,
+_CANNOT_SUBSCRIBE: Final = frozenset(
+    getattr(ua.StatusCodes, name)
+    for name in (
+        "BadServiceUnsupported", "BadTooManySubscriptions", "BadNotImplemented", "BadNotSupported",
+        "BadRequestTypeInvalid",
     )
-    node = ua.NodeId(item.identifier, item.namespace)
-    return ua.MonitoredItemCreateRequest(
-        ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
-        MonitoringMode=ua.MonitoringMode.Reporting,
-        RequestedParameters=parameters,
+)  # fmt: skip
+_LINE: Final = frozenset(
+    getattr(ua.StatusCodes, name)
+    for name in (
+        "BadSessionIdInvalid", "BadSessionClosed", "BadSessionNotActivated", "BadSecureChannelIdInvalid",
+        "BadSecureChannelClosed", "BadConnectionClosed", "BadCommunicationError", "BadTimeout", "BadShutdown",
     )
-
-
-def _append(changes: Changes, items: Sequence[Any]) -> None:
-    """Add notifications to the columns; the only code that runs once per change."""
-    handle, types, value = changes.handle.append, changes.type.append, changes.value.append
-    status, time = changes.status.append, changes.time.append
-    for item in items:
-        data = item.Value
-        variant = data.Value
-        kind = variant.VariantType if variant is not None else 0
-        scalar = isinstance(kind, int) and not variant.is_array if variant is not None else True
-        handle(item.ClientHandle)
-        types(kind if scalar else NOT_A_SCALAR)
-        value(variant.Value if variant is not None else None)
-        status(data.StatusCode.value if data.StatusCode is not None else 0)
-        stamp = data.SourceTimestamp or data.ServerTimestamp
-        time(stamp.timestamp() if stamp is not None else math.nan)
+)  # fmt: skip

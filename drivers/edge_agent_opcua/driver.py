@@ -7,45 +7,48 @@ that have one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from edge_agent.api import Clock, ConfigError, Int32s, Mistake, Session, Tag
-from edge_agent_opcua import nodeid
+from edge_agent.api import Clock, Int32s, Session, Tag, scan_group
 from edge_agent_opcua.config import OpcUaDevice, address, queue_size
 
-_ITEMS_PER_CALL = 500
+if TYPE_CHECKING:
+    from edge_agent_opcua.client import Wishes
+    from edge_agent_opcua.session import OpcUaSession
+    from edge_agent_opcua.watch import Watch
+
+_ITEMS_PER_CALL: Final = 500
 
 
 class OpcUaDriver:
     """A `Driver`; see there."""
 
-    groups: Sequence[Int32s] = ()
-
     def __init__(self, device: str, config: OpcUaDevice, tags: Sequence[Tag], clock: Clock) -> None:
-        mistakes = []
-        self._names = []
-        for tag in tags:
-            try:
-                self._names.append(nodeid.parse(config.tags[tag.name].node))
-            except ValueError as error:
-                key = f"devices.{device}.tags.{tag.name}.node"
-                mistakes.append(Mistake(key, str(error), config.tags[tag.name].node))
-        if mistakes:
-            raise ConfigError(*mistakes)
-        from edge_agent_opcua.session import OpcUaSession
+        from edge_agent_opcua import hub, secure, session
 
-        self._session = OpcUaSession
+        self._make = session.OpcUaSession
+        self._hub_of = hub.hub_of
+        self._key = hub.Key(tuple(map(address, config.addresses())), secure.identity_of(config), _wishes(config))
         self._config = config
         self._tags = tuple(tags)
         self._clock = clock
+        self._group = scan_group(tag for tag in tags if not config.tags[tag.name].is_method)
+        self.groups: Sequence[Int32s] = () if config.poll is None else (self._group,)
         # Newest time of each tag, kept across sessions: see `values.Decoder`.
         self._last = np.zeros(len(tags), np.int64)
+        self._session: OpcUaSession | None = None
 
     async def connect(self) -> Session:
-        """Open a session and subscribe to every tag."""
-        session = self._session(self._config, self._names, self._tags, self._last, self._clock)
+        """Open a session and subscribe to every tag; or go on with what the last one was subscribed to."""
+        kept = self._kept()
+        session = self._make(
+            self._hub_of(self._key), self._config, self._tags, self._group, self._last, self._clock, kept
+        )
+        self._session = session
         try:
             await session.start()
         except BaseException:
@@ -53,9 +56,28 @@ class OpcUaDriver:
             raise
         return session
 
-    def why(self, _tag: Tag) -> Sequence[str]:
-        """Nothing beyond what the line and the quality say. See `Driver.why`."""
-        return ()
+    def _kept(self) -> Watch | None:
+        """What the last session was subscribed to, if it ended because the connection was lost."""
+        last = self._session
+        return last.watch if last is not None and last.is_broken else None
+
+    def why(self, tag: Tag) -> Sequence[str]:
+        """See `Driver.why`."""
+        from edge_agent_opcua.why import sentences
+
+        if self._session is None or tag not in self._tags:
+            return ()
+        return sentences(self._session, self._tags.index(tag))
+
+
+def _wishes(config: OpcUaDevice) -> Wishes:
+    from edge_agent_opcua.client import Wishes
+
+    limits = config.limits
+    return Wishes(
+        config.timeout / 1e9, config.session_timeout // 1_000_000, config.server, limits.items_per_call or 0,
+        limits.reads_per_call or 0, limits.items_per_subscription or 0, limits.publish_requests or 0,
+    )  # fmt: skip
 
 
 def build(device: str, config: OpcUaDevice, tags: Sequence[Tag], clock: Clock) -> OpcUaDriver:
@@ -65,20 +87,58 @@ def build(device: str, config: OpcUaDevice, tags: Sequence[Tag], clock: Clock) -
 
 def describe(device: str, config: OpcUaDevice, tags: Sequence[Tag]) -> list[str]:
     """What the server is asked for, a line each."""
-    who = f"user {config.login.user}" if config.login else "anonymous"
-    calls = -(-len(tags) // _ITEMS_PER_CALL)
-    lines = [
-        f"{device}: one session with {address(config.url)}, {who}, no channel security",
-        f"{device}: one subscription, published every {config.publish / 1e6:g} ms",
-        f"{device}: {len(tags)} monitored items, created in {calls} call{'s' if calls != 1 else ''}",
-    ]
+    return [f"{device}: {line}" for line in _described(config, tags)]
+
+
+def _described(config: OpcUaDevice, tags: Sequence[Tag]) -> Iterator[str]:
+    places = " or ".join(map(address, config.addresses()))
+    yield f"one session with {places}, {_who(config)}, {_security(config)}"
+    variables = [config.tags[tag.name] for tag in tags if not config.tags[tag.name].is_method]
+    calls = -(-len(variables) // (config.limits.items_per_call or _ITEMS_PER_CALL))
+    if config.poll is not None:
+        yield f"{len(variables)} registered nodes read every {config.poll / 1e6:g} ms"
+        return
+    yield f"one subscription, published every {config.publish / 1e6:g} ms"
+    yield f"{len(variables)} monitored items, created in {calls} call{'s' if calls != 1 else ''}"
     plans: Counter[tuple[int, int]] = Counter()
-    for tag in tags:
-        item = config.tags[tag.name]
+    for item in variables:
         sample = item.sample or config.publish
         plans[sample, queue_size(item, sample, config.publish)] += 1
-    lines += [
-        f"{device}: {n} sampled every {sample / 1e6:g} ms, the server keeping up to {queue} changes each"
-        for (sample, queue), n in sorted(plans.items())
-    ]
-    return lines
+    for (sample, queue), n in sorted(plans.items()):
+        yield f"{n} sampled every {sample / 1e6:g} ms, the server keeping up to {queue} changes each"
+
+
+def _who(config: OpcUaDevice) -> str:
+    login = config.login
+    if login is None:
+        return "anonymous"
+    return f"user {login.user}" if login.user is not None else f"the user of {login.cert}"
+
+
+def _security(config: OpcUaDevice) -> str:
+    security = config.security
+    if security.is_none:
+        return "no channel security"
+    if (security.policy, security.mode) == ("auto", "auto"):
+        return "the strongest channel security the server offers"
+    return f"channel security {security.policy} {security.mode}"
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def warnings(config: OpcUaDevice) -> list[str]:
+    """See `DriverPlugin.warnings`."""
+    from datetime import UTC, datetime
+
+    told = []
+    if config.security.is_none and not all(map(_is_here, config.addresses())):
+        told.append("no channel security: whoever is on the network can read what passes; write security: auto")
+    if config.login is not None and config.login.insecure:
+        told.append("login.insecure: the password may cross the network readable")
+    if config.pki is not None and config.pki.is_dir():
+        from edge_agent_opcua.security.pki import Pki
+
+        told += Pki(config.pki).warnings(datetime.now(UTC))
+    return told

@@ -1,148 +1,210 @@
-"""One session with an OPC UA server: subscribe to everything, then hand on what comes."""
+"""One session of a device: a share of the connection to its server, and what comes over it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
 from edge_agent.api import (
+    AccessDenied,
+    AlarmChange,
+    AlarmMark,
     Batch,
     Clock,
+    Int32s,
     Int64s,
     NotConnected,
-    Reason,
+    Refused,
     Tag,
-    bad,
-    concat,
+    Value,
     empty,
-    row,
-    scan_group,
 )
-from edge_agent_opcua.client import Connection, Facts, Granted, Item, Rhythm
-from edge_agent_opcua.config import OpcUaDevice, OpcUaTag, address, queue_size
-from edge_agent_opcua.feed import Arrival, Feed
-from edge_agent_opcua.nodeid import NodeName
-from edge_agent_opcua.values import Changes, Decoder
+from edge_agent_opcua.config import OpcUaDevice
+from edge_agent_opcua.hub import Hub, Lease
+from edge_agent_opcua.poll import Poller
+from edge_agent_opcua.targets import Targets
+from edge_agent_opcua.values import Decoder
+from edge_agent_opcua.watch import LAG_MARGIN_NS, Watch
+from edge_agent_opcua.write import Writer
 
-# A sign of life every 1.5 s tells a frozen server within 4.5 s, and costs a quiet one 100 bytes a time;
-# a burst of lost packets (TCP repeats after 0.2, 0.4, 0.8 and 1.6 s) passes within that.
-KEEPALIVE_NS: Final = 1_500_000_000
-KEEPALIVES_MISSED: Final = 3
-
-# The server forgets the subscription after this many keep-alive times without a request of ours.
-LIFETIMES: Final = 10
-
-# How long a publish response may travel and be decoded: added to what the server grants.
-LAG_MARGIN_NS: Final = 100_000_000
+CLOSE_S: Final = 1.0
 
 
 class OpcUaSession:
-    """A `Session`; see there. It confirms: each response says that what it does not mention is unchanged."""
+    """A `WritableSession`; see there. While subscribed it confirms: each response says that what it does not mention is
+    unchanged. A server that takes no subscription is polled instead.
 
-    confirms = True
-    skipped = 0
+    `kept`: what the device was subscribed to when its last session broke, None after any other end.
+    """
 
     def __init__(
-        self, config: OpcUaDevice, names: Sequence[NodeName], tags: Sequence[Tag], last: Int64s, clock: Clock
+        self,
+        hub: Hub,
+        config: OpcUaDevice,
+        tags: Sequence[Tag],
+        group: Int32s,
+        last: Int64s,
+        clock: Clock,
+        kept: Watch | None,
     ) -> None:
-        self.refused: dict[str, str] = {}
-        """tag name → why the server does not serve it, as OPC UA names the reason"""
         self.lag_ns = LAG_MARGIN_NS
+        self.watch: Watch | None = kept
+        self.poller: Poller | None = None
+        self.is_broken = kept is not None
+        """the connection was lost, so that what `watch` is subscribed to may be taken over"""
+        self._hub = hub
         self._config = config
-        self._names = names
         self._tags = tags
+        self._group = group
+        self._last = last
         self._clock = clock
-        self._feed = Feed()
-        self._decoder = Decoder(tags, last)
-        self._refusals = empty()
-        self._rhythm = Rhythm(config.publish, KEEPALIVE_NS)
-        self._lag_granted_ns = LAG_MARGIN_NS
-        self._held_ns = 0
-        self._connection = Connection(
-            address(config.url),
-            config.timeout / 1e9,
-            config.session_timeout // 1_000_000,
-            self._arrived,
-            self._feed.fail,
-        )
+        self._lease: Lease | None = None
+        self._ready = empty()
+        self._heard_ns = 0
+        self._is_settled = False
+        self._writer: Writer | None = None
+
+    @property
+    def confirms(self) -> bool:
+        """See `Session.confirms`."""
+        return self.poller is None
+
+    @property
+    def skipped(self) -> int:
+        """See `Session.skipped`."""
+        return 0 if self.poller is None else self.poller.skipped
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether it is polled though it should be subscribed to."""
+        return self.poller is not None and self._config.poll is None
+
+    @property
+    def targets(self) -> Targets:
+        """What is asked of the server, and what of it is refused."""
+        return (self.poller or self._watching).targets
+
+    @property
+    def decoder(self) -> Decoder:
+        """What has come last."""
+        return (self.poller or self._watching).decoder
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Tag name → why the server does not serve it."""
+        return {self._tags[handle].name: one.why for handle, one in self.targets.refused.items()}
+
+    @property
+    def _watching(self) -> Watch:
+        assert self.watch is not None
+        return self.watch
 
     async def start(self) -> None:
         """Connect and subscribe. On failure `close` is still to be called."""
-        login = self._config.login
-        if login is None:
-            await self._connection.open()
+        self._lease = await self._hub.join(self._on_loss)
+        connection = self._lease.connection
+        self._writer = Writer(connection, self._tags, self._config)
+        if self._config.poll is not None:
+            await self._begin_to_poll(self._config.poll)
         else:
-            await self._connection.open(login.user, login.password, login.insecure)
-        facts = await self._connection.facts()
-        if not facts.namespaces and any(name.uri for name in self._names):
-            raise NotConnected(f"{self._connection.url}: the server does not tell its namespaces (i=2255)")
-        publish = self._config.publish
-        count = max(1, round(KEEPALIVE_NS / publish))
-        self._rhythm = await self._connection.subscribe(publish, count, LIFETIMES * count)
-        items = self._items(facts)
-        granted = await self._connection.monitor(items, facts.items_per_call)
-        self._settle(items, granted)
+            await self._begin_to_watch()
+        await self._writer.learn(self.targets)
+        self._heard_ns = self._clock()
+
+    async def _begin_to_watch(self) -> None:
+        assert self._lease is not None
+        connection = self._lease.connection
+        if self.watch is not None:
+            ready = await self.watch.go_on(connection)
+            self.is_broken = False
+            if ready is not None:
+                self._settle(ready)
+                return
+        self.watch = Watch(self._config, self._tags, self._last, self._clock)
+        try:
+            self._settle(await self.watch.begin(connection))
+        except Refused:
+            self.watch = None
+            await self._begin_to_poll(self._config.publish)
+        except (NotConnected, AccessDenied):
+            self.is_broken = False      # half of what is wanted is nothing to go on with
+            raise
+
+    async def _begin_to_poll(self, period_ns: int) -> None:
+        assert self._lease is not None
+        self.poller = Poller(self._config, self._tags, self._last, self._clock, self._group, period_ns)
+        await self.poller.begin(self._lease.connection)
+
+    def _settle(self, ready: Batch) -> None:
+        self._ready = ready
+        self._is_settled = True
+        self.lag_ns = self._watching.lag_granted_ns
 
     async def read(self) -> Batch:
-        """Wait for the next publish response; return all that have come. Empty: nothing has changed."""
-        if len(self._refusals):
-            refusals, self._refusals = self._refusals, empty()
-            return refusals
-        try:
-            arrivals = await self._feed.take(self._rhythm.keepalive_ns / 1e9, KEEPALIVES_MISSED)
-        except TimeoutError:
-            silent = KEEPALIVES_MISSED * self._rhythm.keepalive_ns / 1e9
-            raise NotConnected(
-                f"{self._connection.url}: neither data nor keep-alive from the server for {silent:g} s"
-            ) from None
-        # What lay here unread has aged since the server said it.
-        self.lag_ns = self._lag_granted_ns + max(0, self._clock() - arrivals[-1].received_ns)
-        return concat([self._decoded(arrival) for arrival in arrivals if arrival.changes is not None])
+        """Wait for what the subscriptions bring; return all that has come. Empty: nothing has changed."""
+        if self.poller is not None:
+            batch = await self.poller.read()
+            self.lag_ns = self.poller.lag_ns
+            return batch
+        if len(self._ready):
+            ready, self._ready = self._ready, empty()
+            return ready
+        return await self._read_on(self._watching)
+
+    async def _read_on(self, watch: Watch) -> Batch:
+        loop = asyncio.get_running_loop()
+        while True:
+            now_s = loop.time()
+            if now_s >= watch.next_s(now_s):
+                again = await watch.look_again()
+                if len(again):
+                    return self._as_of_now(again)
+                continue
+            until_s = min(watch.tick(now_s), watch.next_s(now_s))
+            arrivals = await watch.feed.take(max(0.0, until_s - loop.time()))
+            if arrivals is not None:
+                self._heard_ns = arrivals[-1].received_ns if arrivals else self._clock()
+                return self._as_of_now(watch.batch(arrivals))
+
+    def _as_of_now(self, batch: Batch) -> Batch:
+        # What lay here unread has aged since the server said it; and of several subscriptions, the one that was
+        # silent longest has yet to say that nothing has changed.
+        watch = self._watching
+        silent = max(stream.silent for stream in watch.streams) + (len(watch.streams) > 1)
+        silent_ns = silent * round(watch.keepalive_s * 1e9)
+        self.lag_ns = watch.lag_granted_ns + silent_ns + max(0, self._clock() - self._heard_ns)
+        return batch
+
+    async def write(self, tag: Tag, raw: Value, settle_ns: int) -> Value:
+        """See `WritableSession.write`."""
+        assert self._writer is not None
+        return await self._writer.write(tag, raw, settle_ns, self.targets)
+
+    def alarms(self) -> Sequence[AlarmChange | AlarmMark]:
+        """See `AlarmingSession.alarms`."""
+        alarming = None if self.watch is None else self.watch.alarming
+        return () if alarming is None else alarming.take()
 
     async def close(self) -> None:
-        """End session and subscription at the server; at most about 1 s; never raises."""
-        self._feed.fail(NotConnected(f"{self._connection.url}: the session is closed"))
-        await self._connection.close()
+        """Let go: delete what is subscribed to, unless the connection is gone anyway; about 1 s; never raises."""
+        lease, self._lease = self._lease, None
+        if self.watch is not None:
+            self.watch.feed.fail(NotConnected(f"{self._config.url}: the session is closed"))
+        if lease is None:
+            return
+        connection = lease.connection
+        if connection.is_open and self.watch is not None and self.watch.streams:
+            try:
+                async with asyncio.timeout(CLOSE_S):
+                    # A server that is only out of reach must not find on its return that we wanted nothing more.
+                    await connection.ping()
+                    await connection.unsubscribe(self.watch.streams)
+            except (NotConnected, AccessDenied, TimeoutError):
+                connection.fail(NotConnected(f"{connection.url}: the server does not answer"))
+        await self._hub.leave(lease)
 
-    def _items(self, facts: Facts) -> list[Item]:
-        """What to ask for; a tag whose namespace the server does not have is refused here."""
-        items = []
-        for handle, (name, tag) in enumerate(zip(self._names, self._tags, strict=True)):
-            config = self._config.tags[tag.name]
-            index = name.index_in(facts.namespaces)
-            if index is None:
-                self.refused[tag.name] = f"the server has no namespace {name.uri}"
-                continue
-            items.append(self._item(handle, index, name, config))
-        return items
-
-    def _item(self, handle: int, index: int, name: NodeName, config: OpcUaTag) -> Item:
-        sample = config.sample or self._rhythm.publish_ns
-        queue = queue_size(config, sample, self._rhythm.publish_ns)
-        return Item(handle, index, name.identifier, sample, queue)
-
-    def _settle(self, items: Sequence[Item], granted: Sequence[Granted]) -> None:
-        slowest = 0
-        for item, answer in zip(items, granted, strict=True):
-            if answer.refusal:
-                self.refused[self._tags[item.handle].name] = answer.refusal
-            else:
-                slowest = max(slowest, answer.sample_ns)
-        self.lag_ns = self._lag_granted_ns = slowest + LAG_MARGIN_NS
-        refused = scan_group(tag for tag in self._tags if tag.name in self.refused)
-        quality = np.full(len(refused), bad(Reason.REFUSED), np.uint8)
-        self._refusals = row(refused, self._clock(), np.full(len(refused), np.nan), quality)
-
-    async def _arrived(self, changes: Changes | None, more: bool) -> None:
-        now = self._clock()
-        waited = await self._feed.put(Arrival(changes, now, self._rhythm.publish_ns + self._held_ns))
-        if waited:
-            self._held_ns += self._clock() - now
-        elif not more:
-            self._held_ns = 0
-
-    def _decoded(self, arrival: Arrival) -> Batch:
-        assert arrival.changes is not None
-        return self._decoder.batch(arrival.changes, arrival.received_ns, arrival.held_ns)
+    def _on_loss(self, reason: NotConnected | AccessDenied) -> None:
+        self.is_broken = self._is_settled
+        if self.watch is not None:
+            self.watch.feed.fail(reason)

@@ -18,6 +18,7 @@ or `send` is being cancelled, a `write` while a `read` is under way, and `listen
 
 from __future__ import annotations
 
+from edge_agent.api.certificates import Certificate, Certificates, Handled, Wanted
 from edge_agent.api.north import Link, ListeningLink, PublishConfig, Publisher, PublisherPlugin, Received
 from edge_agent.api.serve import (
     DeviceName,
@@ -34,6 +35,7 @@ from edge_agent.api.serve import (
     listen_place,
 )
 from edge_agent.api.south import (
+    AlarmingSession,
     Clash,
     DeviceConfig,
     Driver,
@@ -44,7 +46,8 @@ from edge_agent.api.south import (
     WriteConfig,
 )
 from edge_agent.api.tools import Discovery, Inquiry, Measured, Tell, Tools
-from edge_agent.api.values import Clock, Duration, Size, StrictModel
+from edge_agent.api.values import Clock, Duration, Home, Size, StrictModel
+from edge_agent.core.alarm import AlarmChange, AlarmMark
 from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s, concat, empty, row
 from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason, bad, uncertain
 from edge_agent.core.tags import Kind, Tag, Vocabulary, scan_group
@@ -53,12 +56,14 @@ from edge_agent.encode.message import Message
 from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Refused, Rejected
 
 __all__ = [
-    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "Batch", "Bytes", "Clash", "Clock", "ConfigError",
-    "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Inquiry",
+    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "AlarmChange", "AlarmMark", "AlarmingSession", "Batch", "Bytes",
+    "Certificate", "Certificates", "Clash", "Clock", "ConfigError",
+    "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Handled", "Home",
+    "Inquiry",
     "Int32s", "Int64s", "Kind", "KpiName", "Link", "Listen", "Listening", "ListeningLink", "MachineName",
     "Measured", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin",
     "Reason", "Received", "Refused", "Rejected", "ServeConfig", "Server", "ServerPlugin", "Session", "Size",
     "Source", "StrictModel", "Tag", "TagConfig", "TagName", "Tell", "Tools", "Value", "Vocabulary",
-    "WritableSession", "WriteConfig", "bad", "concat", "empty", "kind_of", "listen_place", "row",
+    "Wanted", "WritableSession", "WriteConfig", "bad", "concat", "empty", "kind_of", "listen_place", "row",
     "scan_group", "uncertain",
 ]  # fmt: skip

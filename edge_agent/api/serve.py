@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import AfterValidator, ValidationInfo
 
-from edge_agent.api.values import StrictModel
-from edge_agent.core.tags import Kind
+from edge_agent.api.values import Home, StrictModel
+from edge_agent.core.batch import Batch
+from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.writing import Value
 
 
@@ -77,6 +78,10 @@ class ServeConfig(StrictModel):
     listen: Listen
     """host:port; 127.0.0.1 is this computer only, 0.0.0.0 every network it is in"""
 
+    def at_home(self, home: Home) -> Self:
+        """The same, knowing whose server it is; called once the whole site file is known to be right."""
+        return self
+
 
 class Source(Protocol):
     """What a server may ask of the running agent: this instant's answers, quick, without waiting.
@@ -86,6 +91,23 @@ class Source(Protocol):
 
     def now(self) -> int:
         """The agent's clock: ns UTC."""
+        ...
+
+    def tags(self) -> Sequence[Tag]:
+        """Every tag of the site; known from the start, but a tag's kind may be learned later."""
+        ...
+
+    def machines(self) -> Sequence[str]:
+        """The id of every machine."""
+        ...
+
+    def windows(self) -> Sequence[str]:
+        """The kinds of windows that have KPIs, such as shift."""
+        ...
+
+    def latest(self) -> Batch:
+        """The last sample of every tag, in the order of `tags`, with its own time; that of a tag without any has
+        the time int64's lowest, value NaN and quality BAD. Views, true until the next `await`."""
         ...
 
     def value(self, tag: str) -> tuple[Value | None, int, int] | None:

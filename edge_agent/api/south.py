@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import Field
 
+from edge_agent.api.certificates import Certificates
 from edge_agent.api.tools import Tools
-from edge_agent.api.values import Clock, Duration, Scale, StrictModel
+from edge_agent.api.values import Clock, Duration, Home, Scale, StrictModel
+from edge_agent.core.alarm import AlarmChange, AlarmMark
 from edge_agent.core.batch import Batch, Int32s
 from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.writing import Value
@@ -85,13 +87,23 @@ class DeviceConfig(StrictModel):
         """Every URL under which the device may be found, the preferred one first."""
         return (self.url,)
 
+    def tells_alarms(self) -> bool:
+        """Whether alarms come from there; its sessions are `AlarmingSession`s then."""
+        return False
+
+    def at_home(self, home: Home) -> Self:
+        """The same, knowing whose device it is; called once the whole site file is known to be right."""
+        return self
+
 
 class Session(Protocol):
     """One connection to a device, open until it fails or is closed."""
 
-    confirms: bool
-    """True: the device reports by exception, and each `read` (even an empty one) confirms that every
-    tag it does not mention is unchanged. False: a tag is only as fresh as its last sample."""
+    @property
+    def confirms(self) -> bool:
+        """True: the device reports by exception, and each `read` (even an empty one) confirms that every
+        tag it does not mention is unchanged. False: a tag is only as fresh as its last sample."""
+        ...
 
     lag_ns: int
     """How far what `read` has returned may be behind the device at that moment."""
@@ -125,6 +137,21 @@ class WritableSession(Session, Protocol):
         not what was written. `NotConnected` as for `read`; the value may then have arrived or not. May be
         called while a `read` is under way; never twice at once. Never retried by anyone. Cancelled when the
         device has not answered for long.
+        """
+        ...
+
+
+@runtime_checkable
+class AlarmingSession(Session, Protocol):
+    """A session that also tells of alarms: conditions that hold for a while, and events."""
+
+    def alarms(self) -> Sequence[AlarmChange | AlarmMark]:
+        """What has come since the last call, in its order; quick, asked after each `read`, which returns (if
+        need be an empty batch) when something has come.
+
+        A device that can tell all its present conditions does so once the session stands, between `BEGIN` and
+        `END`; and again when something was lost, which is told by `LOST`. That the session itself is lost goes
+        without saying.
         """
         ...
 
@@ -175,5 +202,10 @@ class DriverPlugin:
     """what `edge-agent plan` says of all devices of this driver together; no I/O"""
     tools: Tools | None = None
     """for `edge-agent discover` and `probe`"""
+    certificates: Certificates | None = None
+    """for `edge-agent cert`"""
+    warnings: Callable[[Any], Sequence[str]] = lambda _config: ()
+    """what is right in a device's configuration but should be known, a sentence each, for `check` and, once a
+    day, the log; may look at files"""
     templates: Mapping[str, str] = field(default_factory=dict)
     """register maps a device section may name: name → YAML text, see configs/README.md"""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
@@ -11,6 +13,15 @@ from edge_agent.core.quantity import duration_ns, size_bytes
 
 Clock = Callable[[], int]
 """The agent's clock: ns UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Whose plugin it is, and where that agent keeps its files."""
+
+    agent: str
+    """its id"""
+    data_dir: Path
 
 
 def _parsed(parse: Callable[[str], int]) -> BeforeValidator:

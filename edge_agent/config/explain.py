@@ -17,7 +17,7 @@ from edge_agent.config.words import EXPECTED, words
 from edge_agent.config.yaml_lines import Document, Key, dotted
 from edge_agent.errors import Mistake
 
-_FORMS: Final = frozenset({"packml", "machinery", "mtconnect", "stacklight", "power", "euromap"})
+_FORMS: Final = frozenset({"mtconnect", "stacklight", "power", "euromap"})
 NOT_YET: Final[Mapping[Key, frozenset[str]]] = {
     ("machines", "*"): _FORMS | {"energy"},
     ("machines", "*", "state"): _FORMS,
@@ -158,7 +158,8 @@ def _ours(finding: Finding, key: Key, source: Source) -> Found:
     while at and at[0] == "..":
         key, at = key[:-1], at[1:]
     key = (*key, *at)
-    return Found(key, finding.message, finding.hint, source.written(key))
+    role = "missing" if finding.is_missing else "wrong"
+    return Found(key, finding.message, finding.hint, source.written(key), role)
 
 
 def _unknown(key: Key, known: list[str]) -> Found:
@@ -200,5 +201,5 @@ def excused(found: list[Found]) -> set[Key]:
             if near:
                 keys.add((*one.key[:-1], near[1]))
             if one.key[-1] in _FORMS:
-                keys |= {(*one.key[:-1], name) for name in ("state", "tag", "map")}
+                keys |= {one.key[:-1], *((*one.key[:-1], name) for name in ("state", "tag", "map"))}
     return keys

@@ -16,11 +16,15 @@ FINDINGS = "edge_agent_findings"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake, at `at` below the value that is checked; a leading `..` goes up from it."""
+    """One mistake, at `at` below the value that is checked; a leading `..` goes up from it.
+
+    `is_missing`: something is not there, which is forgiven where it is only misspelt.
+    """
 
     message: str
     hint: str = ""
     at: Key = ()
+    is_missing: bool = False
 
 
 def report(findings: Sequence[Finding]) -> None:

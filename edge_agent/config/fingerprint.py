@@ -10,6 +10,7 @@ from typing import Any, Final
 from edge_agent.api import TagConfig
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.machine import MachineModel
+from edge_agent.config.state import StateModel
 from edge_agent.core.counters import Counter
 
 # 48 bits: a plant that changed its rules every minute for a century would not meet one twice.
@@ -29,13 +30,14 @@ def config_hash(
     default and the same value written out, another order of keys, another name of the machine or
     another address of a device give the same hash.
     """
+    named = _renamed(machine)
     told: dict[str, Any] = {
         "zone": zone,
         "calendar": None if calendar is None else _calendar(calendar),
-        "state": [_pairs(machine.state.map), _name(machine.state.default), machine.state.dwell],
+        "state": _state(machine.state),
         "counters": {source: [one.bits, str(one.max_rate), one.jitter] for source, one in counters.items()},
-        "tags": _pairs({**machine.counts.tags(), **_others(machine)}),
-        "scaling": {name: _scaling(tag) for name, tag in tags.items()},
+        "tags": _pairs({what: named.get(tag, tag) for what, tag in _tags(machine).items()}),
+        "scaling": {named.get(name, name): _scaling(tag) for name, tag in tags.items()},
         "ideals": {product: str(ideal) for product, ideal in machine.ideals().items()},
         "policy": [machine.micro_stop, machine.unknown, machine.hold_max, machine.outside_plan],
     }
@@ -48,9 +50,27 @@ def _scaling(tag: TagConfig) -> list[Any]:
     return [tag.scale, tag.offset, list(tag.range or ()), *([shape] if shape else [])]
 
 
-def _others(machine: MachineModel) -> dict[str, str]:
-    named = {"state": machine.state, "job": machine.job, "order": machine.order}
-    return {name: model.tag for name, model in named.items() if model is not None}
+def _state(state: StateModel) -> list[Any]:
+    if state.roles is None:
+        return [_pairs(state.map or {}), _name(state.default), state.dwell]
+    return [state.form, getattr(state.roles, "numbering", None) or "", state.dwell]
+
+
+def _tags(machine: MachineModel) -> dict[str, str]:
+    others = {"job": machine.job, "order": machine.order}
+    told = machine.counts.tags() | {what: model.tag for what, model in others.items() if model is not None}
+    if machine.state.roles is None:
+        return told | machine.state.inputs()
+    return told | {f"state.{role}": tag for role, tag in machine.state.inputs().items()}
+
+
+def _renamed(machine: MachineModel) -> dict[str, str]:
+    """The tags that were added for an instance, without the machine's name in them."""
+    instance = machine.instance
+    if instance is None:
+        return {}
+    added = {**machine.counts.tags(), **machine.state.inputs()}
+    return {tag: f"{instance.device}.{what}" for what, tag in added.items() if tag.startswith(f"{instance.device}.")}
 
 
 def _calendar(calendar: CalendarModel) -> list[Any]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from edge_agent.api import (
     DeviceConfig,
     DriverPlugin,
+    Home,
     Kind,
     PublishConfig,
     PublisherPlugin,
@@ -22,6 +23,7 @@ from edge_agent.api import (
     TagConfig,
 )
 from edge_agent.config.calendar import CalendarModel
+from edge_agent.config.companion import Companions
 from edge_agent.config.expand import Expansion
 from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
 from edge_agent.config.finding import did_you_mean
@@ -67,7 +69,10 @@ def load(
     mistakes += [_located(mistake, path, document.line(key)) for key, mistake in secrets.mistakes]
     expansion = Expansion(data, source, drivers)
     expansion.run()
-    loader = _Loader(data, source, drivers, publishers, profiles, servers, expansion.broken, expansion.found)
+    companions = Companions(data, source)
+    companions.run()
+    found = [*expansion.found, *companions.found]
+    loader = _Loader(data, source, drivers, publishers, profiles, servers, expansion.broken, found)
     site = loader.site()
     mistakes += expansion.mistakes
     mistakes += [source.mistake(found) for found in loader.found]
@@ -135,7 +140,7 @@ class _Loader:
                 parts[name] = self._validated(model, (name,))
         if self.found or self.source.secrets.failed or self.untold:
             return None
-        return rooted(Site(**parts), Path(self.source.file).parent)
+        return _at_home(rooted(Site(**parts), Path(self.source.file).parent))
 
     def _check_top(self) -> None:
         known = list(Site.model_fields)
@@ -245,6 +250,14 @@ class _Loader:
         kinds = (self.data.get("kpi") or {}).get("windows") if isinstance(self.data.get("kpi"), dict) else None
         windows = tuple(map(str, kinds)) if isinstance(kinds, list) else WINDOWS
         return Names(tags, tuple(self._group("calendars")), tuple(self._group("machines")), windows)
+
+
+def _at_home(site: Site) -> Site:
+    """The site whose plugins know whose they are."""
+    home = Home(site.agent.id, site.agent.data_dir)
+    devices = {name: device.at_home(home) for name, device in site.devices.items()}
+    serve = {name: server.at_home(home) for name, server in site.serve.items()}
+    return site.model_copy(update={"devices": devices, "serve": serve})
 
 
 def rooted(model: M, folder: Path) -> M:

@@ -2,80 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from edge_agent.api import Duration, Kind, StrictModel
-from edge_agent.config.finding import Finding, did_you_mean, report
+from edge_agent.api import Duration, StrictModel
+from edge_agent.config.alarms import MachineAlarms
+from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import CalendarRef, Id, NumberTagRef, TagRef, names_of
 from edge_agent.config.positive import IdealCycle, PositiveDuration
+from edge_agent.config.state import FORMS, StateModel, by_code_and_text, keys_fit
 from edge_agent.core.ledger import Policy
-from edge_agent.core.states import MachineState
 
 T = TypeVar("T")
-STATES: Final = tuple(state.name for state in MachineState)
-_CODE: Final = re.compile(r"[-+]?\d{1,18}|0x[0-9a-fA-F]{1,16}")
 
 # A counter may run this many times faster than the fastest ideal cycle before it is not believed:
 # room for cavities that are counted at once and for a poll that comes late.
 _RATE_ROOM: Final = 5
 _RATE_LEAST: Final = 10.0       # pieces/s; slow machines also count in bunches
-
-
-def _state(value: object) -> MachineState:
-    if isinstance(value, MachineState):
-        return value
-    if not isinstance(value, str) or value not in STATES:
-        raise ValueError(f"is not a machine state; {did_you_mean(str(value), STATES, 'states')}")
-    return MachineState[value]
-
-
-StateName = Annotated[MachineState, BeforeValidator(_state), WithJsonSchema({"enum": list(STATES)})]
-
-
-def code(text: str) -> int | None:
-    """The whole number a key stands for (`3`, `0x1F`, `true`), None if it is a text only."""
-    if text in ("true", "false"):
-        return int(text == "true")
-    if not _CODE.fullmatch(text):
-        return None
-    return int(text, 16) if text.startswith("0x") else int(text)
-
-
-def _keys_fit(keys: Iterable[str], info: ValidationInfo) -> None:
-    """Report the keys that the tag beside them (`info.data`) can never have as a value."""
-    names, tag = names_of(info), info.data.get("tag")
-    if names is None or tag is None or names.kind(tag) not in (Kind.INT, Kind.BOOL):
-        return
-    hint = f"{tag} has numbers, not texts"
-    report([Finding("this key is not a whole number", hint, (key,)) for key in keys if code(key) is None])
-
-
-class StateModel(StrictModel):
-    """The tag that tells the machine's state, and what its values mean."""
-
-    tag: TagRef
-    """device.tag"""
-    map: Mapping[str, StateName] = Field(min_length=1)
-    """value of the tag, a whole number or a text → OFF, IDLE, SETUP, RUN, FAULT, MAINT or UNKNOWN"""
-    default: StateName | None = None
-    """state for values that `map` does not name; without it they are UNKNOWN"""
-    dwell: Duration = 0
-    """a new state counts once it has lasted this long, then from its start; 0s takes every change"""
-
-    @field_validator("map")
-    @classmethod
-    def _codes_fit_the_tag(cls, keys: Mapping[str, T], info: ValidationInfo) -> Mapping[str, T]:
-        _keys_fit(keys, info)
-        return keys
-
-    def states(self) -> dict[int | str, MachineState]:
-        """The map by text and, where a key is a whole number, by that number too."""
-        return by_code_and_text(self.map)
 
 
 class CountsModel(StrictModel):
@@ -136,7 +82,7 @@ class JobModel(StrictModel):
     @field_validator("products")
     @classmethod
     def _codes_fit_the_tag(cls, keys: Mapping[str, T], info: ValidationInfo) -> Mapping[str, T]:
-        _keys_fit(keys, info)
+        keys_fit(keys, info)
         return keys
 
 
@@ -147,13 +93,42 @@ class OrderModel(StrictModel):
     """device.tag, true or not 0 while an order is active"""
 
 
-class MachineModel(StrictModel):
+def _check_device(text: str, info: ValidationInfo) -> str:
+    names = names_of(info)
+    if names is not None:
+        names.check_device(text)
+    return text
+
+
+class InstanceModel(StrictModel):
+    """An instance of a companion specification on an OPC UA server; its tags need not be listed."""
+
+    device: Annotated[str, AfterValidator(_check_device)]
+    """id of the OPC UA device that has it"""
+    node: str = Field(min_length=1)
+    """the instance: node id, or browse path such as /Objects/2:Filler1"""
+
+
+def _one_source(schema: dict[str, Any]) -> None:
+    """Where the state comes from, and which of them brings its counts along."""
+    schema["required"] = [key for key in schema["required"] if key not in ("state", "counts")]
+    ways = [["packml"], *([key, "counts"] for key in ("state", "machinery", "machinetool"))]
+    schema["oneOf"] = [{"required": way} for way in ways]
+
+
+class MachineModel(StrictModel, json_schema_extra=_one_source):
     """A machine: what gets an OEE. It may draw tags from several devices."""
 
     line: Id | None = None
     """ISA-95 line, an id"""
     state: StateModel
-    """machine state"""
+    """machine state; or one of the three below"""
+    packml: InstanceModel | None = None
+    """instead of state and, unless they are given, counts: a PackML unit, OPC 30050"""
+    machinery: InstanceModel | None = None
+    """instead of state: a machine with the building blocks of OPC 40001-1"""
+    machinetool: InstanceModel | None = None
+    """instead of state: a machine tool, OPC 40501-1"""
     counts: CountsModel
     """piece counters"""
     counter: CounterModel = CounterModel()
@@ -164,6 +139,8 @@ class MachineModel(StrictModel):
     """shortest time per piece, for a machine that always makes the same; or `job`"""
     order: OrderModel | None = None
     """whether an order is active"""
+    alarms: MachineAlarms | None = None
+    """whose alarms are the machine's: a device, or {device: cnc-7, source: "Spindle*"}"""
     calendar: CalendarRef | None = None
     """a key of `calendars`; without it the machine is planned busy all the time"""
     micro_stop: Duration = 300_000_000_000
@@ -189,8 +166,13 @@ class MachineModel(StrictModel):
 
     def tags(self) -> list[str]:
         """`device.tag` of every tag the machine draws from."""
-        others = [self.state, self.job, self.order]
-        return [*self.counts.tags().values(), *(model.tag for model in others if model is not None)]
+        others = [model.tag for model in (self.job, self.order) if model is not None]
+        return [*self.counts.tags().values(), *self.state.inputs().values(), *others]
+
+    @property
+    def instance(self) -> InstanceModel | None:
+        """The instance its state comes from, if the site file names one; `state` then has the tags added for it."""
+        return next((one for form in FORMS if (one := getattr(self, form)) is not None), None)
 
     def policy(self) -> Policy:
         """The rules of the ledger."""
@@ -216,14 +198,3 @@ class MachineModel(StrictModel):
         if self.counter.max_rate is not None:
             return self.counter.max_rate
         return max(_RATE_LEAST, *(float(_RATE_ROOM / ideal) for ideal in self.ideals().values()))
-
-
-def by_code_and_text(named: Mapping[str, T]) -> dict[int | str, T]:
-    """Each entry by its text and, where that is a whole number, by that number too."""
-    both: dict[int | str, T] = {}
-    for text, value in named.items():
-        both[text] = value
-        number = code(text)
-        if number is not None:
-            both[number] = value
-    return both

@@ -37,10 +37,11 @@ def _spec(site: Site, name: str, model: MachineModel, calendar: Calendar, table:
         return table[table.position(reference)]
 
     counts = model.counts.tags()
+    roles = model.state.roles
     return MachineSpec(
         id=name,
         line=model.line or "",
-        state=tag(model.state.tag),
+        state=None if model.state.tag is None else tag(model.state.tag),
         states=model.state.states(),
         otherwise=model.state.default,
         dwell_ns=model.state.dwell,
@@ -55,6 +56,8 @@ def _spec(site: Site, name: str, model: MachineModel, calendar: Calendar, table:
         zone=site.agent.timezone,
         config_hash=site.config_hash(name),
         min_coverage=site.kpi.min_coverage,
+        model=None if roles is None else roles.core(),
+        inputs={} if roles is None else {role: tag(reference) for role, reference in roles.inputs().items()},
     )
 
 
@@ -73,7 +76,7 @@ def device_facts(site: Site, table: TagTable) -> list[DeviceFacts]:
         told = set(_told(model))
         for device, what in told:
             mapped[device].add(what)
-        source = _device(model.state.tag)
+        source = _source(model)
         if model.calendar is not None and told & {(source, TOTAL), (source, SCRAP)}:
             ready[source].append(name)
     return [
@@ -90,7 +93,7 @@ def device_facts(site: Site, table: TagTable) -> list[DeviceFacts]:
 
 def _told(model: MachineModel) -> Iterator[tuple[str, str]]:
     """Device and what it tells of the machine; a device that counts knows the cycle where it is fixed."""
-    yield _device(model.state.tag), STATE
+    yield _source(model), STATE
     if model.job is not None:
         yield _device(model.job.tag), CYCLE
     counts: dict[str, set[str]] = {}
@@ -104,6 +107,11 @@ def _told(model: MachineModel) -> Iterator[tuple[str, str]]:
             yield device, SCRAP
         if model.ideal_cycle is not None:
             yield device, CYCLE
+
+
+def _source(model: MachineModel) -> str:
+    """The device that tells the state: of several inputs the first, which the others only add to."""
+    return _device(next(iter(model.state.inputs().values())))
 
 
 def _device(tag: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from edge_agent.core import kpi
+from edge_agent.core.alarms import Alarms
 from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.deadband import Deadband
@@ -70,12 +71,14 @@ class Engine:
         self.ring = Ring(len(table), groups, ring_bytes)
         self.seen = np.zeros(len(table), np.int64)
         self.evidence = Evidence(devices)
+        self.alarms = Alarms()
         self.machines = {spec.id: Machine(spec) for spec in machines}
         self.bad_samples = 0
         self.reported_samples = 0
         self._cleaner = Cleaner(table)
         self._deadband = Deadband(table)
-        self._windows = tuple(windows)
+        self.kinds = tuple(windows)
+        """which kinds of windows are reported"""
         self._watermark_ns = watermark_ns
         self._outbox: dict[str, list[Batch]] = {}
         self._as_of: dict[str, int] = {}
@@ -130,7 +133,7 @@ class Engine:
     def confirm(self) -> None:
         """Tell the machines what `seen` confirms of tags that bring no samples; call every second or so."""
         for machine in self.machines.values():
-            machine.confirm(int(self.seen[machine.spec.state.position]))
+            machine.confirm(min((int(self.seen[tag.position]) for tag in machine.deciding()), default=0))
             for source, tag in machine.spec.counts.items():
                 machine.hold(source, int(self.seen[tag.position]) - SKEW_NS)
 
@@ -155,7 +158,7 @@ class Engine:
         self._as_of[machine.spec.id] = as_of
         made: list[Report] = []
         oldest = now
-        for kind in self._windows:
+        for kind in self.kinds:
             due, later = self._unsettled(machine, kind, now)
             for window in due:
                 made.append(self._report(machine, window, now, final=True))
@@ -181,7 +184,7 @@ class Engine:
     def known_until(self, machine: Machine, now: int) -> int:
         """The time up to which the machine's state and counts are known; `now` where nothing is."""
         spec = machine.spec
-        tags = [spec.state, *spec.counts.values()]
+        tags = [*machine.deciding(), *spec.counts.values()]
         known = [
             int(self.seen[tag.position])
             for tag in tags
@@ -212,15 +215,16 @@ class Engine:
     def checkpoint(self) -> bytes:
         """All machines' memory; with the events since, it restores them exactly. Quick: see `core.facts`.
 
-        Layout: version and size (`_CHECKPOINT`), JSON with the list of machines and the evidence of how
-        digital the devices are, then the package of each machine that has one, in the same order.
+        Layout: version and size (`_CHECKPOINT`), JSON with the list of machines, the evidence of how
+        digital the devices are and the alarms, then the package of each machine that has one, in the same order.
         """
         told, packed = [], []
         for machine in self.machines.values():
             one, package = machine.checkpoint()
             told.append({**one, "packed": len(package)})
             packed.append(package)
-        head = orjson.dumps({"machines": told, "evidence": self.evidence.snapshot()})
+        more = {"evidence": self.evidence.snapshot(), "alarms": self.alarms.snapshot()}
+        head = orjson.dumps({"machines": told, **more})
         return b"".join((_CHECKPOINT.pack(_VERSION, len(head)), head, *packed))
 
     def restore(self, checkpoint: bytes) -> None:
@@ -250,6 +254,10 @@ class Engine:
             self.evidence.restore(head["evidence"])
         except (ValueError, KeyError, TypeError, IndexError, zlib.error):
             damaged.append("the evidence")
+        try:
+            self.alarms.restore(head.get("alarms", {"spans": []}))     # checkpoints of 0.1 have none
+        except (ValueError, KeyError, TypeError, AttributeError):
+            damaged.append("the alarms")
         if damaged:
             raise ValueError(f"the checkpoint of {', '.join(damaged)} is damaged")
 
@@ -279,4 +287,4 @@ class Engine:
         for machine in self.machines.values():
             if ended and machine.settled:
                 machine.was_away(ended)
-            machine.settled = {kind: machine.settled.get(kind, now) for kind in self._windows}
+            machine.settled = {kind: machine.settled.get(kind, now) for kind in self.kinds}

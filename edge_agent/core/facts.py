@@ -65,7 +65,7 @@ class Facts:
     def _tell(self, fact: Fact) -> None:
         method, a = fact
         if method == "state":
-            self.ledger.state(a[0], MachineState(a[1]), a[2])
+            self.ledger.state(a[0], MachineState(a[1]), a[2], revision=a[3] if len(a) > 3 else 0)
         elif method == "order":
             self.ledger.order(a[0], a[1])
         elif method == "count":

@@ -48,9 +48,14 @@ class Ledger:
 
     # -- facts in ----------------------------------------------------------------------------
 
-    def state(self, t: int, state: MachineState, reason: str = "", order: bool | None = None) -> None:
-        """From `t` on the machine is in `state`. `order` as in `order()`, `None` leaves it as it was."""
-        if not self._is_forgotten(t) and self._timeline.put(t, state, reason):
+    def state(
+        self, t: int, state: MachineState, reason: str = "", order: bool | None = None, revision: int = 0
+    ) -> None:
+        """From `t` on the machine is in `state`. `order` as in `order()`, `None` leaves it as it was.
+
+        A greater `revision` takes back what was told of this instant before.
+        """
+        if not self._is_forgotten(t) and self._timeline.put(t, state, reason, revision):
             self._settled.take_back(t)
         if order is not None:
             self.order(t, order)
@@ -143,6 +148,11 @@ class Ledger:
         return first, last if as_of is None else as_of
 
     # -- memory ------------------------------------------------------------------------------
+
+    @property
+    def remembered_from(self) -> int | None:
+        """Nothing before it is known any more; None: nothing has been forgotten yet."""
+        return self._floor
 
     def prune(self, before: int) -> None:
         """Forget what no window that starts at `before` or later needs; facts from then on are ignored."""

@@ -6,7 +6,6 @@ once, when it comes, by the counter's own history, and everything after that is 
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,16 +15,13 @@ from edge_agent.core.batch import Batch
 from edge_agent.core.calendar import Calendar
 from edge_agent.core.counters import BASELINE, IGNORED, PENDING, Counter
 from edge_agent.core.facts import Facts
+from edge_agent.core.inputs import AWAY, Inputs, Row
 from edge_agent.core.ledger import Ledger, Policy
-from edge_agent.core.quality import UNCERTAIN, reason_name
+from edge_agent.core.models import MapModel, StateModel, Value
+from edge_agent.core.quality import UNCERTAIN
 from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
-
-AWAY: Final = "AGENT_DOWN"
-
-# State samples kept to put late ones between: more than any server's queue holds.
-REMEMBERED: Final = 256
 
 # From here on a float does not tell two whole numbers apart; no register that counts pieces gets there.
 EXACT: Final = 2.0**53
@@ -41,10 +37,14 @@ Known = tuple[int, MachineState, str]
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """What the configuration says of one machine; tags are positions in the tag table."""
+    """What the configuration says of one machine; tags are positions in the tag table.
+
+    Its state comes from one tag, `state`, whose values `states` names; or, where `state` is None, from the
+    `inputs` of a `model`, by role.
+    """
 
     id: str
-    state: Tag
+    state: Tag | None
     states: Mapping[int | str, MachineState]
     calendar: Calendar
     policy: Policy
@@ -60,18 +60,28 @@ class MachineSpec:
     zone: str = "UTC"
     config_hash: str = ""
     min_coverage: float = 0.9
+    model: StateModel | None = None
+    inputs: Mapping[str, Tag] = field(default_factory=dict)
 
     def tags(self) -> list[Tag]:
         """Every tag the machine draws from."""
-        named = [self.state, *self.counts.values(), self.job, self.order]
+        named = [*self.state_inputs().values(), *self.counts.values(), self.job, self.order]
         return [tag for tag in named if tag is not None]
+
+    def state_model(self) -> StateModel:
+        """What tells the state from the values of `state_inputs`."""
+        return self.model or MapModel(self.states, self.otherwise)
+
+    def state_inputs(self) -> Mapping[str, Tag]:
+        """Role → tag of all that tells the state."""
+        return self.inputs if self.state is None else {"state": self.state}
 
 
 class Machine:
     """The live side of a `MachineSpec`: feed it samples, take its facts.
 
     Samples normally come in time order. One that comes late gets its place in the ledger, as if it had
-    come in time, and leaves alone what is current: exactly so within the last `REMEMBERED` samples.
+    come in time, and leaves alone what is current: exactly so within the last samples that `Inputs` remembers.
     Where a dwell is configured, a late state cannot be judged any more and is passed over.
     """
 
@@ -90,11 +100,12 @@ class Machine:
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
         self._counters = {source: make() for source, make in spec.counters.items()}
         self._gap_since: dict[str, int] = {}        # counters whose line broke, and when
+        self._inputs = Inputs(spec.state_model(), spec.state_inputs())
         self._pending: Known | None = None
         self._product: int | str | None = None
         self._order: bool | None = None
-        self._recent: list[Known] = []              # state samples by time, for those that come late
         self._newest = dict.fromkeys(("state", "job", "order"), -1)
+        self._noted = -1                            # newest instant of which the ledger was told a state
         self._told_at = 0
         self._turn = self._turn_taken = 0           # grows with everything a restart must know
         self._changes: list[StateChange] = []
@@ -108,40 +119,45 @@ class Machine:
 
     def feed(self, batch: Batch) -> None:
         """Take the samples of this machine's tags; other tags are passed over."""
+        told: list[Row] = []
         for position, time, value, quality in zip(
             batch.tag.tolist(), batch.time.tolist(), batch.value.tolist(), batch.quality.tolist(), strict=True
         ):
             tag = self._tags.get(position)
-            if tag is not None:
-                self._sample(tag, time, value, quality)
+            if tag is None:
+                continue
+            key = _key(tag, value) if quality < UNCERTAIN and value == value else None
+            for at in self._inputs.positions.get(position, ()):
+                told.append((time, at, self._inputs.sample(key, quality)))
+            self._sample(tag, time, value, key)
+        if told:
+            self._state_samples(told)
 
-    def _sample(self, tag: Tag, time: int, value: float, quality: int) -> None:
-        usable = quality < UNCERTAIN and value == value
-        if tag is self.spec.state:
-            self._state_sample(time, *(self._meaning(tag, value) if usable else _unknown(quality)))
+    def _sample(self, tag: Tag, time: int, value: float, key: Value | None) -> None:
         source = self._source.get(tag.position)
         if source is not None:
-            self._count_sample(source, time, value, usable)
-        if tag is self.spec.job and usable:
-            self._job_sample(time, _key(tag, value))
-        if tag is self.spec.order and usable:
+            self._count_sample(source, time, value, key is not None)
+        if tag is self.spec.job and key is not None:
+            self._job_sample(time, key)
+        if tag is self.spec.order and key is not None:
             self._order_sample(time, bool(value))
 
-    def _meaning(self, tag: Tag, value: float) -> tuple[MachineState, str]:
-        state = self.spec.states.get(_key(tag, value), self.spec.otherwise)
-        return (state, "") if state is not None else (MachineState.UNKNOWN, "UNMAPPED")
+    def _state_samples(self, told: list[Row]) -> None:
+        before = self._inputs.now
+        for steps in self._inputs.take(told):
+            newest, late = self._newest["state"], False
+            for step in steps:
+                if step[0] > newest or (self.spec.dwell_ns and step[0] == newest):
+                    self._next_state(*step)
+                elif not self.spec.dwell_ns:
+                    late = self._past_state(*step) or late
+            if late:
+                self._correct_current()
+        if not self._inputs.is_one and self._inputs.now != before:
+            self._turn += 1     # one input changes, and a restart must know of it to judge the next change of another
 
-    def _state_sample(self, time: int, state: MachineState, reason: str) -> None:
-        if self.current.reason == AWAY:
-            # Whatever a device's clock says: what it tells now, it tells after the agent was away.
-            time = max(time, self._newest["state"] + 1)
-        if time <= self._newest["state"]:
-            self._late_state(time, state, reason)
-            return
+    def _next_state(self, time: int, state: MachineState, reason: str) -> None:
         self._newest["state"] = time
-        self._recent.append((time, state, reason))
-        if len(self._recent) >= 2 * REMEMBERED:
-            del self._recent[:REMEMBERED]
         self.confirm(time)
         if (state, reason) == (self.current.state, self.current.reason):
             self._pending = None
@@ -154,7 +170,7 @@ class Machine:
             self._enter(time, state, reason)
 
     def confirm(self, time: int) -> None:
-        """The state tag is known to be unchanged up to `time`: a change that has dwelt is accepted.
+        """What the state rests on is known to be unchanged up to `time`: a change that has dwelt is accepted.
 
         It counts from its first sample on (back-dated), not from when it was believed.
         """
@@ -163,29 +179,38 @@ class Machine:
             self._pending = None
             self._enter(since, state, reason)
 
+    def deciding(self) -> list[Tag]:
+        """The tags on which the present state rests."""
+        return self._inputs.deciding()
+
     def _enter(self, time: int, state: MachineState, reason: str) -> None:
-        self._note("state", [time, int(state), reason])
+        self._note_state(time, state, reason)
         self.current = StateChange(self.spec.id, state, reason, time)
         self._changes.append(self.current)
 
-    def _late_state(self, time: int, state: MachineState, reason: str) -> None:
-        told = self._told(time)
-        insort(self._recent, (time, state, reason))
-        if self.spec.dwell_ns or told == (state, reason):
-            return
-        self._note("state", [time, int(state), reason])
-        at = bisect_left(self._recent, (time + 1,))
-        if at < len(self._recent):      # it may only have repeated the state before, and went unnoted
-            following, state, reason = self._recent[at]
-            self._note("state", [following, int(state), reason])
-        if time == self._newest["state"] and self._told(time) != told:
-            # Two states at one instant: the ledger's rule decides which of them is current.
-            self.current = StateChange(self.spec.id, *self._told(time), time)
+    def _past_state(self, time: int, state: MachineState, reason: str) -> bool:
+        """What was told before of this instant, or of the time since, may be wrong; whether it was."""
+        if self._told(time) == (state, reason):
+            return False
+        self._note_state(time, state, reason)
+        return True
+
+    def _correct_current(self) -> None:
+        told = self._told(self._newest["state"])
+        if told != (self.current.state, self.current.reason):
+            self.current = StateChange(self.spec.id, *told, self._inputs.since())
             self._changes.append(self.current)
 
     def _told(self, time: int) -> tuple[MachineState, str]:
         [span] = self.ledger.spans(time, time + 1)
         return span.state, span.reason
+
+    def _note_state(self, time: int, state: MachineState, reason: str) -> None:
+        fact: list[Any] = [time, int(state), reason]
+        if time <= self._noted:
+            fact.append(self._turn + 1)     # a revision: it takes the place of what was told of this instant
+        self._noted = max(time, self._noted)
+        self._note("state", fact)
 
     def _count_sample(self, source: str, time: int, value: float, usable: bool) -> None:
         if not usable or abs(value) >= EXACT:
@@ -275,6 +300,7 @@ class Machine:
             "product": self._product,
             "order": self._order,
             "settled": dict(self.settled),
+            "inputs": self._inputs.snapshot(),
         }
 
     def restore(self, told: Mapping[str, Any], packed: bytes) -> None:
@@ -293,6 +319,8 @@ class Machine:
         state, reason, since = now["state"]
         self.current = StateChange(self.spec.id, MachineState(state), reason, since)
         self._newest = dict(now["newest"])
+        self._noted = self._newest["state"]
+        self._inputs.restore(now.get("inputs", {}), self._newest["state"])
         for source, (register, snapshot) in now["counters"].items():
             # Another register's history would make pieces out of the difference between the two.
             if source in self._counters and register == _register(self.spec.counts[source]):
@@ -307,13 +335,10 @@ class Machine:
         since = max(ended, self.current.since, self._newest["state"])
         self._pending = None
         self._newest["state"] = since
+        self._inputs.was_away(since)
         self._enter(since, MachineState.UNKNOWN, AWAY)
         for source in self.spec.counts:
             self._gap_since.setdefault(source, ended)
-
-
-def _unknown(quality: int) -> tuple[MachineState, str]:
-    return MachineState.UNKNOWN, reason_name(quality).upper()
 
 
 def _register(tag: Tag) -> list[Any]:

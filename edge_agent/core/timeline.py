@@ -3,7 +3,7 @@
 A step function: the last state holds until the next event, UNKNOWN before the first. Of several
 events at one instant UNKNOWN wins (never silently RUN), then the state with the higher number
 (MAINT, FAULT, RUN, SETUP, IDLE, OFF), then the greater reason: a rule that does not depend on
-which came first.
+which came first. A later revision of an instant takes the place of what was told of it before.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from edge_agent.core.steps import Steps
 UNKNOWN: Final = MachineState.UNKNOWN
 STOPS: Final = frozenset({MachineState.IDLE, MachineState.FAULT})     # what a stop consists of (domain 2.4)
 UNKNOWN_RANK: Final = len(MachineState)
+_RANKS: Final = UNKNOWN_RANK + 1
+
+
+def rank(state: MachineState) -> int:
+    """Which of two states at one instant counts: the one with the greater rank."""
+    return UNKNOWN_RANK if state is UNKNOWN else int(state)
 
 
 class Known(NamedTuple):
@@ -70,10 +76,9 @@ class Timeline:
         self._hold = hold
         self._hold_max = hold_max
 
-    def put(self, t: int, state: MachineState, reason: str = "") -> bool:
-        """From `t` on, `state`. Whether that changed anything."""
-        rank = UNKNOWN_RANK if state is UNKNOWN else int(state)
-        return self.steps.put(t, Known(rank, state, reason))
+    def put(self, t: int, state: MachineState, reason: str = "", revision: int = 0) -> bool:
+        """From `t` on, `state`. Whether that changed anything. The greatest `revision` told of an instant counts."""
+        return self.steps.put(t, Known(rank(state) + revision * _RANKS, state, reason))
 
     def visible(self, as_of: int | None) -> int:
         """How many events there were as of an instant; all of them if it is `None`."""

@@ -4,6 +4,7 @@
 
     {root}/status                    retained; the will says online: false
     {root}/{device}/tags             samples, one group for each source time
+    {root}/{device}/alarms           alarms, each time one changes, see `json_alarms`
     {root}/{machine}/state           retained
     {root}/{machine}/kpi/{window}    retained; the window's kind: shift, hour, day …
     {root}/digital                   retained
@@ -16,7 +17,7 @@ knows duplicates; a record too large for one message is several with the same `s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any, Final
@@ -25,10 +26,11 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from edge_agent.core import kpi
+from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.cell import Cell
 from edge_agent.core.command import Outcome
 from edge_agent.core.report import Report, Samples, StateChange, Status, Window
-from edge_agent.encode import json_samples
+from edge_agent.encode import json_alarms, json_samples
 from edge_agent.encode.json_command import Asked, command_topics, read_command, reply_topic, write_reply
 from edge_agent.encode.message import Message
 
@@ -109,6 +111,12 @@ class JsonProfile:
             Message(topic, _joined({**said, "part": number, "parts": len(cut)}, encoded))
             for number, encoded in enumerate(cut, 1)
         ]
+
+    def alarms(self, seq: int, device: str, spans: Sequence[AlarmSpan]) -> list[Message]:
+        """One device's alarms that have changed, as they are now; in one message if that is not too large."""
+        said = {"v": VERSION, "seq": seq, "device": device}
+        topic = f"{self._root}/{device}/alarms"
+        return [Message(topic, payload) for payload in json_alarms.payloads(said, spans, self._max_payload)]
 
     def state(self, change: StateChange) -> list[Message]:
         """A machine's new state."""

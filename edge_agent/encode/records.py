@@ -1,15 +1,17 @@
-"""State changes and reports as journal bodies: JSON, exact (`Cell.to_dict` writes fractions as text).
+"""State changes, reports and alarms as journal bodies: JSON, exact (`Cell.to_dict` writes fractions as text).
 
 Numbers of enums are stored, not names; `v` is the version of the body.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
 import orjson
 
+from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.cell import Cell
 from edge_agent.core.report import Report, StateChange, Window
 from edge_agent.core.states import MachineState
@@ -88,6 +90,20 @@ def unpack_report(body: bytes) -> Report:
         )
     except (KeyError, TypeError, AttributeError) as problem:
         raise ValueError(f"not a report: {problem!r}") from problem
+
+
+def pack_alarms(device: str, spans: Sequence[AlarmSpan]) -> bytes:
+    """The body of an ALARM record: spans of one device as they are now, in the order of their changes."""
+    return orjson.dumps({"v": VERSION, "device": device, "spans": [span.to_dict() for span in spans]})
+
+
+def unpack_alarms(body: bytes) -> tuple[str, list[AlarmSpan]]:
+    """What `pack_alarms` wrote; ValueError if it is no such thing."""
+    said = _opened(body)
+    try:
+        return str(said["device"]), [AlarmSpan.from_dict(told) for told in said["spans"]]
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"no alarms: {problem!r}") from problem
 
 
 def _opened(body: bytes) -> dict[str, Any]:

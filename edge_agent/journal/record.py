@@ -56,6 +56,7 @@ class RecordKind(IntEnum):
     REPORT = 5
     EVENT = 6
     ALIVE = 7
+    ALARM = 8
 
 
 OWN = frozenset((int(RecordKind.DEFINITION), int(RecordKind.CHECKPOINT)))

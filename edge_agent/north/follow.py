@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import orjson
 
 from edge_agent.api import Clock, Kind, Link, Message, Publisher, Rejected
+from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.report import Report, Samples, StateChange, Status
 from edge_agent.encode import columns, records
 from edge_agent.errors import EdgeAgentError
@@ -63,6 +64,15 @@ class Profile(Protocol):
 
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
         """How digital the devices are."""
+        ...
+
+
+@runtime_checkable
+class AlarmProfile(Profile, Protocol):
+    """A profile that knows alarms; to others none are sent."""
+
+    def alarms(self, seq: int, device: str, spans: Sequence[AlarmSpan]) -> list[Message]:
+        """One device's alarms that have changed, as they are now; `seq` is that of their journal record."""
         ...
 
 
@@ -221,6 +231,8 @@ class Follower:
             return self.profile.state(records.unpack_state(record.body))
         if record.kind == RecordKind.REPORT:
             return self.profile.report(records.unpack_report(record.body))
+        if record.kind == RecordKind.ALARM and isinstance(self.profile, AlarmProfile):
+            return self.profile.alarms(record.seq, *records.unpack_alarms(record.body))
         return []
 
     def _samples(self, record: Record) -> Samples:

@@ -6,7 +6,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edge_agent.api import BAD, Batch, Clock, Driver, Int32s, NotConnected, Reason, Session, Tag
+from edge_agent.api import (
+    BAD,
+    AlarmChange,
+    AlarmingSession,
+    AlarmMark,
+    Batch,
+    Clock,
+    Driver,
+    Int32s,
+    NotConnected,
+    Reason,
+    Session,
+    Tag,
+)
 from edge_agent.core.evidence import LATE_NS
 from edge_agent.core.selection import Index, index_of
 from edge_agent.health import Count, Health, Line
@@ -20,6 +33,11 @@ BACKOFF = Backoff(first=0.5, longest=5.0)
 MARK_AFTER_NS = 1_000_000
 
 Sink = Callable[[str, Batch], None]
+AlarmSink = Callable[[str, Sequence[AlarmChange | AlarmMark]], None]
+
+
+def _unheard(_device: str, _told: Sequence[AlarmChange | AlarmMark]) -> None:
+    """Where nobody wants alarms."""
 
 
 class Reader:
@@ -27,7 +45,7 @@ class Reader:
 
     `seen` is a shared int64 vector, shape (all tags,), ns UTC: the time up to which each tag is
     known. A polled tag is known at its sample; a tag that reports by exception is also known
-    whenever its session says that nothing has changed.
+    whenever its session says that nothing has changed. What its sessions tell of alarms goes to `alarms`.
     """
 
     def __init__(
@@ -41,6 +59,7 @@ class Reader:
         clock: Clock,
         addresses: Sequence[str],
         late: Callable[[str, int, int], None],
+        alarms: AlarmSink = _unheard,
     ) -> None:
         self.device = device
         self.line = health.devices.setdefault(device, Line(device, addresses[0], also=tuple(addresses[1:])))
@@ -59,6 +78,7 @@ class Reader:
         self._health = health
         self._clock = clock
         self._late = late
+        self._alarms = alarms
 
     async def keep_reading(self) -> None:
         """Connect and read, for ever."""
@@ -73,10 +93,13 @@ class Reader:
             await self._read_on(session)
         finally:
             self.session = None
+            if isinstance(session, AlarmingSession):
+                self._alarms(self.device, (AlarmMark.LOST,))
 
     async def _read_on(self, session: Session) -> None:
         first = True
         skipped = 0
+        alarming = session if isinstance(session, AlarmingSession) else None
         while True:
             batch = await session.read()
             if session.skipped != skipped:
@@ -91,6 +114,8 @@ class Reader:
                 first = first and not len(batch)
             if len(batch):
                 self._sink(self.device, self._note(batch))
+            if alarming and (told := alarming.alarms()):
+                self._alarms(self.device, told)
 
     def _note(self, batch: Batch) -> Batch:
         """These tags are known up to their samples. Returns the batch, behind the marks of its tags."""

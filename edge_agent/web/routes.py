@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from edge_agent import __version__
 from edge_agent.api import Value
-from edge_agent.web import answers
+from edge_agent.web import alarms, answers
 from edge_agent.web.access import Access, Forbidden
 from edge_agent.web.view import View
 
@@ -54,6 +54,8 @@ anything a request can do wrong."""
 _BEARER: Final = HTTPBearer(auto_error=False)
 
 TagName = Annotated[str, Path(description="`device.tag`", max_length=200)]
+_START: Final = "begin of the stretch asked for, ISO 8601; without offset in the agent's time zone"
+_END: Final = "its end, which no longer belongs to it"
 _NO_TAG: Final[dict[int | str, dict[str, Any]]] = {404: {"model": answers.Failure}}
 _WRITES: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": answers.Failure},
@@ -79,6 +81,7 @@ def make_app(view: View, access: Access, write: Write | None) -> FastAPI:
     app.state.access = access
     _add_errors(app)
     _add_reading(app, view)
+    _add_past(app, view)
     _add_writing(app, view, write)
     return app
 
@@ -113,6 +116,33 @@ def _add_reading(app: FastAPI, view: View) -> None:
     async def tag_(tag: TagName) -> answers.TagDetail:
         """A tag's last value, and why it is what it is."""
         return _detail(view, tag)
+
+
+def _add_past(app: FastAPI, view: View) -> None:
+    @app.get("/api/v1/alarms", responses=_NO_TAG)
+    async def alarms_(
+        device: Annotated[str | None, Query(description="only of this device", max_length=100)] = None,
+        active: Annotated[bool | None, Query(description="only those that hold, or only the others")] = None,
+        start: Annotated[str | None, Query(description=_START, max_length=40)] = None,
+        end: Annotated[str | None, Query(description=_END, max_length=40)] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = 100,
+    ) -> alarms.AlarmPage:
+        """Alarms, the newest first."""
+        if device is not None and not view.has_device(device):
+            raise HTTPException(404, f"there is no device {device}")
+        return view.past.alarms(device, active, start, end, limit)
+
+    @app.get("/api/v1/machines/{id}/spans", responses=_NO_TAG)
+    async def spans(
+        id: Annotated[str, Path(description="of the machine", max_length=100)],
+        start: Annotated[str | None, Query(description=f"{_START}; without it 24 hours before the end", max_length=40)]
+        = None,
+        end: Annotated[str | None, Query(description=f"{_END}; without it now", max_length=40)] = None,
+    ) -> alarms.SpansAnswer:
+        """A machine's states in a stretch of time, and its alarms."""
+        if not view.past.has_machine(id):
+            raise _Said(404, answers.Failure(error=f"there is no machine {id}", near=view.past.near(id)))
+        return view.past.spans(id, start, end)
 
 
 async def _allowed(request: Request) -> str:
@@ -169,6 +199,10 @@ def _add_errors(app: FastAPI) -> None:
         if refused.retry_s:
             headers["retry-after"] = str(refused.retry_s)
         return _failure(refused.status, str(refused), headers)
+
+    @app.exception_handler(alarms.Wrong)
+    async def nothing(_: Request, wrong: alarms.Wrong) -> JSONResponse:
+        return _failure(422, str(wrong))
 
     @app.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> JSONResponse:

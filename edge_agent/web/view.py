@@ -21,6 +21,7 @@ from edge_agent.core.wall import local
 from edge_agent.health import Health, Line
 from edge_agent.journal import Journal
 from edge_agent.web import answers
+from edge_agent.web.alarms import AlarmsView
 from edge_agent.why import Facts, line_chain, plain, run_of, why
 
 # How a driver finds a tag: the keys of the contract, in the words of the site file.
@@ -52,6 +53,7 @@ class View:
         self._status = status
         self._zone = site.zone
         self._started = clock()
+        self.past = AlarmsView(site, engine, clock, self._iso)
 
     def health(self) -> answers.Health:
         """Whether all lines stand and the journal is fine."""

@@ -279,7 +279,7 @@ def test_drivers_lists_what_is_installed(call: Any) -> None:
     rows = [line.split(maxsplit=2) for line in out.splitlines()]
     assert [row[:2] for row in rows] == [
         ["driver", "modbus"], ["driver", "opcua"], ["driver", "simulated"], ["publisher", "mqtt"],
-        ["server", "modbus"], ["template", "chint-dtsu666"], ["template", "eastron-sdm630"],
+        ["server", "modbus"], ["server", "opcua"], ["template", "chint-dtsu666"], ["template", "eastron-sdm630"],
         ["template", "generic-plc"], ["template", "schneider-iem3000"],
     ]  # fmt: skip
     assert all(len(row) == 3 for row in rows)

@@ -115,7 +115,7 @@ def test_a_bad_node_id_and_a_bad_key_of_a_login_are_in_their_lines(tmp_path: Pat
     text = sample("opcua").replace("ns=2;i=1003", "ns=2;1003").replace("# login: {user:", "login: {usr:")
     text = text.replace("${CNC7_PASSWORD}", "${MQTT_PASSWORD}")
     assert [key for _, key, _ in keys_in(tmp_path, text)] == [
-        "devices.cnc-7.login.usr", "devices.cnc-7.tags.bad.node",
+        "devices.cnc-7.login.usr", "devices.cnc-7.login", "devices.cnc-7.tags.bad.node",
     ]  # fmt: skip
 
 

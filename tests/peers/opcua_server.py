@@ -4,7 +4,8 @@ Its variables lie in http://acme.example/cnc/ as s=<name>; a second one, http://
 has an s=State of its own, to be mistaken for the first. It prints `ready`, then answers each JSON
 line on standard input with a line: `["write", name, type, value, status, age_s]` sets a variable
 (status and age optional; age null sends no source time), `["many", n]` changes the first n of the
-many, `["delete", name]` takes one away, `["sessions"]` counts activated sessions.
+many, `["delete", name]` takes one away, `["service-level", n]` sets what it says of its fitness, `["sessions"]` counts
+activated sessions.
 """
 
 import argparse
@@ -102,6 +103,9 @@ async def obey(server, cnc, command):
                 )
         case ["delete", name]:
             await server.delete_nodes([server.get_node(ua.NodeId(name, cnc))])
+        case ["service-level", level]:
+            node = server.get_node(ua.NodeId(ua.ObjectIds.Server_ServiceLevel))
+            await server.write_attribute_value(node.nodeid, ua.DataValue(ua.Variant(level, ua.VariantType.Byte)))
         case ["sessions"]:
             return InternalSession._current_connections
     return "ok"

@@ -1,34 +1,93 @@
-"""A wire that can be cut: `proxy.py PORT TARGET_PORT`, TCP on loopback; killing it cuts every connection."""
+"""A wire that can be cut: `proxy.py PORT TARGET_PORT [--obey]`, TCP on loopback; killing it cuts every connection.
+
+With `--obey` it prints `ready` and answers each JSON line `["hold"]`, `["mend"]`, `["refuse"]` or `["reset"]` on
+standard input with `"ok"`. Held, nothing passes in either direction and nobody is told: connections stay open, new
+ones are accepted and hear nothing, as it looks from either end while a cable is out, and what was sent meanwhile
+passes once it is mended, as TCP sees to on a real one. Refusing, it closes its door, not its connections. A reset
+breaks all connections with RST, towards both ends.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+import struct
 import sys
 
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except ConnectionError:
-        pass
-    finally:
-        writer.close()
+AT_ONCE = struct.pack("ii", 1, 0)       # SO_LINGER: closing sends RST
 
 
-async def main(port: int, target: int) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class Wire:
+    """The connections, and what may pass."""
+
+    def __init__(self, port: int, target: int) -> None:
+        self._port, self._target = port, target
+        self._passes = asyncio.Event()
+        self._passes.set()
+        self._door: asyncio.Server | None = None
+        self._ends: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> None:
+        """Let in whoever knocks."""
+        if self._door is None:
+            self._door = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+
+    async def obey(self, word: str) -> None:
+        """One of the words above."""
+        match word:
+            case "hold":
+                self._passes.clear()
+            case "mend":
+                await self.open()
+                self._passes.set()
+            case "refuse" if self._door is not None:
+                self._door.close()
+                self._door = None
+            case "reset":
+                for end in list(self._ends):
+                    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+                    end.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._passes.wait()
         try:
-            there = await asyncio.open_connection("127.0.0.1", target)
+            there = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
             writer.close()
             return
-        await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+        self._ends |= {writer, there[1]}
+        await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
+        self._ends -= {writer, there[1]}
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    await server.serve_forever()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await self._passes.wait()
+                data = await reader.read(65536)
+                await self._passes.wait()
+                if not data:
+                    break
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+
+async def main(port: int, target: int, obeys: bool) -> None:
+    wire = Wire(port, target)
+    await wire.open()
+    if not obeys:
+        await asyncio.Event().wait()
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    print("ready", flush=True)
+    while line := await lines.readline():
+        await wire.obey(json.loads(line)[0])
+        print('"ok"', flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), "--obey" in sys.argv[3:]))

@@ -3,81 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any
 
 import pytest
 
 from edge_agent.api import Batch, Session, Tag
 from edge_agent_opcua import plugin
+from tests.peers.opcua_world import Farm, Process
 from tests.peers.waiting import free_port
 
 PEERS = Path(__file__).parents[2] / "peers"
 NODE = PEERS / "node"
 
 
-class Peer:
+class Peer(Process):
     """A server process: `ready` within 30 s, one line in, one line out."""
 
     def __init__(self, command: list[str], port: int) -> None:
         self.port, self.url = port, f"opc.tcp://127.0.0.1:{port}"
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._lines: Queue[str | None] = Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        try:
-            while self._line(30) != "ready":      # some say other things first
-                pass
-        except AssertionError:
-            self.kill()
-            raise
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line.strip())
-        self._lines.put(None)
-
-    def _line(self, seconds: float) -> str:
-        try:
-            line = self._lines.get(timeout=seconds)
-        except Empty:
-            line = None
-        assert line is not None, f"the peer has ended or said nothing for {seconds} s"
-        return line
-
-    def ask(self, *command: Any) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._line(10))
+        super().__init__(command)
 
     def do(self, *command: Any) -> None:
         assert self.ask(*command) == "ok"
 
     def freeze(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-        self._reader.join(10)
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+
+@pytest.fixture(scope="session")
+def farm() -> Iterator[Farm]:
+    """Where servers that misbehave come from."""
+    one = Farm()
+    yield one
+    one.close()
 
 
 def asyncua_server(*options: str, port: int = 0) -> Peer:
@@ -133,7 +102,8 @@ class Device:
 
     def __init__(self, url: str, nodes: Mapping[str, str | Mapping[str, Any]], **options: Any) -> None:
         tags = {name: node if isinstance(node, Mapping) else {"node": node} for name, node in nodes.items()}
-        self.config = plugin.config.model_validate({"driver": "opcua", "url": url, "tags": tags, **options})
+        where = {"url": url} if url else {}         # else `urls` are among the options
+        self.config = plugin.config.model_validate({"driver": "opcua", **where, "tags": tags, **options})
         self.tags = [Tag(i, "cnc", name) for i, name in enumerate(tags)]
         self.tag = {tag.name: tag for tag in self.tags}
         self.driver = plugin.build("cnc", self.config, self.tags, time.time_ns)

@@ -62,8 +62,10 @@ def test_a_wrong_node_id_is_told_the_right_forms(text):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"security": {"policy": "Basic256Sha256", "mode": "SignAndEncrypt"}}, "is not available yet"),
-        ({"security": {"mode": "Sign"}}, "without channel security only"),
+        ({"security": "strong"}, "'strong' is no security; write security: auto"),
+        ({"security": {"policy": "Basic256"}}, "has been broken for years"),
+        ({"security": {"policy": "Basic256Sha256", "mode": "None"}}, "policy Basic256Sha256 and mode None exclude"),
+        ({"security": {"policy": "Aes512"}}, "policy"),
         ({"security": {"certificate": "x"}}, "Extra inputs"),
         ({"url": "http://10.0.0.7"}, "write opc.tcp://10.0.0.7:4840"),
         ({"url": "opc.tcp://"}, "names no host"),

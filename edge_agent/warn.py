@@ -1,0 +1,33 @@
+"""What is right in a site file but should be known: said by `check`, and by the log once a day."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from edge_agent.api import DriverPlugin
+from edge_agent.config import Site
+
+log = logging.getLogger(__name__)
+
+# What is said once a day is read; what is said every hour is not.
+EVERY_S: Final = 86_400.0
+
+
+def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str]:
+    """A sentence each: `devices.cnc-7: …`. What several devices share is said once, of the first. May look at files."""
+    said: dict[str, str] = {}
+    for name, device in site.devices.items():
+        for warning in drivers[device.driver].warnings(device):
+            said.setdefault(warning, name)
+    return [f"devices.{name}: {warning}" for warning, name in said.items()]
+
+
+async def keep_warning(site: Site, drivers: Mapping[str, DriverPlugin]) -> None:
+    """Say them now and once a day: a certificate may come to its end while the agent runs."""
+    while True:
+        for warning in await asyncio.to_thread(device_warnings, site, drivers):
+            log.warning("%s", warning)
+        await asyncio.sleep(EVERY_S)

@@ -1,0 +1,204 @@
+"""What the API shows of the past: alarms, and the spans of a machine's states beside its alarms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Final, Literal, cast
+
+from edge_agent.api import Clock
+from edge_agent.config import Site
+from edge_agent.core.alarm import AlarmSpan
+from edge_agent.core.engine import Engine
+from edge_agent.core.quantity import SECOND
+from edge_agent.core.wall import to_ns, wall_to_ns
+from edge_agent.web.answers import Answer
+
+DAY: Final = 86_400 * SECOND
+# Some 5 ms of the event loop and 1 MB of JSON: what a page draws.
+MOST: Final = 5_000
+_NEVER: Final = 1 << 62      # in 2116
+# The plus before an offset, which a URL makes a space of where it is not written %2B.
+_PLUS: Final = re.compile(r"(?<=:\d\d) (\d\d:?\d\d)$")
+_EXAMPLE: Final = "2026-11-23T06:00:00Z or 2026-11-23T06:00 (the agent's time zone)"
+_NEAR: Final = 5
+_LIKENED: Final = 500
+
+StateName = Literal["UNKNOWN", "OFF", "IDLE", "SETUP", "RUN", "FAULT", "MAINT"]
+
+
+class AlarmAnswer(Answer):
+    """An alarm: it held from start to end, or an event, which has no length."""
+
+    device: str
+    id: str
+    """of the condition on its device; an event has one of its own"""
+    rev: int
+    """grows with each change of this alarm"""
+    source: str
+    type: str
+    active: bool | None
+    """null for an event"""
+    known: bool
+    """false: the device is out of sight, and whether the alarm still holds is not known"""
+    unknown_since: str | None
+    severity: int
+    """the highest it had, from 1 to 1000"""
+    reason: str
+    start: str
+    end: str | None
+    end_uncertain: bool
+    """it ended unseen, at `end` or before"""
+    acknowledged: bool | None
+    """null where the device has no such idea"""
+    acknowledged_at: str | None
+    confirmed: bool | None
+    comment: str | None
+
+
+class AlarmPage(Answer):
+    """The latest alarms, by their start, the newest first."""
+
+    total: int
+    """alarms in memory that match"""
+    limit: int
+    turned_away: int
+    """alarms that were not taken because too many were open, since the agent started"""
+    alarms: list[AlarmAnswer]
+
+
+class SpanAnswer(Answer):
+    """A machine was in one state; end null: it still is."""
+
+    start: str
+    end: str | None
+    state: StateName
+    reason: str | None
+    order: bool
+    """whether an order was active"""
+
+
+class SpansAnswer(Answer):
+    """A machine's states, which follow each other without a gap, and the alarms that concern it."""
+
+    machine: str
+    start: str
+    """as asked for, or the earliest that is still in memory"""
+    end: str
+    """as asked for, or now"""
+    complete: bool
+    """false: there are more; ask again from the end of the last one on"""
+    spans: list[SpanAnswer]
+    alarms: list[AlarmAnswer]
+    """of the device that `alarms:` of the machine names; those that overlap, by their start"""
+
+
+class Wrong(ValueError):
+    """A request that asks for nothing that can be; says what would be right."""
+
+
+class AlarmsView:
+    """Reads alarms and ledgers and changes nothing; every method is quick and does no I/O."""
+
+    def __init__(self, site: Site, engine: Engine, clock: Clock, iso: Callable[[int], str]) -> None:
+        self._site = site
+        self._engine = engine
+        self._clock = clock
+        self._iso = iso
+
+    def alarms(
+        self, device: str | None, active: bool | None, start: str | None, end: str | None, limit: int
+    ) -> AlarmPage:
+        """The newest `limit` of those that overlap [start, end)."""
+        low, high = self._time("start", start, 0), self._time("end", end, _NEVER)
+        _in_order(low, high)
+        found = self._engine.alarms.spans(low, high, device, active)
+        return AlarmPage(
+            total=len(found),
+            limit=limit,
+            turned_away=self._engine.alarms.turned_away,
+            alarms=[self._alarm(span) for span in found[: -limit - 1 : -1]],
+        )
+
+    def has_machine(self, name: str) -> bool:
+        """True for a machine of the site file."""
+        return name in self._engine.machines
+
+    def near(self, name: str) -> list[str]:
+        """Machines that may have been meant."""
+        return get_close_matches(name, list(self._engine.machines)[:_LIKENED], _NEAR, 0.4)
+
+    def spans(self, name: str, start: str | None, end: str | None) -> SpansAnswer:
+        """The machine's states during [start, end), at most `MOST`; without times, the last 24 hours."""
+        now = self._clock()
+        high = self._time("end", end, now)
+        low = self._time("start", start, min(high, now) - DAY)
+        _in_order(low, high)
+        ledger = self._engine.machines[name].ledger
+        low, high = max(low, ledger.remembered_from or low), min(high, now)
+        found = ledger.spans(low, high) if low < high else []
+        shown, complete = found[:MOST], len(found) <= MOST
+        until = high if complete else shown[-1].end
+        alarms = self._engine.alarms.spans(low, until, wanted=lambda span: self._concerns(name, span))
+        return SpansAnswer(
+            machine=name,
+            start=self._iso(low),
+            end=self._iso(max(low, until)),
+            complete=complete and len(alarms) <= MOST,
+            spans=[
+                SpanAnswer(
+                    start=self._iso(span.start),
+                    end=None if span.end >= now else self._iso(span.end),
+                    state=cast(StateName, span.state.name),
+                    reason=span.reason or None,
+                    order=span.order,
+                )
+                for span in shown
+            ],
+            alarms=[self._alarm(span) for span in alarms[:MOST]],
+        )
+
+    def _concerns(self, name: str, span: AlarmSpan) -> bool:
+        whose = self._site.machines[name].alarms
+        return whose is not None and whose.concern(span.device, span.source)
+
+    def _alarm(self, span: AlarmSpan) -> AlarmAnswer:
+        return AlarmAnswer(
+            device=span.device,
+            id=span.key,
+            rev=span.revision,
+            source=span.source,
+            type=span.type,
+            active=None if span.point else span.end is None,
+            known=span.known,
+            unknown_since=self._or_null(span.unknown_since),
+            severity=span.severity,
+            reason=span.reason,
+            start=self._iso(span.start),
+            end=self._or_null(span.end),
+            end_uncertain=span.end_uncertain,
+            acknowledged=span.acknowledged,
+            acknowledged_at=self._or_null(span.acknowledged_at),
+            confirmed=span.confirmed,
+            comment=span.comment or None,
+        )
+
+    def _or_null(self, time_ns: int | None) -> str | None:
+        return None if time_ns is None else self._iso(time_ns)
+
+    def _time(self, name: str, text: str | None, default: int) -> int:
+        if text is None:
+            return default
+        try:
+            moment = datetime.fromisoformat(_PLUS.sub(r"+\1", text.strip()))
+            found = to_ns(moment) if moment.tzinfo else wall_to_ns(moment, self._site.zone)
+        except (ValueError, OverflowError):
+            raise Wrong(f"{name}: {text[:40]!r} is no time; write ISO 8601, such as {_EXAMPLE}") from None
+        return min(max(found, 0), _NEVER)
+
+
+def _in_order(start: int, end: int) -> None:
+    if start >= end:
+        raise Wrong("end: must be after start")
