@@ -7,8 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+import numpy as np
 from asyncua import ua
+from numpy.typing import NDArray
 
+from edge_agent_opcua.changes import Changes, joined, none
+from edge_agent_opcua.decode import read
 from edge_agent_opcua.limits import Limits, Operation
 
 A = TypeVar("A")
@@ -55,6 +59,21 @@ class Requests:
             return self._session.read(ua.ReadParameters(NodesToRead=list(part)))  # type: ignore[no-any-return]
 
         return await self.in_parts(Operation.READ, what, ask)
+
+    async def columns(self, handle: NDArray[np.intp], what: Sequence[Any]) -> Changes:
+        """The same in columns; `handle` are those that the values shall have."""
+        parts: list[Changes] = []
+
+        async def ask(part: Sequence[Any]) -> Sequence[int]:
+            request = ua.ReadRequest()
+            request.Parameters = ua.ReadParameters(NodesToRead=list(part))
+            parts.append(read(await self._session._send_request(request)))
+            return range(len(parts[-1]))
+
+        await self.in_parts(Operation.READ, what, ask)
+        found = joined(parts) if parts else none()
+        found.handle = handle.astype(np.uint32)
+        return found
 
     async def attributes(self, nodes: Sequence[Any], attribute: Any = ua.AttributeIds.Value) -> list[Any]:
         """One attribute of each `ua.NodeId`, as `ua.DataValue`s."""

@@ -72,3 +72,29 @@ class Published:
     def is_keepalive(self) -> bool:
         """Nothing but a sign of life."""
         return self.changes is None and not self.events and self.ended is None
+
+
+def joined(parts: Sequence[Changes]) -> Changes:
+    """All of them (one at least) in one, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    other: dict[int, Any] = {}
+    rows = 0
+    for part in parts:
+        other |= {rows + row: one for row, one in part.other.items()}
+        rows += len(part)
+    return Changes(
+        handle=np.concatenate([part.handle for part in parts]),
+        type=np.concatenate([part.type for part in parts]),
+        status=np.concatenate([part.status for part in parts]),
+        time=np.concatenate([part.time for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+        other=other,
+    )
+
+
+def none() -> Changes:
+    """No changes, but columns for them."""
+    return Changes(
+        np.empty(0, np.uint32), np.empty(0, np.uint8), np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0)
+    )

@@ -56,7 +56,7 @@ class OpcUaDevice(DeviceConfig):
     limits: LimitsModel = NO_LIMITS
     """what the server takes"""
     alarms: AlarmsModel | None = None
-    """events and alarms that are wanted; {} is all of them"""
+    """events and alarms that are wanted; {} is all conditions"""
     tags: Mapping[str, OpcUaTag] = Field(default_factory=dict)
     _agent: str = PrivateAttr("")
 

@@ -26,7 +26,7 @@ from edge_agent.api import AccessDenied
 # The library's own look at the server's state: a slow second of the server's or of ours must not end
 # the session.
 PROBE_S: Final = 5.0
-CLOSE_S: Final = 1.0
+CLOSE_S: Final = 2.0
 
 # Policies under which the library can encrypt a password for the server's certificate.
 _ENCRYPTING: Final = frozenset(

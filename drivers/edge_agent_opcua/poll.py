@@ -16,11 +16,11 @@ from asyncua import ua
 
 from edge_agent.api import BAD, Batch, Clock, Int32s, Int64s, Reason, Tag, bad, row
 from edge_agent_opcua.asking import Requests
+from edge_agent_opcua.changes import Changes
 from edge_agent_opcua.client import Connection
 from edge_agent_opcua.config import OpcUaDevice
 from edge_agent_opcua.facts import namespaces
 from edge_agent_opcua.failure import failure
-from edge_agent_opcua.library_values import changes_of
 from edge_agent_opcua.targets import NOT_THERE, Targets
 from edge_agent_opcua.values import Decoder
 
@@ -42,6 +42,7 @@ class Poller:
         self._clock = clock
         self._connection: Connection | None = None
         self._asked = np.zeros(0, np.intp)      # handles, in the order of the request
+        self._into = self._asked                # and where their values go in the row
         self._request: list[Any] = []
         self._due_s = 0.0
         self._slots = {handle: slot for slot, handle in enumerate(self.targets.variables)}
@@ -62,6 +63,7 @@ class Poller:
         nodes = [self.targets.nodes[handle] for handle in found]
         nodes = list(await registered(self._connection, nodes))
         self._asked = np.array(found, np.intp)
+        self._into = np.array([self._slots[handle] for handle in found], np.intp)
         self._request = [
             ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value, IndexRange=self._range(handle))
             for handle, node in zip(found, nodes, strict=True)
@@ -80,12 +82,12 @@ class Poller:
         if self.targets.due(loop.time()):
             await self._find(self.targets.due(loop.time()), await namespaces(self._connection.requests))
         began = loop.time()
-        answers = await self._connection.requests.read(self._request)
+        changes = await self._connection.requests.columns(self._asked, self._request)
         ended, now = loop.time(), self._clock()
         self._connection.heard_s = ended
         self.lag_ns = round((ended - began) * 5e8)
         self._next_scan(ended)
-        return self._row(answers, now - self.lag_ns)
+        return self._row(changes, now - self.lag_ns)
 
     def _next_scan(self, now_s: float) -> None:
         self._due_s += self._period_s
@@ -94,14 +96,12 @@ class Poller:
             self.skipped += late
             self._due_s += late * self._period_s
 
-    def _row(self, answers: Sequence[Any], time_ns: int) -> Batch:
+    def _row(self, changes: Changes, time_ns: int) -> Batch:
         value = np.full(len(self._group), np.nan)
         quality = np.full(len(self._group), bad(Reason.REFUSED), np.uint8)
-        changes = changes_of(self._asked, answers)
         got, told = self.decoder.row(self._asked, changes)
         told[(told >= BAD) & np.isin(changes.status, _NOT_THERE)] = bad(Reason.REFUSED)
-        slots = np.array([self._slots[handle] for handle in self._asked.tolist()], np.intp)
-        value[slots], quality[slots] = got, told
+        value[self._into], quality[self._into] = got, told
         return row(self._group, time_ns, value, quality)
 
 

@@ -28,7 +28,9 @@ from edge_agent_opcua.values import Decoder
 from edge_agent_opcua.watch import LAG_MARGIN_NS, Watch
 from edge_agent_opcua.write import Writer
 
-CLOSE_S: Final = 1.0
+# Whether there is still a server shows quickly; deleting thousands of items takes it longer.
+PING_S: Final = 1.0
+CLOSE_S: Final = 4.0
 
 
 class OpcUaSession:
@@ -187,7 +189,7 @@ class OpcUaSession:
         return () if alarming is None else alarming.take()
 
     async def close(self) -> None:
-        """Let go: delete what is subscribed to, unless the connection is gone anyway; about 1 s; never raises."""
+        """Let go: delete what is subscribed to, unless the connection is gone anyway; some seconds; never raises."""
         lease, self._lease = self._lease, None
         if self.watch is not None:
             self.watch.feed.fail(NotConnected(f"{self._config.url}: the session is closed"))
@@ -196,9 +198,10 @@ class OpcUaSession:
         connection = lease.connection
         if connection.is_open and self.watch is not None and self.watch.streams:
             try:
-                async with asyncio.timeout(CLOSE_S):
-                    # A server that is only out of reach must not find on its return that we wanted nothing more.
+                # A server that is only out of reach must not find on its return that we wanted nothing more.
+                async with asyncio.timeout(PING_S):
                     await connection.ping()
+                async with asyncio.timeout(CLOSE_S):
                     await connection.unsubscribe(self.watch.streams)
             except (NotConnected, AccessDenied, TimeoutError):
                 connection.fail(NotConnected(f"{connection.url}: the server does not answer"))

@@ -23,7 +23,6 @@ from edge_agent_opcua.facts import namespaces
 from edge_agent_opcua.failure import name_of
 from edge_agent_opcua.feed import Arrival, Feed
 from edge_agent_opcua.items import FULL, Granted, Item
-from edge_agent_opcua.library_values import changes_of
 from edge_agent_opcua.stream import Rhythm, Stream
 from edge_agent_opcua.targets import NOT_THERE, Targets
 from edge_agent_opcua.values import Decoder
@@ -86,9 +85,8 @@ class Watch:
         if self.alarming is not None:
             await self.alarming.go_on(connection.requests)
         served = [handle for handle in self.targets.variables if handle not in self.targets.refused]
-        answers = await connection.requests.read([self._what(handle) for handle in served])
         handle = np.array(served, np.intp)
-        now = changes_of(handle, answers)
+        now = await connection.requests.columns(handle, [self._what(one) for one in served])
         # What the subscription has not brought by now and has no newer time is as it was: nothing was missed.
         same = ~self.decoder.heard[handle] & (now.time != NO_TIME) & (now.time <= self.decoder.source[handle])
         return self.decoder.as_before(handle[same], now.where(same))
@@ -279,8 +277,8 @@ class Watch:
 
     async def _read_now(self, handles: Sequence[int]) -> Batch:
         assert self._connection is not None
-        answers = await self._connection.requests.read([self._what(handle) for handle in handles])
-        changes = changes_of(np.array(handles, np.intp), answers)
+        what = [self._what(handle) for handle in handles]
+        changes = await self._connection.requests.columns(np.array(handles, np.intp), what)
         return self.decoder.batch(changes, self._clock(), self.rhythm.publish_ns)
 
     # -- silence ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -103,7 +103,7 @@ class AlarmSpan:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe, complete."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _NAMES}
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> AlarmSpan:
@@ -111,9 +111,10 @@ class AlarmSpan:
         wrong = [name for name in _WHOLE if type(told[name]) is not int]
         if wrong:
             raise TypeError(f"{wrong[0]} is no whole number")
-        return cls(**{field.name: told[field.name] for field in fields(cls)})
+        return cls(**{name: told[name] for name in _NAMES})
 
 
+_NAMES: Final = tuple(field.name for field in fields(AlarmSpan))
 _WHOLE: Final = ("start", "severity", "revision", "newest_ns")
 
 

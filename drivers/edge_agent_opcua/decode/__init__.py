@@ -1,7 +1,7 @@
-"""Publish and Republish responses from their bytes: numbers straight into columns, all else through asyncua."""
+"""Publish, Republish and Read responses from their bytes: numbers straight into columns, all else through asyncua."""
 
 from __future__ import annotations
 
-from edge_agent_opcua.decode.message import published, republished
+from edge_agent_opcua.decode.message import published, read, republished
 
-__all__ = ["published", "republished"]
+__all__ = ["published", "read", "republished"]

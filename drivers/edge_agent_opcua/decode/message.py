@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 from asyncua import ua
 from asyncua.ua.ua_binary import get_string_encoding
 
-from edge_agent_opcua.changes import Changes, Published
+from edge_agent_opcua.changes import Changes, Published, joined, none
 from edge_agent_opcua.decode.ends import (
     byte,
     bytes_end,
@@ -29,11 +28,12 @@ from edge_agent_opcua.decode.ends import (
     within,
     wrong,
 )
-from edge_agent_opcua.decode.records import changes, none
+from edge_agent_opcua.decode.records import changes, values
 from edge_agent_opcua.decode.value import skip_structure, variant
 
 _PUBLISH: Final = int(ua.ObjectIds.PublishResponse_Encoding_DefaultBinary)
 _REPUBLISH: Final = int(ua.ObjectIds.RepublishResponse_Encoding_DefaultBinary)
+_READ: Final = int(ua.ObjectIds.ReadResponse_Encoding_DefaultBinary)
 _FAULT: Final = int(ua.ObjectIds.ServiceFault_Encoding_DefaultBinary)
 _DATA_CHANGE: Final = int(ua.ObjectIds.DataChangeNotification_Encoding_DefaultBinary)
 _EVENTS: Final = int(ua.ObjectIds.EventNotificationList_Encoding_DefaultBinary)
@@ -66,6 +66,14 @@ def republished(data: Any, subscription: int) -> Published:
     raw, at = _opened(data, _REPUBLISH, "a RepublishResponse")
     message, _ = _message(raw, at)
     return message.published(subscription)
+
+
+def read(data: Any) -> Changes:
+    """The values of the ReadResponse in `data`, in the order in which they were asked for, which is their handle;
+    errors as of `published`."""
+    raw, at = _opened(data, _READ, "a ReadResponse")
+    found, _ = values(raw, at, get_string_encoding())
+    return found
 
 
 def _opened(data: Any, expected: int, what: str) -> tuple[bytes, int]:
@@ -105,7 +113,8 @@ class _Message:
         self, subscription: int, more: bool = False, available: Sequence[int] = (), results: Sequence[int] = ()
     ) -> Published:
         return Published(
-            subscription, self.sequence, more, _joined(self.changes), self.events, self.ended, available, results
+            subscription, self.sequence, more, joined(self.changes) if self.changes else None, self.events, self.ended,
+            available, results,
         )
 
     def add_changes(self, raw: bytes, at: int) -> int:
@@ -164,22 +173,3 @@ def _notification(message: _Message, raw: bytes, at: int) -> int:
     if end > limit:
         raise wrong("a notification", at, f"is {length} bytes long, its items {end - begin}")
     return limit
-
-
-def _joined(parts: Sequence[Changes]) -> Changes | None:
-    """All changes of a message in one; None if there are none."""
-    if len(parts) <= 1:
-        return parts[0] if parts else None
-    other: dict[int, Any] = {}
-    rows = 0
-    for part in parts:
-        other |= {rows + row: one for row, one in part.other.items()}
-        rows += len(part)
-    return Changes(
-        handle=np.concatenate([part.handle for part in parts]),
-        type=np.concatenate([part.type for part in parts]),
-        status=np.concatenate([part.status for part in parts]),
-        time=np.concatenate([part.time for part in parts]),
-        value=np.concatenate([part.value for part in parts]),
-        other=other,
-    )

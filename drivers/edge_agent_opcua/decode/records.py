@@ -1,7 +1,10 @@
-"""The items of a DataChangeNotification, from bytes to columns.
+"""The items of a DataChangeNotification, and the values of a ReadResponse, from bytes to columns.
 
     client handle u32, then a DataValue: mask u8, and as the mask says: Variant (type u8, value), status u32,
     source time i64, its picoseconds u16, server time i64, its picoseconds u16
+
+A value that was read has no client handle. It is taken for a record that begins four bytes earlier, in the end of the
+one before it; what stands there as its handle means nothing.
 
 Records have different lengths, so each one's place is known only from its predecessor. Two ways are taken.
 Where many of the same mask and numeric type follow each other, one comparison of those two bytes at equal steps
@@ -19,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent_opcua.changes import Changes
+from edge_agent_opcua.changes import Changes, none
 from edge_agent_opcua.decode.columns import Positions, Run, Scattered, handles, numbers, statuses, times
 from edge_agent_opcua.decode.ends import SIZES, TAILS, counted, diagnostics_end, wrong
 from edge_agent_opcua.decode.value import NUMBERS, value
@@ -34,6 +37,8 @@ _LENGTHS: Final = {
     for mask in range(_HAS_VALUE, 0x40, 2)
     for kind in sorted(NUMBERS)
 }
+_HANDLE: Final = 4
+_LENGTHS_READ: Final = {like: length - _HANDLE for like, length in _LENGTHS.items()}
 _VALUE_SIZES: Final = np.array([SIZES[kind] if kind in NUMBERS else 0 for kind in range(256)], np.intp)
 
 # To look for a run costs as much as stepping over some 20 records; shorter ones are not worth it.
@@ -46,9 +51,11 @@ _PATIENCE, _PATIENCE_MAX = 16, 1_024
 class _Odd:
     """Records whose value is no plain number, or that have none.
 
+    gap    bytes that a record shares with the one before it
     found  (row, where the value ends, type, number) of each        other  as in `Changes`
     """
 
+    gap: int = 0
     found: list[tuple[int, int, int, float]] = field(default_factory=list)
     other: dict[int, Any] = field(default_factory=dict)
 
@@ -64,7 +71,7 @@ class _Odd:
             if kind and kind not in NUMBERS:
                 self.other[row] = other
         self.found.append((row, tail, kind, number))
-        return tail + TAILS[mask]
+        return tail + TAILS[mask] - self.gap
 
 
 def changes(data: bytes, at: int, encoding: str) -> tuple[Changes, int]:
@@ -72,40 +79,52 @@ def changes(data: bytes, at: int, encoding: str) -> tuple[Changes, int]:
     count, at = counted(data, at, _VALUE, "the items of a notification")
     if not count:
         return none(), diagnostics_end(data, at)
-    run = _run(data, at, count)
+    return _changes(data, at, count, encoding, 0)
+
+
+def values(data: bytes, at: int, encoding: str) -> tuple[Changes, int]:
+    """The DataValues of a ReadResponse at `at`, which is behind its header, and their end. Their handles are numbered
+    from 0."""
+    count, at = counted(data, at, 1, "the values of an answer")
+    if not count:
+        return none(), diagnostics_end(data, at)
+    read, end = _changes(data, at - _HANDLE, count, encoding, _HANDLE)
+    read.handle = np.arange(count, dtype=np.uint32)
+    return read, end
+
+
+def _changes(data: bytes, at: int, count: int, encoding: str, gap: int) -> tuple[Changes, int]:
+    lengths = _LENGTHS_READ if gap else _LENGTHS
+    run = _run(data, at, count, lengths)
     if run is not None and run.count == count:
         # the diagnostics are looked at first: they say whether the items end where the data go on
-        end = diagnostics_end(data, at + count * run.step)
+        end = diagnostics_end(data, at + count * run.step + gap)
         return _of_run(run), end
-    places, odd = np.empty(count, np.intp), _Odd()
-    end = diagnostics_end(data, _step(data, at, places, odd, encoding))
+    places, odd = np.empty(count, np.intp), _Odd(gap)
+    end = diagnostics_end(data, _step(data, at, places, odd, encoding, lengths) + gap)
     return _gathered(data, places, odd), end
 
 
-def none() -> Changes:
-    """No changes, but columns for them."""
-    return Changes(
-        np.empty(0, np.uint32), np.empty(0, np.uint8), np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0)
-    )
-
-
-def _run(data: bytes, at: int, most: int) -> Run | None:
+def _run(data: bytes, at: int, most: int, lengths: dict[bytes, int]) -> Run | None:
     """The records from `at` on that are like the first; None if that one's length is not in the table."""
     like = data[at + _MASK : at + _BEHIND_TYPE]
-    step = _LENGTHS.get(like)
+    step = lengths.get(like)
     if step is None:
         return None
-    most = min(most, (len(data) - at) // step)
+    gap = _LENGTHS[like] - step
+    most = min(most, (len(data) - at - gap) // step)
     heads: NDArray[np.uint16] = np.ndarray((most,), "<u2", data, at + _MASK, (step,))
     same = heads == int.from_bytes(like, "little")
     return Run(data, at, step, most if same.all() else int(same.argmin()))
 
 
-def _step(data: bytes, at: int, places: Positions, odd: _Odd, encoding: str) -> int:
+def _step(
+    data: bytes, at: int, places: Positions, odd: _Odd, encoding: str, lengths: dict[bytes, int]
+) -> int:
     """Fill `places` with where the records begin, and `odd`; where the last one ends."""
     row, count, patience = 0, len(places), _PATIENCE
     while row < count:
-        run = _run(data, at, count - row)
+        run = _run(data, at, count - row, lengths)
         if run is not None and run.count >= _RUN:
             end = at + run.count * run.step
             places[row : row + run.count] = np.arange(at, end, run.step)
@@ -114,7 +133,7 @@ def _step(data: bytes, at: int, places: Positions, odd: _Odd, encoding: str) -> 
         stop = min(count, row + patience)
         patience = min(2 * patience, _PATIENCE_MAX)
         begins: list[int] = []
-        add, length_of = begins.append, _LENGTHS.get        # the only code that runs once per number
+        add, length_of = begins.append, lengths.get        # the only code that runs once per number
         for this in range(row, stop):
             add(at)
             length = length_of(data[at + 4 : at + 6])

@@ -104,7 +104,7 @@ class Device:
         tags = {name: node if isinstance(node, Mapping) else {"node": node} for name, node in nodes.items()}
         where = {"url": url} if url else {}         # else `urls` are among the options
         self.config = plugin.config.model_validate({"driver": "opcua", **where, "tags": tags, **options})
-        self.tags = [Tag(i, "cnc", name) for i, name in enumerate(tags)]
+        self.tags = [Tag(i, "cnc", name) for i, name in enumerate(self.config.tags)]    # `each` makes several of one
         self.tag = {tag.name: tag for tag in self.tags}
         self.driver = plugin.build("cnc", self.config, self.tags, time.time_ns)
         self.session: Session | None = None

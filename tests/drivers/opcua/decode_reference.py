@@ -75,6 +75,12 @@ def message(*notifications: bytes, header: bytes = b"\0" + b"\xff" * 4 + b"\0\0\
     return head + body + array(notifications) + b"\xff" * 8
 
 
+def answer(values: Sequence[bytes]) -> bytes:
+    """A ReadResponse."""
+    head = b"\x01\x00" + struct.pack("<HqII", 634, SOME_TICKS, 1, 0) + b"\0" + b"\xff" * 4 + b"\0\0\0"
+    return head + array(values) + b"\xff" * 4
+
+
 def asked(raw: bytes) -> Any:
     """asyncua's PublishResponse."""
     return struct_from_binary(ua.PublishResponse, Buffer(raw))

@@ -14,12 +14,13 @@ from asyncua.ua.ua_binary import struct_to_binary, variant_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent_opcua.decode import published, republished
+from edge_agent_opcua.decode import published, read, republished
 from tests.drivers.opcua.decode_reference import (
     EPOCH,
     NOON,
     SETTABLE,
     agrees,
+    answer,
     asked,
     asked_unless_a_structure_fails,
     data_change,
@@ -27,6 +28,7 @@ from tests.drivers.opcua.decode_reference import (
     message,
     record,
     rows,
+    same,
     told,
 )
 
@@ -143,6 +145,26 @@ def test_records_written_by_the_standard_are_read_as_asyncua_reads_them(items):
     ours = published(raw)
     assert agrees(ours, asked(raw))
     assert [row[3] for row in rows(ours.changes)] == [expected_us(found) for _, found in items]
+
+
+@settings(max_examples=150, deadline=None)
+@given(blocks())
+def test_values_that_are_read_are_decoded_like_those_that_are_published(items):
+    parts = [one for one, _ in items]
+    ours = read(answer([part[4:] for part in parts]))
+    theirs = published(message(data_change(parts))).changes
+    assert ours.handle.tolist() == list(range(len(parts)))
+    theirs.handle = ours.handle
+    assert same(rows(ours), rows(theirs))
+
+
+@settings(max_examples=60, deadline=None)
+@given(blocks(), st.data())
+def test_an_answer_that_is_cut_off_is_an_error(items, data):
+    raw = answer([one[4:] for one, _ in items])
+    cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
+    with pytest.raises(ValueError, match="at byte"):
+        read(cut)
 
 
 values = st.builds(
