@@ -138,6 +138,7 @@ async def build(
     except BaseException:
         await journal.close()
         raise
+    parts.plugins = drivers
     parts.readers = [
         Reader(
             name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
@@ -261,7 +262,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
             ("report", keep_reporting(parts)),
             ("status", keep_telling_status(parts)),
             ("digital", keep_telling_digital(parts)),
-            ("warn", keep_warning(parts.site, registry.drivers())),
+            ("warn", keep_warning(parts.site, parts.plugins)),
         )
     except Exception:
         log.critical("a part of the agent failed, so it ends", exc_info=True)

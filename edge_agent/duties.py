@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from edge_agent.api import Server, Tag
+from edge_agent.api import DriverPlugin, Server, Tag
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site
 from edge_agent.core import kpi
@@ -83,6 +84,7 @@ class Parts:
     servers: dict[str, Server]
     api: Serving | None = None      # None: off
     commander: Commander = field(init=False)    # every way to equipment leads through it
+    plugins: Mapping[str, DriverPlugin] = field(default_factory=dict)   # of its drivers, by name
     commits: Commits = field(default_factory=Commits)
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
     kinds: dict[str, list[int]] = field(default_factory=dict)

@@ -27,6 +27,7 @@ _LARGEST: Final = {2: 65_504.0, 4: (2 - 2**-23) * 2.0**127, 8: (2 - 2**-52) * 2.
 # What taking off a scale and an offset in floating point may leave behind the point of a whole number.
 _NOISE: Final = 1e-9
 _NOISY_STEPS: Final = 4
+_EXACT: Final = 1 << 53
 
 
 def encode(field: Field, raw: Value) -> bytes:
@@ -135,12 +136,20 @@ def _whole(field: Field, number: float) -> int:
     """The integer that stands for `number`, in the raw units of the type."""
     per_unit = field.type.per_unit
     if isinstance(number, int):
-        return number * per_unit
+        return _exact(field, number * per_unit)
     exact = Fraction(number) * per_unit
     whole = round(exact)
     if abs(exact - whole) > max(_NOISE, _NOISY_STEPS * math.ulp(number) * per_unit):
         least = "whole numbers" if per_unit == 1 else f"whole {per_unit}ths"
         raise ValueError(f"{number!r} does not fit a {field.type.name}, which holds {least}")
+    return _exact(field, whole)
+
+
+def _exact(field: Field, whole: int) -> int:
+    """`whole`, if it comes back the same: parts of a unit are told as floats, which have 53 bits."""
+    if field.type.per_unit != 1 and abs(whole) > _EXACT:
+        most = _EXACT // field.type.per_unit
+        raise ValueError(f"{whole / field.type.per_unit!r} is too large to be told exactly; at most {most}")
     return whole
 
 

@@ -52,9 +52,11 @@ class Wishes:
 
 
 class Connection:
-    """`lost(reason)` is called once, when nothing more will come and it was not closed by us."""
+    """`lost(connection, reason)` is called once, when nothing more will come and it was not closed by us."""
 
-    def __init__(self, url: str, identity: Identity, wishes: Wishes, lost: Callable[[Failure], None]) -> None:
+    def __init__(
+        self, url: str, identity: Identity, wishes: Wishes, lost: Callable[[Connection, Failure], None]
+    ) -> None:
         silence_library()
         self.url = url
         self.facts = Facts()
@@ -232,7 +234,7 @@ class Connection:
         """Nothing more will come of it; `for_good`: nor is its session wanted any more."""
         if not self._over:
             self._over, self._for_good = True, for_good
-            self._lost(reason)
+            self._lost(self, reason)
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ class Hub:
         failures: list[Failure] = []
         spare: Connection | None = None
         for place, url in enumerate(self.key.urls):
-            connection = Connection(url, self.key.identity, self.key.wishes, lambda reason: self._on_loss(reason))
+            connection = Connection(url, self.key.identity, self.key.wishes, self._on_loss)
             try:
                 await connection.open(self._ticket_for(url))
             except (NotConnected, AccessDenied) as failure:
@@ -139,7 +139,9 @@ class Hub:
         if ticket is not None:
             self._ticket = (connection.url, ticket, until)
 
-    def _on_loss(self, reason: Failure) -> None:
+    def _on_loss(self, connection: Connection, reason: Failure) -> None:
+        if connection is not self.connection:
+            return
         leases, self._leases = self._leases, []
         for lease in leases:
             lease.lost(reason)
@@ -158,7 +160,7 @@ class Hub:
 
     async def _is_fit(self, url: str) -> bool:
         """Whether a server takes a session, and says that it can serve."""
-        connection = Connection(url, self.key.identity, self.key.wishes, lambda _: None)
+        connection = Connection(url, self.key.identity, self.key.wishes, lambda *_: None)
         try:
             await connection.open()
         except (NotConnected, AccessDenied):

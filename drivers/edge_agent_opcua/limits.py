@@ -49,9 +49,10 @@ class Limits:
 
     def of(self, operation: Operation) -> int:
         """How many to put into one call."""
-        return self.per_call.get(operation, BROWSES if operation is Operation.BROWSE else DEFAULT)
+        most = BROWSES if operation is Operation.BROWSE else DEFAULT
+        return min(self.per_call.get(operation, most), most)
 
     def at_most(self, operation: Operation, number: int) -> None:
         """The server takes no more than `number` in one call; 0 is no limit."""
         if number > 0:
-            self.per_call[operation] = min(self.of(operation), number)
+            self.per_call[operation] = min(self.per_call.get(operation, number), number)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from asyncua import ua
@@ -41,7 +42,8 @@ class Publishing:
         self._at_most = at_most
         self._takers: dict[int, Take] = {}
         self._enders: dict[int, Callable[[NotConnected], None]] = {}
-        self._arrived: deque[asyncio.Future[Any]] = deque()
+        self._arrived: deque[tuple[asyncio.Future[Any], int]] = deque()
+        self._claims = 0                # grows with each claim: what was asked before it knows nothing of it
         self._news = asyncio.Event()
         self._under_way = 0
         self._acknowledge: list[Any] = []
@@ -50,6 +52,7 @@ class Publishing:
         """From now on messages of `subscription` go to `take`; `end` says why none will come any more."""
         self._takers[subscription] = take
         self._enders[subscription] = end
+        self._claims += 1
         self._news.set()
 
     def disclaim(self, subscription: int) -> None:
@@ -65,7 +68,7 @@ class Publishing:
             if not self._arrived:
                 await self._news.wait()
             while self._arrived:
-                await self._answered(self._arrived.popleft())
+                await self._answered(*self._arrived.popleft())
                 self._ask()
 
     def _ask(self) -> None:
@@ -76,32 +79,34 @@ class Publishing:
             request.Parameters.SubscriptionAcknowledgements, self._acknowledge = self._acknowledge, []
             answer = self._send(request)
             self._under_way += 1
-            answer.add_done_callback(self._note)
+            answer.add_done_callback(partial(self._note, self._claims))
 
-    def _note(self, answer: asyncio.Future[Any]) -> None:
+    def _note(self, claims: int, answer: asyncio.Future[Any]) -> None:
         self._under_way -= 1
         if answer.cancelled():
             return
         answer.exception()              # looked at, whether or not `run` lives to see it
-        self._arrived.append(answer)
+        self._arrived.append((answer, claims))
         self._news.set()
 
-    async def _answered(self, answer: asyncio.Future[Any]) -> None:
+    async def _answered(self, answer: asyncio.Future[Any], claims: int) -> None:
         try:
             message = published(answer.result())
         except ua.UaStatusCodeError as error:
-            await self._refused(error)
+            self._refused(error, claims)
             return
         take = self._takers.get(message.subscription)
         if take is not None and await take(message) and not message.is_keepalive:
             self._acknowledge.append(ua.SubscriptionAcknowledgement(message.subscription, message.sequence))
 
-    async def _refused(self, error: Any) -> None:
+    def _refused(self, error: Any, claims: int) -> None:
         if error.code in _AGAIN:
             return                      # an idle request has expired; the next one is on its way
         if error.code == _FEWER and self._at_most > 1:
             self._at_most = max(1, self._under_way)
             return
+        if error.code == _NONE and claims != self._claims:
+            return                      # there was none when it was asked; now there is
         if error.code == _NONE:
             # Each claimed subscription is gone, without a word: deleted, or expired while we were away.
             for end in list(self._enders.values()):

@@ -129,7 +129,7 @@ async def opened(target: Target) -> AsyncIterator[Asked]:
         device.timeout / 1e9, device.session_timeout // 1_000_000, device.server, limits.items_per_call or 0,
         limits.reads_per_call or 0, limits.items_per_subscription or 0, limits.publish_requests or 0,
     )  # fmt: skip
-    connection = Connection(target.url, identity_of(device), wishes, lost=lambda _: None)
+    connection = Connection(target.url, identity_of(device), wishes, lost=lambda *_: None)
     try:
         await connection.open()
         yield Asked(connection, TypeStore(connection.requests))

@@ -105,7 +105,7 @@ class _Study:
 
     def _said(self, asked: Asked) -> None:
         own = asked.requests.limits
-        most = {operation: own.of(operation) for operation in NODES}
+        most = {operation: own.per_call.get(operation, DEFAULT) for operation in NODES}
         said = [f"{number} {operation} a call" for operation, number in most.items() if number < DEFAULT]
         said += [f"{own.subscriptions} subscriptions a session"] * bool(own.subscriptions)
         said += [f"{own.items_per_subscription} items a subscription"] * bool(own.items_per_subscription)
