@@ -12,6 +12,7 @@ from asyncua import ua
 from numpy.typing import NDArray
 
 from edge_agent_opcua.changes import Changes, joined, none
+from edge_agent_opcua.codes import codes
 from edge_agent_opcua.decode import read
 from edge_agent_opcua.limits import Limits, Operation
 
@@ -21,12 +22,9 @@ R = TypeVar("R")
 HIERARCHICAL: Final = ua.NodeId(33)     # HierarchicalReferences and its subtypes
 # In one answer, of one node: the rest is asked for with its continuation point. Decoding a thousand takes 50 ms.
 REFERENCES: Final = 1_000
-_TOO_MUCH: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in (
-        "BadTooManyOperations", "BadRequestTooLarge", "BadResponseTooLarge", "BadEncodingLimitsExceeded",
-        "BadTcpMessageTooLarge",
-    )
+_TOO_MUCH: Final = codes(
+    "BadTooManyOperations", "BadRequestTooLarge", "BadResponseTooLarge", "BadEncodingLimitsExceeded",
+    "BadTcpMessageTooLarge",
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from edge_agent.api import NotConnected, Refused
 from edge_agent_opcua import facts as server_facts
 from edge_agent_opcua.asking import Requests
 from edge_agent_opcua.changes import Published
+from edge_agent_opcua.codes import codes
+from edge_agent_opcua.config import OpcUaDevice
 from edge_agent_opcua.decode import republished
 from edge_agent_opcua.facts import Facts
 from edge_agent_opcua.failure import Failure, failure, name_of, translator
@@ -32,10 +34,7 @@ from edge_agent_opcua.stream import Rhythm, Stream
 
 # One response stays small enough to be decoded within some 10 ms of the event loop.
 CHANGES_PER_RESPONSE: Final = 10_000
-_GONE: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in ("BadMessageNotAvailable", "BadSubscriptionIdInvalid", "BadServiceUnsupported")
-)
+_GONE: Final = codes("BadMessageNotAvailable", "BadSubscriptionIdInvalid", "BadServiceUnsupported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,15 @@ class Wishes:
     reads_per_call: int = 0
     items_per_subscription: int = 0
     publish_requests: int = 0
+
+
+def wishes_of(config: OpcUaDevice) -> Wishes:
+    """Those of a device."""
+    limits = config.limits
+    return Wishes(
+        config.timeout / 1e9, config.session_timeout // 1_000_000, config.server, limits.items_per_call or 0,
+        limits.reads_per_call or 0, limits.items_per_subscription or 0, limits.publish_requests or 0,
+    )  # fmt: skip
 
 
 class Connection:
@@ -280,17 +288,11 @@ class Connection:
         self.fail(failure(self.url, error))
 
 
-_CANNOT_SUBSCRIBE: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in (
-        "BadServiceUnsupported", "BadTooManySubscriptions", "BadNotImplemented", "BadNotSupported",
-        "BadRequestTypeInvalid",
-    )
+_CANNOT_SUBSCRIBE: Final = codes(
+    "BadServiceUnsupported", "BadTooManySubscriptions", "BadNotImplemented", "BadNotSupported",
+    "BadRequestTypeInvalid",
 )  # fmt: skip
-_LINE: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in (
-        "BadSessionIdInvalid", "BadSessionClosed", "BadSessionNotActivated", "BadSecureChannelIdInvalid",
-        "BadSecureChannelClosed", "BadConnectionClosed", "BadCommunicationError", "BadTimeout", "BadShutdown",
-    )
+_LINE: Final = codes(
+    "BadSessionIdInvalid", "BadSessionClosed", "BadSessionNotActivated", "BadSecureChannelIdInvalid",
+    "BadSecureChannelClosed", "BadConnectionClosed", "BadCommunicationError", "BadTimeout", "BadShutdown",
 )  # fmt: skip

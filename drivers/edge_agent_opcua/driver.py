@@ -17,7 +17,6 @@ from edge_agent.api import Clock, Int32s, Session, Tag, scan_group
 from edge_agent_opcua.config import OpcUaDevice, address, queue_size
 
 if TYPE_CHECKING:
-    from edge_agent_opcua.client import Wishes
     from edge_agent_opcua.session import OpcUaSession
     from edge_agent_opcua.watch import Watch
 
@@ -28,11 +27,12 @@ class OpcUaDriver:
     """A `Driver`; see there."""
 
     def __init__(self, device: str, config: OpcUaDevice, tags: Sequence[Tag], clock: Clock) -> None:
-        from edge_agent_opcua import hub, secure, session
+        from edge_agent_opcua import client, hub, secure, session
 
         self._make = session.OpcUaSession
         self._hub_of = hub.hub_of
-        self._key = hub.Key(tuple(map(address, config.addresses())), secure.identity_of(config), _wishes(config))
+        places = tuple(map(address, config.addresses()))
+        self._key = hub.Key(places, secure.identity_of(config), client.wishes_of(config))
         self._config = config
         self._tags = tuple(tags)
         self._clock = clock
@@ -68,16 +68,6 @@ class OpcUaDriver:
         if self._session is None or tag not in self._tags:
             return ()
         return sentences(self._session, self._tags.index(tag))
-
-
-def _wishes(config: OpcUaDevice) -> Wishes:
-    from edge_agent_opcua.client import Wishes
-
-    limits = config.limits
-    return Wishes(
-        config.timeout / 1e9, config.session_timeout // 1_000_000, config.server, limits.items_per_call or 0,
-        limits.reads_per_call or 0, limits.items_per_subscription or 0, limits.publish_requests or 0,
-    )  # fmt: skip
 
 
 def build(device: str, config: OpcUaDevice, tags: Sequence[Tag], clock: Clock) -> OpcUaDriver:

@@ -20,6 +20,7 @@ from asyncua import ua
 from edge_agent.api import AccessDenied, AlarmChange, AlarmMark, Clock, NotConnected
 from edge_agent_opcua import nodeid
 from edge_agent_opcua.asking import Requests
+from edge_agent_opcua.codes import codes
 from edge_agent_opcua.conditions import Told, change, key_of, told
 from edge_agent_opcua.event_filter import (
     BASE,
@@ -46,20 +47,14 @@ _HAS_SUBTYPE: Final = ua.NodeId(ua.ObjectIds.HasSubtype)
 _REFRESH: Final = ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh)
 
 # The server takes the item, but not its filter, or not all of it (Part 4, 5.13.2 and 7.22).
-_FILTER: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in (
-        "BadFilterNotAllowed", "BadEventFilterInvalid", "BadContentFilterInvalid", "BadFilterOperatorInvalid",
-        "BadFilterOperatorUnsupported", "BadFilterOperandCountMismatch", "BadFilterOperandInvalid",
-        "BadFilterElementInvalid", "BadFilterLiteralInvalid", "BadMonitoredItemFilterInvalid",
-        "BadMonitoredItemFilterUnsupported", "BadTypeDefinitionInvalid", "BadBrowseNameInvalid", "BadTypeMismatch",
-    )
+_FILTER: Final = codes(
+    "BadFilterNotAllowed", "BadEventFilterInvalid", "BadContentFilterInvalid", "BadFilterOperatorInvalid",
+    "BadFilterOperatorUnsupported", "BadFilterOperandCountMismatch", "BadFilterOperandInvalid",
+    "BadFilterElementInvalid", "BadFilterLiteralInvalid", "BadMonitoredItemFilterInvalid",
+    "BadMonitoredItemFilterUnsupported", "BadTypeDefinitionInvalid", "BadBrowseNameInvalid", "BadTypeMismatch",
 )  # fmt: skip
 # The server has no methods at all, or none for us: that ends no session.
-_NO_CALLS: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in ("BadServiceUnsupported", "BadNotSupported", "BadNotImplemented", "BadUserAccessDenied")
-)
+_NO_CALLS: Final = codes("BadServiceUnsupported", "BadNotSupported", "BadNotImplemented", "BadUserAccessDenied")
 # What it is asked for, from the most exact: with a where clause?, each field with the type that defines it?
 _FORMS: Final = ((True, True), (False, True), (False, False))
 

@@ -9,20 +9,18 @@ from typing import Final
 from asyncua import ua
 
 from edge_agent.api import AccessDenied, NotConnected, Refused
+from edge_agent_opcua.codes import codes
 from edge_agent_opcua.security.certificate import CertificateTrouble
 from edge_agent_opcua.security.explain import dropped, explained
 
 Failure = NotConnected | AccessDenied
 
 # Asking again does not help: somebody has to do something first.
-_DENIED: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in (
-        "BadUserAccessDenied", "BadIdentityTokenInvalid", "BadIdentityTokenRejected",
-        "BadUserSignatureInvalid", "BadSecurityPolicyRejected", "BadSecurityModeRejected",
-        "BadSecurityModeInsufficient", "BadLicenseExpired", "BadLicenseLimitsExceeded",
-        "BadLicenseNotAvailable",
-    )
+_DENIED: Final = codes(
+    "BadUserAccessDenied", "BadIdentityTokenInvalid", "BadIdentityTokenRejected",
+    "BadUserSignatureInvalid", "BadSecurityPolicyRejected", "BadSecurityModeRejected",
+    "BadSecurityModeInsufficient", "BadLicenseExpired", "BadLicenseLimitsExceeded",
+    "BadLicenseNotAvailable",
 )  # fmt: skip
 # Somebody has to approve a certificate, and then wants to see that it works; asking locks nobody out.
 _APPROVAL_S: Final = 5.0

@@ -13,15 +13,13 @@ from typing import Any, Final
 from asyncua import ua
 
 from edge_agent_opcua.asking import Requests
+from edge_agent_opcua.codes import codes
 from edge_agent_opcua.limits import Operation
 
 # The server understands the item, but not its filter (Part 4, 7.22.2 and 5.13.2).
-_FILTER: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in (
-        "BadMonitoredItemFilterUnsupported", "BadMonitoredItemFilterInvalid", "BadFilterNotAllowed",
-        "BadDeadbandFilterInvalid", "BadFilterOperatorUnsupported",
-    )
+_FILTER: Final = codes(
+    "BadMonitoredItemFilterUnsupported", "BadMonitoredItemFilterInvalid", "BadFilterNotAllowed",
+    "BadDeadbandFilterInvalid", "BadFilterOperatorUnsupported",
 )  # fmt: skip
 FULL: Final = frozenset({ua.StatusCodes.BadTooManyMonitoredItems, ua.StatusCodes.BadOutOfMemory})
 """The subscription (or the server) takes no more items."""

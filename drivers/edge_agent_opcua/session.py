@@ -112,7 +112,6 @@ class OpcUaSession:
         else:
             await self._begin_to_watch()
         await self._writer.learn(self.targets)
-        self._heard_ns = self._clock()
 
     async def _begin_to_watch(self) -> None:
         assert self._lease is not None
@@ -141,7 +140,9 @@ class OpcUaSession:
     def _settle(self, ready: Batch) -> None:
         self._ready = ready
         self._is_settled = True
-        self.lag_ns = self._watching.lag_granted_ns
+        # Nothing is confirmed before the server has said something over this connection.
+        self._heard_ns = self._watching.heard_before_ns
+        self._as_of_now(ready)
 
     async def read(self) -> Batch:
         """Wait for what the subscriptions bring; return all that has come. Empty: nothing has changed."""

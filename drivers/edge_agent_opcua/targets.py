@@ -15,6 +15,7 @@ from asyncua import ua
 from edge_agent.api import Kind, NotConnected, Tag
 from edge_agent_opcua import address as addresses
 from edge_agent_opcua.asking import Requests
+from edge_agent_opcua.codes import codes
 from edge_agent_opcua.config import OpcUaDevice, OpcUaTag
 from edge_agent_opcua.enumeration import names_of
 from edge_agent_opcua.layout import Layout
@@ -26,12 +27,9 @@ AGAIN_FIRST_S: Final = 1.0
 AGAIN_LONGEST_S: Final = 300.0
 
 NO_ELEMENT: Final = "4294967294"
-NOT_THERE: Final = frozenset(
-    getattr(ua.StatusCodes, name)
-    for name in (
-        "BadNodeIdUnknown", "BadNodeIdInvalid", "BadAttributeIdInvalid", "BadIndexRangeInvalid",
-        "BadMonitoredItemIdInvalid", "BadObjectDeleted",
-    )
+NOT_THERE: Final = codes(
+    "BadNodeIdUnknown", "BadNodeIdInvalid", "BadAttributeIdInvalid", "BadIndexRangeInvalid",
+    "BadMonitoredItemIdInvalid", "BadObjectDeleted",
 )  # fmt: skip
 """With these a value says that its node is no more: it is looked for anew."""
 

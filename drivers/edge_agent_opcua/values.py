@@ -130,6 +130,10 @@ class Decoder:
         self._seen[:] = False
         self.heard[:] = False
 
+    def expect_first(self, handles: Sequence[int]) -> None:
+        """These are subscribed to afresh."""
+        self._seen[list(handles)] = False
+
     def batch(self, changes: Changes, received_ns: int, held_ns: int) -> Batch:
         """The samples of one response received at `received_ns`.
 

@@ -54,6 +54,8 @@ class Watch:
         self._held_ns = 0
         self._is_behind = False         # what was kept while the connection was away is still coming
         self._heard_ns = 0
+        self.heard_before_ns = 0
+        """when the server last said anything over the connection before this one; 0: nothing is gone on with"""
         self._slowest_ns = 0
         self._gone: set[int] = set()
         self.alarming = None if config.alarms is None else Alarming(config.alarms, len(tags), clock)
@@ -76,11 +78,12 @@ class Watch:
         have the subscriptions any more."""
         self.feed.reopen()
         self.decoder.listen_anew()
+        # Before the first message can come: those that come now may have waited all the time.
+        self.heard_before_ns, self._is_behind = self._heard_ns, True
+        self._held_ns = max(self._held_ns, self._clock() - self._heard_ns)
         if not self.streams or not await connection.take_over(self.streams):
             return None
         self._connection = connection
-        self._held_ns += max(0, self._clock() - self._heard_ns)
-        self._is_behind = True
         await self.targets.learn_anew(connection.requests, self.decoder)
         if self.alarming is not None:
             await self.alarming.go_on(connection.requests)
@@ -115,7 +118,12 @@ class Watch:
         found = await self.targets.find(self._connection.requests, known, handles, self.decoder, now_s)
         waiting = [self._item(handle) for handle in found]
         while waiting:
-            stream = await self._with_room()
+            try:
+                stream = await self._with_room()
+            except Refused as refusal:
+                for item in waiting:
+                    self.targets.refuse(item.handle, str(refusal), now_s)
+                break
             room = stream.room(self._connection.facts.limits)
             part, waiting = waiting[:room], waiting[room:]
             waiting += await self._put_into(stream, part, now_s)
@@ -262,6 +270,7 @@ class Watch:
             gone, self._gone = sorted(self._gone), set()
             for stream in self.streams:
                 await self._connection.unmonitor(stream, gone)
+            self.decoder.expect_first(gone)
             for handle in gone:
                 self.targets.refuse(handle, name_of(int(self.decoder.status[handle])), now_s)
             return self._marks(gone)

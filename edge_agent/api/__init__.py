@@ -33,6 +33,7 @@ from edge_agent.api.serve import (
     TagName,
     kind_of,
     listen_place,
+    port_trouble,
 )
 from edge_agent.api.south import (
     AlarmingSession,
@@ -64,6 +65,6 @@ __all__ = [
     "Measured", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin",
     "Reason", "Received", "Refused", "Rejected", "ServeConfig", "Server", "ServerPlugin", "Session", "Size",
     "Source", "StrictModel", "Tag", "TagConfig", "TagName", "Tell", "Tools", "Value", "Vocabulary",
-    "Wanted", "WritableSession", "WriteConfig", "bad", "concat", "empty", "kind_of", "listen_place", "row",
-    "scan_group", "uncertain",
+    "Wanted", "WritableSession", "WriteConfig", "bad", "concat", "empty", "kind_of", "listen_place", "port_trouble",
+    "row", "scan_group", "uncertain",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, Self
@@ -12,6 +13,7 @@ from edge_agent.api.values import Home, StrictModel
 from edge_agent.core.batch import Batch
 from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.writing import Value
+from edge_agent.errors import AccessDenied, NotConnected
 
 
 def _declared(what: str) -> AfterValidator:
@@ -59,6 +61,17 @@ def listen_place(text: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdecimal() and len(port) <= 5 and 1 <= int(port) <= 65_535):
         raise ValueError(f"{text!r} has no port from 1 to 65535; write host:port, such as 127.0.0.1:1502")
     return host, int(port)
+
+
+def port_trouble(error: OSError, host: str, port: int) -> NotConnected | AccessDenied:
+    """Why a port cannot be opened, in words."""
+    if error.errno == errno.EADDRINUSE:
+        return NotConnected(f"port {port} is taken by another program")
+    if error.errno == errno.EACCES:
+        return AccessDenied(f"no permission for port {port}; take one from 1024 on, or give CAP_NET_BIND_SERVICE")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return NotConnected(f"this computer has no address {host}")
+    return NotConnected(error.strerror or str(error))
 
 
 def _listen(text: str) -> str:

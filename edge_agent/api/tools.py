@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from edge_agent.core.quantity import duration_ns
 
 Tell = Callable[[str], None]
 """Shows progress to whoever waits, a line at a time."""
@@ -47,6 +49,29 @@ class Inquiry:
     enough: Callable[[], bool] = lambda: False
     options: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, known: Collection[str], equipment: str) -> None:
+        """ValueError names an option that the tool does not have for such equipment (`a Modbus device`)."""
+        for name in self.options:
+            if name not in known:
+                raise ValueError(f"there is no --{name} with {equipment}; there are {', '.join(sorted(known))}")
+
+    def seconds(self, name: str, default_s: float) -> float:
+        """An option such as 20ms, in seconds. ValueError if it is none."""
+        if name not in self.options:
+            return default_s
+        try:
+            return duration_ns(self.options[name]) / 1e9
+        except ValueError:
+            told = f"--{name} {self.options[name]}: not a duration; write for example 20ms or 1s"
+            raise ValueError(told) from None
+
+    def whole(self, name: str, default: int, most: int) -> int:
+        """An option that is a number from 1 to `most`. ValueError if it is none."""
+        text = self.options.get(name, str(default))
+        if text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most:
+            return int(text)
+        raise ValueError(f"--{name} {text}: not a number from 1 to {most}")
 
 
 class Tools(Protocol):

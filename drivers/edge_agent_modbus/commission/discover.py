@@ -11,7 +11,7 @@ from typing import Final
 from edge_agent.api import Discovery, Inquiry, NotConnected
 from edge_agent_modbus.address import LAST, Area
 from edge_agent_modbus.commission.asker import UNHEARD, Asker, Enough, told
-from edge_agent_modbus.commission.asking import Target, check_options, duration_s, numbers, target_of
+from edge_agent_modbus.commission.asking import Target, numbers, target_of
 from edge_agent_modbus.commission.explore import Explorer
 from edge_agent_modbus.commission.identify import identify, summary
 from edge_agent_modbus.commission.listing import Unit, listed
@@ -49,13 +49,13 @@ class Search:
     """One search behind one URL."""
 
     def __init__(self, target: Target, inquiry: Inquiry) -> None:
-        check_options(inquiry.options, OPTIONS)
+        inquiry.check(OPTIONS, "a Modbus device")
         self.target = target
         self._tell = inquiry.tell
         self._numbered = target.line.endpoint.framing is Framing.MBAP
         self._wanted = self._units(inquiry)
         self._first, self._last = _range(inquiry.options.get("range", _RANGE))
-        pause_s = duration_s(inquiry.options, "pause", max(_PAUSE_S, target.settings.pause_s))
+        pause_s = inquiry.seconds("pause", max(_PAUSE_S, target.settings.pause_s))
         if "pause" in inquiry.options and "pause_between_requests" not in target.keys:
             # what the search was told to keep, reading has to keep
             self.target = target = replace(

@@ -11,7 +11,7 @@ from typing import Final
 
 from edge_agent.api import Inquiry, Measured, Refused
 from edge_agent_modbus.commission.asker import Enough, told
-from edge_agent_modbus.commission.asking import check_options, duration_s, target_of, whole
+from edge_agent_modbus.commission.asking import target_of
 from edge_agent_modbus.commission.block_limit import block_limit
 from edge_agent_modbus.commission.experiment import Experiment
 from edge_agent_modbus.commission.probe import Place, places_of
@@ -34,10 +34,10 @@ _TIMEOUTS_S: Final = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 
 async def limits(url: str, addresses: Sequence[str], inquiry: Inquiry) -> list[Measured]:
     """See `Tools.limits`. One address; what can be read from it on is what is measured with."""
-    check_options(inquiry.options, OPTIONS)
+    inquiry.check(OPTIONS, "a Modbus device")
     target = target_of(url, inquiry.keys)
-    reads = whole(inquiry.options, "reads", _READS, _READS_MOST)
-    every_s = duration_s(inquiry.options, "every", 0.0)
+    reads = inquiry.whole("reads", _READS, _READS_MOST)
+    every_s = inquiry.seconds("every", 0.0)
     if len(addresses) != 1:
         raise ValueError("limits are measured at one address; name one from which on many can be read")
     place, *more = places_of(addresses[0], target.base)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from edge_agent.api import Inquiry, Refused
 from edge_agent_modbus.address import LAST, Address, Area, parse_address
 from edge_agent_modbus.commission.asker import HUNG_UP, SILENT, Asker, Enough, told
-from edge_agent_modbus.commission.asking import check_options, duration_s, target_of, whole
+from edge_agent_modbus.commission.asking import target_of
 from edge_agent_modbus.commission.wizard import REACH, Reading, agree, readings
 from edge_agent_modbus.dialogue import Answer
 
@@ -49,10 +49,10 @@ class Place:
 
 async def probe(url: str, addresses: Sequence[str], inquiry: Inquiry) -> list[Mapping[str, Any]]:
     """See `Tools.probe`."""
-    check_options(inquiry.options, OPTIONS)
+    inquiry.check(OPTIONS, "a Modbus device")
     target = target_of(url, inquiry.keys)
-    reads = whole(inquiry.options, "reads", _READS, _READS_MOST)
-    every_s = duration_s(inquiry.options, "every", _EVERY_S)
+    reads = inquiry.whole("reads", _READS, _READS_MOST)
+    every_s = inquiry.seconds("every", _EVERY_S)
     places = [place for text in addresses for place in places_of(text, target.base)]
     if len(places) > _MOST:
         raise ValueError(f"{len(places)} addresses are more than {_MOST}; ask for fewer, or use discover")

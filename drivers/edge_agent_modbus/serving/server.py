@@ -10,13 +10,12 @@ for all of them together, one request of each in turn. A client that does not ta
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import time
 from collections import deque
 from typing import Any, Final, cast
 
-from edge_agent.api import AccessDenied, NotConnected, ServerPlugin, Source, listen_place
+from edge_agent.api import ServerPlugin, Source, listen_place, port_trouble
 from edge_agent_modbus.frame import OutOfStep, mbap, mbap_end
 from edge_agent_modbus.serving.image import NO_SUCH_UNIT, Image, refusal
 from edge_agent_modbus.serving.server_config import ModbusServe, warnings
@@ -45,18 +44,8 @@ class ModbusServer:
         try:
             opened.server = await asyncio.get_running_loop().create_server(lambda: _Client(opened), host, port)
         except OSError as error:
-            raise _told(error, host, port) from error
+            raise port_trouble(error, host, port) from error
         return opened
-
-
-def _told(error: OSError, host: str, port: int) -> NotConnected | AccessDenied:
-    if error.errno == errno.EADDRINUSE:
-        return NotConnected(f"port {port} is taken by another program")
-    if error.errno == errno.EACCES:
-        return AccessDenied(f"no permission for port {port}; take one from 1024 on, or give CAP_NET_BIND_SERVICE")
-    if error.errno == errno.EADDRNOTAVAIL:
-        return NotConnected(f"this computer has no address {host}")
-    return NotConnected(error.strerror or str(error))
 
 
 class OpenPort:

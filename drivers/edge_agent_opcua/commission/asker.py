@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from edge_agent.api import Inquiry, NotConnected
 from edge_agent_opcua.asking import Requests
-from edge_agent_opcua.client import Connection, Wishes
+from edge_agent_opcua.client import Connection, wishes_of
 from edge_agent_opcua.commission.target import Target
 from edge_agent_opcua.facts import Facts
 from edge_agent_opcua.failure import translator
@@ -124,12 +124,8 @@ class Asker:
 @asynccontextmanager
 async def opened(target: Target) -> AsyncIterator[Asked]:
     """A session with the server, closed at the end. NotConnected, AccessDenied."""
-    device, limits = target.device, target.device.limits
-    wishes = Wishes(
-        device.timeout / 1e9, device.session_timeout // 1_000_000, device.server, limits.items_per_call or 0,
-        limits.reads_per_call or 0, limits.items_per_subscription or 0, limits.publish_requests or 0,
-    )  # fmt: skip
-    connection = Connection(target.url, identity_of(device), wishes, lost=lambda *_: None)
+    identity, wishes = identity_of(target.device), wishes_of(target.device)
+    connection = Connection(target.url, identity, wishes, lost=lambda *_: None)
     try:
         await connection.open()
         yield Asked(connection, TypeStore(connection.requests))

@@ -15,7 +15,7 @@ from edge_agent_opcua.commission.listing import Said, listed
 from edge_agent_opcua.commission.memory import Memory
 from edge_agent_opcua.commission.search import Search
 from edge_agent_opcua.commission.spelling import spelled
-from edge_agent_opcua.commission.target import Target, check_options, target_of, whole
+from edge_agent_opcua.commission.target import Target, target_of
 from edge_agent_opcua.commission.tree import OBJECT, VARIABLE, Node
 from edge_agent_opcua.facts import Facts
 from edge_agent_opcua.resolve import resolve
@@ -30,7 +30,7 @@ _LIMIT_MOST: Final = 10_000_000
 
 async def discover(url: str, inquiry: Inquiry) -> Discovery:
     """See `Tools.discover`."""
-    check_options(inquiry.options, OPTIONS)
+    inquiry.check(OPTIONS, "an OPC UA server")
     target = target_of(url, inquiry.keys)
     under = inquiry.options.get("under", _UNDER)
     try:
@@ -39,8 +39,8 @@ async def discover(url: str, inquiry: Inquiry) -> Discovery:
         raise ValueError(f"--under {under}: {wrong}") from None
     if start.field:
         raise ValueError(f"--under {under}: names a field; name a node, whose fields are told, too")
-    depth = whole(inquiry.options, "depth", _DEPTH, _DEPTH)
-    limit = whole(inquiry.options, "limit", _LIMIT, _LIMIT_MOST)
+    depth = inquiry.whole("depth", _DEPTH, _DEPTH)
+    limit = inquiry.whole("limit", _LIMIT, _LIMIT_MOST)
     resume = inquiry.options.get("resume")
     memory = Memory(Path(resume) if resume else None, {"url": target.url, "under": under})
     await memory.recall()

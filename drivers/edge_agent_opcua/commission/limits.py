@@ -18,7 +18,7 @@ from edge_agent_opcua.changes import Published
 from edge_agent_opcua.commission.asker import Asked, Asker, Enough
 from edge_agent_opcua.commission.probe import Place, find, where_of
 from edge_agent_opcua.commission.spelling import node_of
-from edge_agent_opcua.commission.target import Target, check_options, duration_s, target_of, whole
+from edge_agent_opcua.commission.target import Target, target_of
 from edge_agent_opcua.limits import DEFAULT, NODES
 
 OPTIONS: Final = ("reads", "every")
@@ -41,10 +41,10 @@ _TIMEOUTS_S: Final = (1.0, 2.0, 4.0, 10.0, 20.0, 30.0)
 
 async def limits(url: str, addresses: Sequence[str], inquiry: Inquiry) -> list[Measured]:
     """See `Tools.limits`. Any number of variables, one is enough."""
-    check_options(inquiry.options, OPTIONS)
+    inquiry.check(OPTIONS, "an OPC UA server")
     target = target_of(url, inquiry.keys)
-    reads = whole(inquiry.options, "reads", _READS, _READS_MOST)
-    every_s = duration_s(inquiry.options, "every", 0.0)
+    reads = inquiry.whole("reads", _READS, _READS_MOST)
+    every_s = inquiry.seconds("every", 0.0)
     places = [Place(where_of(one)) for one in addresses]
     async with Asker(target, inquiry) as asker:
         study = _Study(target, inquiry, reads, every_s)

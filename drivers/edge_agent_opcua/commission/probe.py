@@ -16,7 +16,7 @@ from edge_agent_opcua.commission.asker import Asked, Asker, Enough
 from edge_agent_opcua.commission.described import described, status_of, values_of
 from edge_agent_opcua.commission.listing import field_in_site_file, tag_of
 from edge_agent_opcua.commission.spelling import node_of, spelled
-from edge_agent_opcua.commission.target import check_options, duration_s, target_of, whole
+from edge_agent_opcua.commission.target import target_of
 from edge_agent_opcua.commission.variable import INTEGERS, Variable
 from edge_agent_opcua.commission.words import access_of, plain, value_text
 from edge_agent_opcua.layout import Layout
@@ -53,10 +53,10 @@ class Place:
 
 async def probe(url: str, addresses: Sequence[str], inquiry: Inquiry) -> list[Mapping[str, Any]]:
     """See `Tools.probe`."""
-    check_options(inquiry.options, OPTIONS)
+    inquiry.check(OPTIONS, "an OPC UA server")
     target = target_of(url, inquiry.keys)
-    reads = whole(inquiry.options, "reads", _READS, _READS_MOST)
-    every_s = duration_s(inquiry.options, "every", _EVERY_S)
+    reads = inquiry.whole("reads", _READS, _READS_MOST)
+    every_s = inquiry.seconds("every", _EVERY_S)
     if len(addresses) > _MOST:
         raise ValueError(f"{len(addresses)} addresses are more than {_MOST}; ask for fewer, or use discover")
     places = [Place(where_of(one)) for one in addresses]

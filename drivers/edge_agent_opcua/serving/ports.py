@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 
-from edge_agent.api import AccessDenied, NotConnected
+from edge_agent.api import port_trouble
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
@@ -25,7 +24,7 @@ async def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for one in bound:
             one.close()
-        raise told(error, host, port) from error
+        raise port_trouble(error, host, port) from error
     return bound
 
 
@@ -42,14 +41,3 @@ def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -
         made.close()
         raise
     return made
-
-
-def told(error: OSError, host: str, port: int) -> NotConnected | AccessDenied:
-    """Why a port cannot be opened. Of two programs that bind a port at one time, one learns of it when it listens."""
-    if error.errno == errno.EADDRINUSE:
-        return NotConnected(f"port {port} is taken by another program")
-    if error.errno == errno.EACCES:
-        return AccessDenied(f"no permission for port {port}; take one from 1024 on, or give CAP_NET_BIND_SERVICE")
-    if error.errno == errno.EADDRNOTAVAIL:
-        return NotConnected(f"this computer has no address {host}")
-    return NotConnected(error.strerror or str(error))

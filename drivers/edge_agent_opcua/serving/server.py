@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from edge_agent.api import ServerPlugin, Source, listen_place
+from edge_agent.api import ServerPlugin, Source, listen_place, port_trouble
 from edge_agent_opcua.library import silence_library
 from edge_agent_opcua.security.certificate import CertificateTrouble, application_uris, certificates_in
 from edge_agent_opcua.security.pki import Own, Pki, application_uri
@@ -53,7 +53,7 @@ class OpcuaServer:
             for one in sockets:
                 one.close()
             if isinstance(error, OSError):
-                raise ports.told(error, host, port) from error
+                raise port_trouble(error, host, port) from error
             raise
         return opened
 

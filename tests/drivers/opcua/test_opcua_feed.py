@@ -175,3 +175,13 @@ def test_a_null_string_is_an_empty_text():
     one = decoder()
     batch = one.batch(changes((0, STRING, None, 0, 0)), NOW, 0)
     assert one._tags[0].vocabulary.text(batch.value[0]) == ""
+
+
+def test_a_tag_that_is_subscribed_to_anew_begins_with_a_statement_again():
+    one = decoder()
+    one.batch(numbers(0, 1), NOW, 0)
+    one.expect_first([0])
+    batch = one.batch(changes((0, DOUBLE, 1.0, 0, -3600)), NOW + SECOND, 0)
+    assert (batch.time.tolist(), batch.quality.tolist()) == ([NOW + SECOND], [GOOD])
+    batch = one.batch(changes((0, DOUBLE, 1.0, 0, -3600)), NOW + 2 * SECOND, 0)
+    assert batch.quality.tolist() == [GOOD | Reason.CLOCK]
