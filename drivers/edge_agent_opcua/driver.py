@@ -86,7 +86,7 @@ def _described(config: OpcUaDevice, tags: Sequence[Tag]) -> Iterator[str]:
     variables = [config.tags[tag.name] for tag in tags if not config.tags[tag.name].is_method]
     calls = -(-len(variables) // (config.limits.items_per_call or _ITEMS_PER_CALL))
     if config.poll is not None:
-        yield f"{len(variables)} registered nodes read every {config.poll / 1e6:g} ms"
+        yield f"{len(variables)} registered node{'s' * (len(variables) != 1)} read every {config.poll / 1e6:g} ms"
         return
     yield f"one subscription, published every {config.publish / 1e6:g} ms"
     yield f"{len(variables)} monitored items, created in {calls} call{'s' if calls != 1 else ''}"
@@ -94,6 +94,9 @@ def _described(config: OpcUaDevice, tags: Sequence[Tag]) -> Iterator[str]:
     for item in variables:
         sample = item.sample or config.publish
         plans[sample, queue_size(item, sample, config.publish)] += 1
+    if config.alarms is not None:
+        source = f" of sources {config.alarms.source}" if config.alarms.source else ""
+        yield f"events of {config.alarms.node}{source} from severity {config.alarms.severity} on"
     for (sample, queue), n in sorted(plans.items()):
         yield f"{n} sampled every {sample / 1e6:g} ms, the server keeping up to {queue} changes each"
 
@@ -127,6 +130,14 @@ def warnings(config: OpcUaDevice) -> list[str]:
         told.append("no channel security: whoever is on the network can read what passes; write security: auto")
     if config.login is not None and config.login.insecure:
         told.append("login.insecure: the password may cross the network readable")
+    if config.login is not None and config.login.cert is not None and config.login.key is not None:
+        from edge_agent_opcua.security import glue
+        from edge_agent_opcua.security.certificate import CertificateTrouble
+
+        try:
+            glue.user_certificate(config.login.cert, config.login.key, config.login.key_password)
+        except CertificateTrouble as trouble:
+            told.append(str(trouble))
     if config.pki is not None and config.pki.is_dir():
         from edge_agent_opcua.security.pki import Pki
 

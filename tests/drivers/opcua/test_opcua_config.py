@@ -150,3 +150,22 @@ def test_every_option_is_in_the_readme():
     text = resources.files("edge_agent_opcua").joinpath("README.md").read_text(encoding="utf-8")
     options = [*OpcUaDevice.model_fields, *OpcUaTag.model_fields, *Login.model_fields, *Security.model_fields]
     assert [name for name in options if f"`{name}`" not in text] == []
+
+
+def test_what_should_be_known_of_a_device_is_said_before_it_connects(tmp_path):
+    far = checked(url="opc.tcp://10.0.0.7")
+    assert ["no channel security" in one for one in plugin.warnings(far)] == [True]
+    assert plugin.warnings(checked(url="opc.tcp://127.0.0.1")) == []
+    assert plugin.warnings(checked(security="auto")) == []
+    login = {"cert": str(tmp_path / "user.der"), "key": str(tmp_path / "user.pem")}
+    [told] = plugin.warnings(checked(security="auto", login=login))
+    assert "login.cert" in told
+    assert "user.der cannot be used" in told
+
+
+def test_what_is_polled_and_what_is_an_event_is_in_the_plan():
+    device = checked(poll="1s", tags={"a": {"node": "i=1"}})
+    lines = plugin.describe("cnc", device, [Tag(0, "cnc", "a")])
+    assert lines[-1] == "cnc: 1 registered node read every 1000 ms"
+    device = checked(alarms={"severity": 300, "source": "Spindle*"}, tags={})
+    assert "cnc: events of i=2253 of sources Spindle* from severity 300 on" in plugin.describe("cnc", device, [])

@@ -72,3 +72,37 @@ async def test_a_password_travels_encrypted_and_only_the_right_one_opens(node_se
         await device(
             node_server.url, {"speed": OWN + "Speed"}, login={"user": "edge", "password": "wrong"}
         ).connect()
+
+
+async def test_the_server_reports_only_changes_beyond_its_deadband(node_server, device):
+    fast = {"node": "ns=1;s=Fast", "sample": "50ms"}
+    cnc = device(node_server.url, {"all": fast, "few": {**fast, "server_deadband": 4.5}})
+    await cnc.connect()
+    got = await cnc.gather(lambda rows: sum(name == "few" for name, *_ in rows) >= 4)
+    values = [value for name, value, *_ in got if name == "few"]
+    steps = [later - earlier for earlier, later in pairwise(values)]
+    assert min(steps) >= 5
+    assert sum(name == "all" for name, *_ in got) > 2 * len(values)
+    assert cnc.driver.why(cnc.tag["few"]) == ()
+
+
+async def test_a_deadband_the_server_cannot_have_is_left_out_and_said(node_server, device):
+    cnc = device(node_server.url, {"text": {"node": "ns=1;s=Mode", "server_deadband": "2%"}})
+    await cnc.connect()
+    assert (await cnc.values())["text"] == "automatic"
+    [told] = cnc.driver.why(cnc.tag["text"])
+    assert "refuses the deadband of 2 %" in told
+
+
+async def test_a_new_time_alone_is_a_change_where_the_trigger_says_so(server, device):
+    temp = "nsu=http://acme.example/cnc/;s=Temp"
+    server.do("write", "Temp", "Double", 20.0)
+    cnc = device(server.url, {"value": {"node": temp}, "time": {"node": temp, "trigger": "timestamp"}})
+    await cnc.connect()
+    await cnc.first()
+    for _ in range(3):
+        server.do("write", "Temp", "Double", 20.0)
+        await cnc.changes("time")
+    server.do("write", "Temp", "Double", 21.0)
+    got = await cnc.gather(lambda rows: any(name == "value" for name, *_ in rows))
+    assert [value for name, value, *_ in got if name == "value"] == [21.0]
