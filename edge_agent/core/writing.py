@@ -65,7 +65,7 @@ def unscaled(value: Value, tag: Tag, whole: bool) -> Value:
     if not whole:
         return _nearest(raw)
     if raw.denominator != 1:
-        near = sorted(float(step * scale + offset) for step in (math.floor(raw), math.ceil(raw)))
+        near = sorted(_nearest(step * scale + offset) for step in (math.floor(raw), math.ceil(raw)))
         raise ValueError(f"cannot be {shown(value)} exactly; the nearest are {shown(near[0])} and {shown(near[1])}")
     return raw.numerator
 

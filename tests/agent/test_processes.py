@@ -121,7 +121,7 @@ def test_a_broker_that_is_away_at_the_start_gets_everything_later(
         time.sleep(0.2)
     broker.start()
     listener = request.getfixturevalue("listener")
-    wait_for(lambda: pieces(listener) == 5, 15, "KPIs")
+    wait_for(lambda: pieces(listener) == 5, 30, "KPIs")
     assert [value for _, value, _ in listener.values("press-1", "total")] == [100, 101, 102, 103, 104, 105]
     assert agent.log().count("no connection to mqtt") == 1
 
