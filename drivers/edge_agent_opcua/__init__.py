@@ -9,6 +9,7 @@ from edge_agent_opcua.commission.tools import OpcUaTools
 from edge_agent_opcua.config import OpcUaDevice
 from edge_agent_opcua.driver import build, describe, warnings
 from edge_agent_opcua.security.tools import OpcUaCertificates
+from edge_agent_opcua.sharing import overview
 
 plugin = DriverPlugin(
     name="opcua",
@@ -16,6 +17,7 @@ plugin = DriverPlugin(
     config=OpcUaDevice,
     build=build,
     describe=describe,
+    overview=overview,
     warnings=warnings,
     tools=OpcUaTools(),
     certificates=OpcUaCertificates(),

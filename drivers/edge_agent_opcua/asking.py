@@ -54,7 +54,7 @@ class Requests:
         """`ua.ReadValueId`s → `ua.DataValue`s, in order."""
 
         def ask(part: Sequence[Any]) -> Awaitable[list[Any]]:
-            return self._session.read(ua.ReadParameters(NodesToRead=list(part)))  # type: ignore[no-any-return]
+            return self._session.read(ua.ReadParameters(NodesToRead=list(part)))  # type: ignore[no-any-return]  # asyncua is not typed
 
         return await self.in_parts(Operation.READ, what, ask)
 
@@ -97,7 +97,7 @@ class Requests:
                 )
                 for node in part
             ]  # fmt: skip
-            return self._session.browse(params)  # type: ignore[no-any-return]
+            return self._session.browse(params)  # type: ignore[no-any-return]  # asyncua is not typed
 
         results = await self.in_parts(Operation.BROWSE, nodes, ask)
         return [await self._whole(result) for result in results]
@@ -127,7 +127,7 @@ class Requests:
         """`ua.WriteValue`s → `ua.StatusCode`s."""
 
         def ask(part: Sequence[Any]) -> Awaitable[list[Any]]:
-            return self._session.write(ua.WriteParameters(NodesToWrite=list(part)))  # type: ignore[no-any-return]
+            return self._session.write(ua.WriteParameters(NodesToWrite=list(part)))  # type: ignore[no-any-return]  # asyncua is not typed
 
         return await self.in_parts(Operation.WRITE, values, ask)
 

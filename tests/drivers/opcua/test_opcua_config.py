@@ -169,3 +169,12 @@ def test_what_is_polled_and_what_is_an_event_is_in_the_plan():
     assert lines[-1] == "cnc: 1 registered node read every 1000 ms"
     device = checked(alarms={"severity": 300, "source": "Spindle*"}, tags={})
     assert "cnc: events of i=2253 of sources Spindle* from severity 300 on" in plugin.describe("cnc", device, [])
+
+
+def test_the_plan_says_which_devices_share_a_session_and_why_others_do_not():
+    one, same, other = checked(), checked(tags={}), checked(timeout="9s", login={"user": "edge", "password": "s3cret"})
+    told = plugin.overview({"a": one, "b": same}, [])
+    assert told == ["opc.tcp://10.0.0.7:4840: one session for a, b"]
+    [told] = plugin.overview({"a": one, "b": other}, [])
+    assert told == "opc.tcp://10.0.0.7:4840: 2 sessions for a, b, which differ in login, timeout"
+    assert plugin.overview({"a": one, "b": checked(url="opc.tcp://elsewhere")}, []) == []
