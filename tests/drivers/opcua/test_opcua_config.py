@@ -137,7 +137,7 @@ async def test_the_sample_works_as_it_stands(server, device):
     first = device(server.url, sample.pop("tags"), **sample)
     await first.connect()
     got = await first.first()
-    assert got["state"][0] == 0
+    assert got["state"][0] == "Running"
     assert got["product"][0]
 
 
