@@ -159,12 +159,13 @@ class Connection:
         self._claim(stream)
         return stream
 
-    async def take_over(self, streams: Sequence[Stream]) -> bool:
+    async def take_over(self, streams: Sequence[Stream], may_transfer: bool) -> bool:
         """Go on with the subscriptions of an earlier connection; False if the server has not kept all of them.
 
-        What was lost on the way is asked for again.
+        What was lost on the way is asked for again. `may_transfer`: also out of a session that is gone, for it is
+        known that their numbers are still ours.
         """
-        if not self.resumed and not await self._transferred(streams):
+        if not self.resumed and not (may_transfer and await self._transferred(streams)):
             return False
         for stream in streams:
             self._claim(stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from asyncua import ua
@@ -14,12 +15,13 @@ from edge_agent_opcua.limits import NODES, Limits
 # Numeric node ids in namespace 0 (Part 6, A.1).
 _NAMESPACES: Final = 2255
 _MANUFACTURER, _PRODUCT, _PRODUCT_URI, _VERSION = 2263, 2261, 2262, 2264
-_STARTED: Final = 2257
+_STATUS: Final = 2256                   # the whole structure: some servers leave its parts as they found them
 _SERVICE_LEVEL: Final = 2267
+_EARLIEST: Final = 2000
 _SUBSCRIPTIONS: Final = 24098           # ServerCapabilities.MaxSubscriptionsPerSession
 _ITEMS: Final = 24104                   # ServerCapabilities.MaxMonitoredItemsPerSubscription
 _ASKED: Final = (
-    _NAMESPACES, _MANUFACTURER, _PRODUCT, _PRODUCT_URI, _VERSION, _STARTED, _SERVICE_LEVEL, _SUBSCRIPTIONS, _ITEMS,
+    _NAMESPACES, _MANUFACTURER, _PRODUCT, _PRODUCT_URI, _VERSION, _STATUS, _SERVICE_LEVEL, _SUBSCRIPTIONS, _ITEMS,
     *NODES.values(),
 )  # fmt: skip
 
@@ -36,7 +38,7 @@ class Facts:
     said: Sequence[str] = ()
     """manufacturer, product, product URI, version"""
     service_level: int = 255
-    started: Any = None
+    started: datetime | None = None
 
     def __str__(self) -> str:
         named = [text for text in (self.said[0], self.said[1], self.said[3]) if text] if self.said else []
@@ -58,7 +60,7 @@ async def ask(requests: Requests) -> Facts:
         limits,
         tuple(str(told[number] or "") for number in (_MANUFACTURER, _PRODUCT, _PRODUCT_URI, _VERSION)),
         level if isinstance(level, int) else 255,
-        told[_STARTED],
+        _start(told[_STATUS]),
     )
 
 
@@ -71,6 +73,12 @@ async def namespaces(requests: Requests) -> tuple[str, ...]:
 def _value(answer: Any) -> Any:
     good = answer.StatusCode is None or answer.StatusCode.is_good()
     return answer.Value.Value if good and answer.Value is not None else None
+
+
+def _start(status: Any) -> Any:
+    """Its StartTime, if that is a time a server may have been started at."""
+    start = getattr(status, "StartTime", None)
+    return start if isinstance(start, datetime) and start.year >= _EARLIEST else None
 
 
 def _number(told: Any) -> int:

@@ -54,6 +54,12 @@ def failure(url: str, error: Exception, thumbprint: str = "") -> Failure:
     return NotConnected(f"{url}: {type(error).__name__}: {error}")
 
 
+def is_full(failure: Failure) -> bool:
+    """Whether the server has no session left for anybody."""
+    cause = failure.__cause__
+    return isinstance(cause, ua.UaStatusCodeError) and cause.code == ua.StatusCodes.BadTooManySessions
+
+
 def translator(url: str, thumbprint: str = "") -> Callable[[], AbstractContextManager[None]]:
     """For `with translated():`: inside it the library may raise what it wants."""
 

@@ -1,7 +1,10 @@
 """One server, or one redundant set of servers, as all its devices share it: one session, opened by the first of them.
 
 A connection that broke leaves a ticket: as long as the server may still have the session, the next connection takes
-it up again, with all its subscriptions. The last device to leave closes the session.
+it up again, with all its subscriptions. But only in the same run of the server: after a restart the same number may be
+somebody else's session, and some servers give them out in order. So the next connection begins with a session of its
+own, looks at when the server was started, and only then goes on with the former one. The last device to leave closes
+the session.
 
 Of a redundant set the first server is preferred. While another one serves, those before it are asked now and then how
 they are, the nearest first; one that is fit again gets the session back.
@@ -12,13 +15,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from edge_agent.api import AccessDenied, NotConnected
 from edge_agent_opcua.client import Connection, Wishes
 from edge_agent_opcua.facts import NO_DATA
-from edge_agent_opcua.failure import Failure
+from edge_agent_opcua.failure import Failure, is_full
 from edge_agent_opcua.library import Ticket
 from edge_agent_opcua.secure import Identity
 
@@ -44,6 +48,17 @@ class Lease:
     lost: Callable[[Failure], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a connection has left behind: until when (by the loop's time) the server may have kept its session, and
+    when that run of the server began; None if it did not say."""
+
+    url: str
+    ticket: Ticket
+    until_s: float
+    run: datetime | None
+
+
 @dataclass(eq=False)
 class Hub:
     """What all sessions of this event loop share."""
@@ -54,8 +69,7 @@ class Hub:
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _attempts: int = 0
     _failure: Failure | None = None
-    _ticket: tuple[str, Ticket, float] | None = None
-    """url, ticket, until when (by the loop's time) the server may have kept the session"""
+    _ticket: _Left | None = None
     _watch: asyncio.Task[None] | None = None
 
     async def join(self, lost: Callable[[Failure], None]) -> Lease:
@@ -86,16 +100,11 @@ class Hub:
         failures: list[Failure] = []
         spare: Connection | None = None
         for place, url in enumerate(self.key.urls):
-            connection = Connection(url, self.key.identity, self.key.wishes, self._on_loss)
             try:
-                await connection.open(self._ticket_for(url))
+                connection = await self._opened(url)
             except (NotConnected, AccessDenied) as failure:
                 failures.append(failure)
-                await connection.close()
                 continue
-            except BaseException:
-                await connection.close()
-                raise
             if connection.facts.service_level > NO_DATA or len(self.key.urls) == 1:
                 self._use(connection, place)
                 if spare is not None:
@@ -112,18 +121,46 @@ class Hub:
         self._failure = _of_all(failures)
         raise self._failure
 
+    async def _opened(self, url: str) -> Connection:
+        """A connection to `url`, with the former session if there is one that is still ours."""
+        left = self._ticket
+        if left is None or left.url != url or asyncio.get_running_loop().time() > left.until_s or left.run is None:
+            return await self._connected(url)
+        try:
+            connection = await self._connected(url)
+        except NotConnected as failure:
+            if not is_full(failure):
+                raise
+            # The one too many may be that which we left behind.
+            return await self._resumed(left)
+        if connection.facts.started != left.run:
+            return connection
+        await connection.close()
+        return await self._resumed(left)
+
+    async def _resumed(self, left: _Left) -> Connection:
+        connection = await self._connected(left.url, left.ticket)
+        if connection.facts.started != left.run:
+            self._ticket = None
+            await connection.close(keep_session=connection.resumed)
+            raise NotConnected(f"{left.url}: the server was started anew just now")
+        return connection
+
+    async def _connected(self, url: str, ticket: Ticket | None = None) -> Connection:
+        connection = Connection(url, self.key.identity, self.key.wishes, self._on_loss)
+        try:
+            await connection.open(ticket)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
     def _use(self, connection: Connection, place: int) -> None:
         self.connection = connection
         self._ticket = None
         if place:
             better = self.key.urls[:place][::-1]
             self._watch = asyncio.create_task(self._come_back(connection, better), name=f"failback {connection.url}")
-
-    def _ticket_for(self, url: str) -> Ticket | None:
-        if self._ticket is None or self._ticket[0] != url:
-            return None
-        _, ticket, until = self._ticket
-        return ticket if asyncio.get_running_loop().time() < until else None
 
     async def _let_go(self, keep_session: bool) -> None:
         """Close what there is, with the session or, if it may be taken up again, without."""
@@ -134,10 +171,10 @@ class Hub:
         connection, self.connection = self.connection, None
         if connection is None:
             return
-        until = connection.heard_s + connection.session_timeout_s
+        until_s, run = connection.heard_s + connection.session_timeout_s, connection.facts.started
         ticket = await connection.close(keep_session)
         if ticket is not None:
-            self._ticket = (connection.url, ticket, until)
+            self._ticket = _Left(connection.url, ticket, until_s, run)
 
     def _on_loss(self, connection: Connection, reason: Failure) -> None:
         if connection is not self.connection:

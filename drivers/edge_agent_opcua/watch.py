@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -51,6 +52,7 @@ class Watch:
         self._config = config
         self._clock = clock
         self._connection: Connection | None = None
+        self._run: datetime | None = None   # when the run of the server began in which we subscribed, if it says so
         self._held_ns = 0
         self._is_behind = False         # what was kept while the connection was away is still coming
         self._heard_ns = 0
@@ -65,6 +67,7 @@ class Watch:
     async def begin(self, connection: Connection) -> Batch:
         """Subscribe to every tag. The samples of those not served; Refused if the server takes no subscription."""
         self._connection = connection
+        self._run = connection.facts.started
         self.streams.clear()
         self.decoder.begin_anew()
         self.targets.refused.clear()
@@ -81,7 +84,10 @@ class Watch:
         # Before the first message can come: those that come now may have waited all the time.
         self.heard_before_ns, self._is_behind = self._heard_ns, True
         self._held_ns = max(self._held_ns, self._clock() - self._heard_ns)
-        if not self.streams or not await connection.take_over(self.streams):
+        # Another run of the server may have given our numbers to somebody else's subscriptions.
+        if not self.streams or connection.facts.started != self._run:
+            return None
+        if not await connection.take_over(self.streams, may_transfer=self._run is not None):
             return None
         self._connection = connection
         await self.targets.learn_anew(connection.requests, self.decoder)

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from asyncua import Client
 
 from edge_agent.api import GOOD, AccessDenied, NotConnected, Reason, bad
 
@@ -236,3 +237,38 @@ async def test_whoever_does_not_speak_opc_ua_is_not_connected(device):
 async def test_an_unknown_host_is_not_connected(device):
     with pytest.raises(NotConnected, match=r"opc.tcp://nowhere.invalid:4840: "):
         await device("opc.tcp://nowhere.invalid", TEMP).connect()
+
+
+async def test_after_a_restart_nobody_elses_subscription_is_taken_for_ours(start, device):
+    peer = start()
+    cnc = device(peer.url, TEMP)
+    session = await cnc.connect()
+    await cnc.first()
+    peer.kill()
+    with pytest.raises(NotConnected):
+        for _ in range(100):
+            await session.read()
+    again = start(port=peer.port)
+    stranger = Client(peer.url)
+    async with stranger:
+        taken = asyncio.Queue(100)
+        theirs = await stranger.create_subscription(50, Noting(taken))
+        await theirs.subscribe_data_change(stranger.get_node("ns=2;s=Count"))
+        await asyncio.wait_for(taken.get(), 5)
+        # What the device knows of its last session: a number that is now somebody else's.
+        session.watch.streams[0].subscription = theirs.subscription_id
+        await cnc.connect()
+        assert (await cnc.values())["temp"] == 20.0
+        again.do("write", "Count", "UInt32", 77)
+        assert await asyncio.wait_for(taken.get(), 5) == 77
+        await cnc.close()
+
+
+class Noting:
+    """A handler that keeps what comes."""
+
+    def __init__(self, queue):
+        self._queue = queue
+
+    def datachange_notification(self, _node, value, _data):
+        self._queue.put_nowait(value)
