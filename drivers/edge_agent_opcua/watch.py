@@ -82,10 +82,11 @@ class Watch:
         self.feed.reopen()
         self.decoder.listen_anew()
         # Before the first message can come: those that come now may have waited all the time.
+        away_ns = self._clock() - self._heard_ns
         self.heard_before_ns, self._is_behind = self._heard_ns, True
-        self._held_ns = max(self._held_ns, self._clock() - self._heard_ns)
-        # Another run of the server may have given our numbers to somebody else's subscriptions.
-        if not self.streams or connection.facts.started != self._run:
+        self._held_ns = max(self._held_ns, away_ns)
+        # Another run of the server, or a long time, may have given our numbers to somebody else's subscriptions.
+        if not self.streams or connection.facts.started != self._run or away_ns > self._config.session_timeout:
             return None
         if not await connection.take_over(self.streams, may_transfer=self._run is not None):
             return None
