@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from edge_agent.api import GOOD, AccessDenied, Kind, Reason, bad
@@ -106,3 +107,20 @@ async def test_a_new_time_alone_is_a_change_where_the_trigger_says_so(server, de
     server.do("write", "Temp", "Double", 21.0)
     got = await cnc.gather(lambda rows: any(name == "value" for name, *_ in rows))
     assert [value for name, value, *_ in got if name == "value"] == [21.0]
+
+
+@pytest.mark.parametrize(("discard", "marked"), [("oldest", 0), ("newest", 3)])
+async def test_a_full_queue_drops_the_end_that_was_asked_for_and_marks_it(node_server, device, discard, marked):
+    tag = {"node": OWN + "Fast", "sample": "50ms", "queue": 4, "discard": discard}
+    cnc = device(node_server.url, {"fast": tag}, publish="1s")
+    session = await cnc.connect()
+    full = []
+    while len(full) < 2:
+        batch = await session.read()
+        if len(batch) == 4 and batch.quality.any():
+            full.append(batch)
+    for batch in full:
+        assert np.flatnonzero(batch.quality == GOOD | Reason.DEVICE).tolist() == [marked]
+        steps = np.diff(batch.value).tolist()
+        assert steps[:2] == [1, 1]
+        assert (steps[2] == 1) == (discard == "oldest")
