@@ -65,6 +65,7 @@ class OpcUaSession:
         self._ready = empty()
         self._heard_ns = 0
         self._is_settled = False
+        self._has_waited = False
         self._writer: Writer | None = None
 
     @property
@@ -164,11 +165,32 @@ class OpcUaSession:
                 if len(again):
                     return self._as_of_now(again)
                 continue
-            until_s = min(watch.tick(now_s), watch.next_s(now_s))
+            try:
+                until_s = min(watch.tick(now_s), watch.next_s(now_s))
+            except NotConnected as silence:
+                await self._bear(silence)
+                continue
             arrivals = await watch.feed.take(max(0.0, until_s - loop.time()))
             if arrivals is not None:
+                self._has_waited = False
                 self._heard_ns = arrivals[-1].received_ns if arrivals else self._clock()
                 return self._as_of_now(watch.batch(arrivals))
+
+    async def _bear(self, silence: NotConnected) -> None:
+        """A subscription is silent. Raise it, unless the server answers after all: then what it has kept is on its way,
+        and deleting the subscription would lose it. But not twice: one that stays silent is dead."""
+        assert self._lease is not None
+        connection = self._lease.connection
+        if self._has_waited:
+            raise silence
+        try:
+            async with asyncio.timeout(PING_S):
+                await connection.ping()
+        except (NotConnected, AccessDenied, TimeoutError):
+            connection.fail(silence)
+            raise silence from None
+        self._has_waited = True
+        self._watching.wait_once_more()
 
     def _as_of_now(self, batch: Batch) -> Batch:
         # What lay here unread has aged since the server said it; and of several subscriptions, the one that was

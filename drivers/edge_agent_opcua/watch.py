@@ -313,6 +313,11 @@ class Watch:
                 raise NotConnected(f"{url}: neither data nor keep-alive from the server for {silent:g} s")
         return min(stream.due_s for stream in self.streams)
 
+    def wait_once_more(self) -> None:
+        """One more keep-alive time before a silent stream is given up."""
+        for stream in self.streams:
+            stream.silent = min(stream.silent, KEEPALIVES_MISSED - 1)
+
     @property
     def lag_granted_ns(self) -> int:
         """How far what the server says may be behind the device."""
