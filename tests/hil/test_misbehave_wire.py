@@ -160,17 +160,17 @@ def test_it_counts_who_asked_what_with_which_pauses_and_over_how_many_connection
         time.sleep(0.2)
         for _ in range(3):
             assert other.ask(read(7, 2), unit=2)
-            time.sleep(0.03)
+            time.sleep(0.1)
         seen = server.counters()
         assert wire.ask(read(1, 1, 4))
     assert seen["requests"] == {"2": 3}
     assert seen["functions"] == {"3": 3}
     assert (seen["answers"], seen["silences"], seen["most_in_flight"]) == (3, 0, 1)
     assert seen["connections"] == {"now": 2, "most": 2, "accepted": 1, "turned_away": 0}
-    assert len(seen["pauses_ms"]) == 2 and all(30 <= pause < 500 for pause in seen["pauses_ms"])
-    assert len(seen["gaps_ms"]) == 2 and all(30 <= gap < 500 for gap in seen["gaps_ms"])
+    assert len(seen["pauses_ms"]) == 2 and all(50 <= pause < 5000 for pause in seen["pauses_ms"])
+    assert len(seen["gaps_ms"]) == 2 and all(50 <= gap < 5000 for gap in seen["gaps_ms"])
     [after] = seen["after_connect_ms"]
-    assert 50 <= after < 500
+    assert 50 <= after < 5000
     assert [(one["unit"], one["fc"], one["address"], one["count"]) for one in seen["recent"]] == [(2, 3, 7, 2)] * 3
     assert server.counters()["requests"] == {"2": 3, "1": 1}
     server.reset()
