@@ -65,9 +65,9 @@ def times(
 ) -> Sums:
     """ns and counts of [start, end) by the name of the cell's field, from runs that cover it."""
     sums: Sums = defaultdict(int)
-    plans = list(_plans(calendar, orders, start, end))
+    plans = list(planned(calendar, orders, start, end))
     at = 0
-    for episode in _episodes(runs):
+    for episode in episodes(runs):
         begin, until = episode[0].from_, episode[-1].until
         if episode[-1].end <= start or episode[0].start >= end:
             continue
@@ -133,7 +133,7 @@ def _fill(
     return at
 
 
-def _plans(
+def planned(
     calendar: Calendar | FixedCalendar, orders: Steps[bool], start: int, end: int
 ) -> Iterator[Plan]:
     """The calendar of [start, end), cut where an order begins or ends."""
@@ -143,7 +143,7 @@ def _plans(
             yield Plan(low, high, span.kind, orders.at(low) is not False)
 
 
-def _episodes(runs: Sequence[Run]) -> Iterator[list[Run]]:
+def episodes(runs: Sequence[Run]) -> Iterator[list[Run]]:
     """Runs that are judged together: a stop is all IDLE and FAULT in a row, anything else stands alone."""
     episode: list[Run] = []
     for run in runs:

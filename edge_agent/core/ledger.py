@@ -23,6 +23,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.counts import CountLog
 from edge_agent.core.pieces import Job, Pieces
 from edge_agent.core.settled import Settled
+from edge_agent.core.slices import Slice, slices
 from edge_agent.core.states import MachineState
 from edge_agent.core.steps import Steps
 from edge_agent.core.timeline import STOPS, UNKNOWN, Span, Timeline
@@ -128,6 +129,15 @@ class Ledger:
                     found[-1] = last._replace(end=begin)
                 found.append(Span(begin, high, known.state, known.reason, order))
         return found
+
+    def slices(self, start: int, end: int, as_of: int | None = None) -> list[Slice]:
+        """What the times of `cell(start, end, as_of)` consist of, in order, tiling it without gap or overlap."""
+        stop = end if as_of is None else min(end, as_of)
+        if stop <= start:
+            return []
+        first, last = self._extent(as_of)
+        runs = self._timeline.runs(start, stop, self._timeline.visible(as_of), first, last)
+        return list(slices(runs, self.calendar, self._orders, self.policy, start, stop))
 
     def _measure(self, start: int, end: int, as_of: int | None, visible: int) -> Cell:
         """The cell of [start, end), from scratch."""

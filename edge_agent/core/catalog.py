@@ -1,0 +1,94 @@
+"""The catalogue of KPIs: what each is made of, so that whoever reads a value can compute it again.
+
+A formula is plain arithmetic over the names of the KPI record: times in seconds, counts, ideal times
+(domain 1.2, 1.3). Each KPI may be had with its inputs; a division by nothing leaves it undefined.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Final, Literal, NamedTuple
+
+from edge_agent.core import cell as cells
+from edge_agent.core.cell import Cell
+from edge_agent.core.kpi import SECOND, kpis
+from edge_agent.core.reliability import reliability_of
+from edge_agent.core.semi import e10_kpis, e10_times
+
+RUN: Final = "(apt + credited)"
+RUN_AND_SETUP: Final = "(apt + credited + aust)"
+DELAYS: Final = "micro + adet_fault + adet_other + maint"
+BUSY: Final = f"(apt + credited + aust + {DELAYS})"
+
+
+class Definition(NamedTuple):
+    """One KPI. `better`: which way is good; `unit` "1" is a plain ratio, "s" seconds; `source` the standard."""
+
+    name: str
+    formula: str
+    better: Literal["higher", "lower", ""]
+    source: str = "ISO 22400-2"
+    unit: str = "1"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names in the formula, in their order."""
+        return tuple(dict.fromkeys(re.findall(r"[A-Za-z]\w*", self.formula)))
+
+
+CLASSIC: Final = "Nakajima"
+OURS: Final = ""
+
+DEFINITIONS: Final = (
+    Definition("oee", "igt / pbt", "higher"),
+    Definition("availability_classic", "(apt + credited + micro) / pbt", "higher", CLASSIC),
+    Definition("performance_classic", "ipt / (apt + credited + micro)", "higher", CLASSIC),
+    Definition("availability_iso", f"{RUN} / pbt", "higher"),
+    Definition("effectiveness_iso", f"ipt / {RUN}", "higher"),
+    Definition("quality_count", "gq / pq", "higher"),
+    Definition("quality_time", "igt / ipt", "higher", OURS),
+    Definition("nee", f"igt / pbt * {RUN_AND_SETUP} / {RUN}", "higher"),
+    Definition("ooe", "igt / pot", "higher", CLASSIC),
+    Definition("teep", "igt / ct", "higher", CLASSIC),
+    Definition("utilization_efficiency", f"{RUN} / {BUSY}", "higher"),
+    Definition("allocation_efficiency", f"{BUSY} / pbt", "higher"),
+    Definition("technical_efficiency", f"{RUN} / (apt + credited + {DELAYS})", "higher"),
+    Definition("setup_ratio", f"aust / {RUN_AND_SETUP}", "lower"),
+    Definition("scrap_ratio", "sq / pq", "lower"),
+    Definition("rework_ratio", "rq / pq", "lower"),
+    Definition("data_coverage", "1 - unk_raw / (pbt + excluded - promoted)", "higher", OURS),
+)
+"""The ratios of the KPI record, see `core.kpi.kpis`."""
+
+RELIABILITY: Final = (
+    Definition("mtbf_s", f"{RUN_AND_SETUP} / fe", "higher", unit="s"),
+    Definition("mttr_s", "ttr_sum / n_ttr_closed", "lower", unit="s"),
+    Definition("mtbf_s_fe_plus_1", f"{RUN_AND_SETUP} / (fe + 1)", "higher", unit="s"),
+    Definition("mttr_s_fe_plus_1", "ttr_sum / (fe + 1)", "lower", unit="s"),
+    Definition("inherent_availability", "mtbf_s / (mtbf_s + mttr_s)", "higher", OURS),
+    Definition("corrective_maintenance_ratio", "cmt / (cmt + pmt)", "lower"),
+)
+"""See `core.reliability.reliability_of`."""
+
+SEMI: Final = (
+    Definition("equipment_uptime_ratio", "(PRD + SBY + ENG) / (ct - NST)", "higher", "SEMI E10"),
+    Definition("total_utilization", "PRD / ct", "higher", "SEMI E10"),
+    Definition("e79_oee", "igt / ct", "higher", "SEMI E79"),
+)
+"""See `core.semi.e10_kpis`; the six states in capitals."""
+
+ALL: Final = (*DEFINITIONS, *RELIABILITY, *SEMI)
+
+
+def elements(cell: Cell) -> dict[str, Fraction | None]:
+    """Whatever a formula may name: times in seconds, counts, ideal times in seconds, all exact; and the KPIs."""
+    times = {name: Fraction(getattr(cell, name), SECOND) for name in (*cells.TIMES, "pbt", "pot")}
+    states = {state: Fraction(time, SECOND) for state, time in e10_times(cell).items()}
+    others = {name: Fraction(getattr(cell, name)) for name in (*cells.COUNTS, *cells.FRACTIONS)}
+    return {**times, **states, **others, **values(cell)}
+
+
+def values(cell: Cell) -> dict[str, Fraction | None]:
+    """The value of every KPI of the catalogue."""
+    return {**kpis(cell), **reliability_of(cell), **e10_kpis(cell)}
