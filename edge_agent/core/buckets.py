@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -23,6 +24,7 @@ from edge_agent.core.timeline import STOPS, UNKNOWN, Run
 RUN, FAULT, MAINT, SETUP = MachineState.RUN, MachineState.FAULT, MachineState.MAINT, MachineState.SETUP
 MICRO_STOP_NS: Final = 300_000_000_000     # domain 2.4: practice is 1 to 5 min, usually 5
 HOLD_MAX_NS: Final = 60_000_000_000        # domain 2.6: a hiccup of the line, not an outage
+STARTUP_NS: Final = 300_000_000_000        # the first pieces after a setup are still its
 
 Sums = defaultdict[str, int]
 
@@ -38,12 +40,16 @@ class Policy:
     outside_plan    running outside the plan (domain 2.3): `promote` makes it planned busy time,
                     `exclude` ignores it and its pieces
     hold_max_ns     the longest gap `hold` bridges, `None` for any; a longer one stays unknown
+    startup_ns      rejects so long after a setup are start-up rejects (domain 1.3)
+    capacity        pieces an hour the machine is rated for (domain 1.2, row 30), `None` if nobody says
     """
 
     micro_stop_ns: int = MICRO_STOP_NS
     unknown: Literal["bridge", "exclude", "down", "hold"] = "bridge"
     outside_plan: Literal["promote", "exclude"] = "promote"
     hold_max_ns: int | None = HOLD_MAX_NS
+    startup_ns: int = STARTUP_NS
+    capacity: Fraction | None = None
 
 
 class Plan(NamedTuple):

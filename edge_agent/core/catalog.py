@@ -12,8 +12,8 @@ from typing import Final, Literal, NamedTuple
 
 from edge_agent.core import cell as cells
 from edge_agent.core.cell import Cell
-from edge_agent.core.kpi import SECOND, kpis
-from edge_agent.core.reliability import reliability_of
+from edge_agent.core.kpi import SECOND, kpis, ratio
+from edge_agent.core.reliability import order_kpis, reliability_of
 from edge_agent.core.semi import e10_kpis, e10_times
 
 RUN: Final = "(apt + credited)"
@@ -68,8 +68,22 @@ RELIABILITY: Final = (
     Definition("mttr_s_fe_plus_1", "ttr_sum / (fe + 1)", "lower", unit="s"),
     Definition("inherent_availability", "mtbf_s / (mtbf_s + mttr_s)", "higher", OURS),
     Definition("corrective_maintenance_ratio", "cmt / (cmt + pmt)", "lower"),
+    Definition("mttf_s", "mtbf_s", "higher", unit="s"),
 )
 """See `core.reliability.reliability_of`."""
+
+PLAN: Final = (
+    Definition("actual_to_planned_scrap_ratio", "sq / psq", "lower"),
+    Definition("equipment_load_ratio", "pq / epc", "higher"),
+)
+"""What was made against what was planned; see `plan_kpis`."""
+
+ORDER: Final = (
+    Definition("allocation_ratio", f"{BUSY} / ct", "higher"),
+    Definition("production_process_ratio", f"{RUN} / ct", "higher"),
+    Definition("throughput_rate_per_h", "pq / ct * 3600", "higher", unit="1/h"),
+)
+"""Of a window of kind `job`, whose calendar time is the order's execution time; see `order_kpis_of`."""
 
 SEMI: Final = (
     Definition("equipment_uptime_ratio", "(PRD + SBY + ENG) / (ct - NST)", "higher", "SEMI E10"),
@@ -78,7 +92,8 @@ SEMI: Final = (
 )
 """See `core.semi.e10_kpis`; the six states in capitals."""
 
-ALL: Final = (*DEFINITIONS, *RELIABILITY, *SEMI)
+ALL: Final = (*DEFINITIONS, *RELIABILITY, *PLAN, *SEMI)
+"""Of every window; those of a job have `ORDER` besides."""
 
 
 def elements(cell: Cell) -> dict[str, Fraction | None]:
@@ -91,4 +106,20 @@ def elements(cell: Cell) -> dict[str, Fraction | None]:
 
 def values(cell: Cell) -> dict[str, Fraction | None]:
     """The value of every KPI of the catalogue."""
-    return {**kpis(cell), **reliability_of(cell), **e10_kpis(cell)}
+    return {**kpis(cell), **reliability_of(cell), **plan_kpis(cell), **e10_kpis(cell)}
+
+
+def plan_kpis(cell: Cell) -> dict[str, Fraction | None]:
+    """Scrap against planned scrap, pieces against the rated capacity (rows 13 and 30)."""
+    return {
+        "actual_to_planned_scrap_ratio": ratio(cell.sq, cell.psq),
+        "equipment_load_ratio": ratio(cell.pq, cell.epc),
+    }
+
+
+def order_kpis_of(cell: Cell) -> dict[str, Fraction | None]:
+    """Of the cell of an order on one machine, from its start to its end (rows 1, 2, 12)."""
+    run = Fraction(cell.apt + cell.credited, SECOND)
+    busy = run + Fraction(cell.aust + cell.adet, SECOND)
+    found = order_kpis(Fraction(cell.ct, SECOND), busy, run, cell.pq, 0, 0)
+    return {definition.name: found[definition.name] for definition in ORDER}

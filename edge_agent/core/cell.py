@@ -54,10 +54,16 @@ class Cell:
     n_micro: int = 0        # micro-stops that began here
     fe: int = 0             # failure events that began here
     n_ttr_closed: int = 0   # faults that ended here
+    estimated: int = 0      # pieces of total whose ideal cycle is an estimate
+    n_clock: int = 0        # minutes with samples whose source time was not believed
     # ideal time, seconds
     ipt: Fraction = NO_IDEAL        # Σ ideal cycle x total
     igt: Fraction = NO_IDEAL        # Σ ideal cycle x good
     igt_gap: Fraction = NO_IDEAL    # the part of igt whose pieces came out of gaps without data
+    ist: Fraction = NO_IDEAL        # Σ ideal cycle x (scrap + rework) of pieces made while starting up
+    # plan, pieces
+    psq: Fraction = NO_IDEAL        # planned scrap
+    epc: Fraction = NO_IDEAL        # what could have been made in planned busy time: rated capacity
 
     @property
     def pbt(self) -> int:
@@ -110,6 +116,6 @@ class Cell:
 
 
 NAMES: Final = tuple(field.name for field in fields(Cell))
-FRACTIONS: Final = frozenset({"ipt", "igt", "igt_gap"})
-COUNTS: Final = ("pq", "gq", "sq", "rq", "unrated", "n_stop", "n_micro", "fe", "n_ttr_closed")
+FRACTIONS: Final = frozenset({"ipt", "igt", "igt_gap", "ist", "psq", "epc"})
+COUNTS: Final = ("pq", "gq", "sq", "rq", "unrated", "n_stop", "n_micro", "fe", "n_ttr_closed", "estimated", "n_clock")
 TIMES: Final = tuple(name for name in NAMES if name not in FRACTIONS and name not in COUNTS)

@@ -69,6 +69,21 @@ class Counter:
             return self._accept(now, last.t, 0, AMBIGUOUS_WRAP)
         return self._judge(last, now) if pending is None else self._resolve(last, pending, now)
 
+    @property
+    def memory(self) -> tuple[Reading | None, Reading | None]:
+        """All it remembers, to be given back later."""
+        return self._last, self._pending
+
+    @memory.setter
+    def memory(self, memory: tuple[Reading | None, Reading | None]) -> None:
+        self._last, self._pending = memory
+
+    @property
+    def known_at(self) -> int:
+        """The time of the last reading, ns UTC; before all times without one."""
+        last = self._pending or self._last
+        return -(1 << 63) if last is None else last.t
+
     def hold(self, until_ns: int) -> None:
         """The register is known not to have moved from the last reading up to `until_ns`."""
         if self._last is not None and self._pending is None and until_ns > self._last.t:

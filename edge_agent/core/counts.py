@@ -1,6 +1,6 @@
 """The count log: increments of a machine's counters, in columns, in any order, any number of times.
 
-Six int64 columns of one array that grows by doubling; rows are sorted by time and have one entry per
+Seven int64 columns of one array that grows by doubling; rows are sorted by time and have one entry per
 (time, source). New rows wait in a list until somebody asks: in order they are appended, late ones
 re-sort only the tail they fall into.
 """
@@ -16,11 +16,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-TIME, SOURCE, SINCE, TOTAL, SCRAP, REWORK = range(6)
+TIME, SOURCE, SINCE, TOTAL, SCRAP, REWORK, REVISION = range(7)
+COLUMNS: Final = 7
+FORMERLY: Final = 6      # columns, before there were revisions
 PIECES: Final = slice(TOTAL, REWORK + 1)
 SMALL: Final = 1024     # rows: below this, forgetting old ones is not worth moving the others
 
-Row = tuple[int, int, int, int, int, int]
+Row = tuple[int, int, int, int, int, int, int]
 
 
 class Spread(NamedTuple):
@@ -35,23 +37,32 @@ class Spread(NamedTuple):
 class CountLog:
     """Increments by (time, source); `busy(start, end)` tells the planned busy ns of an interval.
 
-    Of different rows for the same (time, source) the greatest stays, whichever came first.
+    Of different rows for the same (time, source) the one with the greatest revision stays, of those the
+    greatest, whichever came first.
     """
 
     def __init__(self, busy: Callable[[int, int], int]) -> None:
         self._busy = busy
-        self._columns: NDArray[np.int64] = np.zeros((6, SMALL), np.int64)
+        self._columns: NDArray[np.int64] = np.zeros((COLUMNS, SMALL), np.int64)
         self._n = 0
         self._new: list[Row] = []
         self._sources: dict[str, int] = {}
         self._spread: list[Spread] = []
         self._spread_times: list[int] = []
         self._longest = 0
+        self._newest = -(1 << 63)
 
-    def put(self, t: int, source: str, pieces: tuple[int, int, int], since: int) -> None:
-        """Total, scrap and rework that were made in (since, t]; `since >= t` means at `t`."""
+    def put(self, t: int, source: str, pieces: tuple[int, int, int], since: int, revision: int = 0) -> int:
+        """Total, scrap and rework that were made in (since, t]; `since >= t` means at `t`.
+
+        Returns the earliest time this changes: what it takes the place of may have been spread further back.
+        """
+        begin = min(since, t)
+        earliest = begin if t > self._newest else self._spread_from(t, begin)
+        self._newest = max(t, self._newest)
         code = self._sources.setdefault(source, len(self._sources))
-        self._new.append((t, code, min(since, t), *pieces))
+        self._new.append((t, code, begin, *pieces, revision))
+        return earliest
 
     def within(self, start: int, end: int, as_of: int | None) -> tuple[int, int, int]:
         """Total, scrap and rework of (start, end]; reports after `as_of` are not known yet."""
@@ -92,17 +103,28 @@ class CountLog:
         kept = self._columns[:, : self._n]
         steps = np.diff(kept, axis=1, prepend=0).astype("<i8")
         packed = base64.b64encode(zlib.compress(steps.tobytes(), 1)).decode("ascii")
-        return {"rows": self._n, "columns": packed, "sources": list(self._sources)}
+        return {"rows": self._n, "columns": packed, "sources": list(self._sources), "width": COLUMNS}
 
     def restore(self, data: Mapping[str, object]) -> None:
         """Become what `snapshot` described."""
         n, packed, sources = data["rows"], data["columns"], data["sources"]
         if not (isinstance(n, int) and isinstance(packed, str) and isinstance(sources, list)):
             raise TypeError("not the snapshot of a count log")
-        steps = np.frombuffer(zlib.decompress(base64.b64decode(packed)), "<i8").reshape(6, n)
+        width = data.get("width", FORMERLY)
+        if not isinstance(width, int) or width not in (COLUMNS, FORMERLY):
+            raise ValueError(f"a count log of {width} columns")
+        steps = np.zeros((COLUMNS, n), np.int64)
+        steps[:width] = np.frombuffer(zlib.decompress(base64.b64decode(packed)), "<i8").reshape(width, n)
         self._sources = {str(source): code for code, source in enumerate(sources)}
         self._new = []
         self._replace(0, np.cumsum(steps, axis=1, dtype=np.int64))
+        self._newest = int(self._columns[TIME, n - 1]) if n else -(1 << 63)
+
+    def _spread_from(self, t: int, since: int) -> int:
+        """Where what was reported at `t` so far begins, if that is not later than `since`."""
+        self._settle()
+        low, high = np.searchsorted(self._columns[TIME, : self._n], (t, t + 1)).tolist()
+        return int(self._columns[SINCE, low:high].min(initial=since))
 
     def _settle(self) -> None:
         if not self._new:
@@ -118,7 +140,7 @@ class CountLog:
         """Keep the first rows and let `tail` follow them."""
         n = keep + tail.shape[1]
         if n > self._columns.shape[1]:
-            grown = np.zeros((6, max(n, 2 * self._columns.shape[1])), np.int64)
+            grown = np.zeros((COLUMNS, max(n, 2 * self._columns.shape[1])), np.int64)
             grown[:, :keep] = self._columns[:, :keep]
             self._columns = grown
         self._columns[:, keep:n] = tail
@@ -131,7 +153,7 @@ class CountLog:
 
     def _find_spread(self, tail: NDArray[np.int64]) -> list[Spread]:
         found: list[Spread] = []
-        for t, _, since, *pieces in tail[:, tail[SINCE] < tail[TIME]].T.tolist():
+        for t, _, since, *pieces, _ in tail[:, tail[SINCE] < tail[TIME]].T.tolist():
             busy = self._busy(since, t)
             if busy:    # nothing was planned in between: the pieces stay at t
                 found.append(Spread(t, since, busy, (pieces[0], pieces[1], pieces[2])))
@@ -159,7 +181,7 @@ def _round(numerator: int, denominator: int) -> int:
 
 def _normal(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sorted by time and source, the greatest of each (time, source)."""
-    order = np.lexsort((rows[SINCE], rows[REWORK], rows[SCRAP], rows[TOTAL], rows[SOURCE], rows[TIME]))
+    order = np.lexsort((rows[SINCE], rows[REWORK], rows[SCRAP], rows[TOTAL], rows[REVISION], rows[SOURCE], rows[TIME]))
     rows = rows[:, order]
     last = np.ones(rows.shape[1], np.bool_)
     last[:-1] = (rows[TIME, 1:] != rows[TIME, :-1]) | (rows[SOURCE, 1:] != rows[SOURCE, :-1])

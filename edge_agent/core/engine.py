@@ -1,7 +1,7 @@
 """The core as one piece: batches in; samples, state changes, events and reports out.
 
-Pure: the caller brings the time. Order of a batch's way: cleaned, kept in the ring, shown to the
-machines, thinned by the deadband, put aside for the journal.
+Pure: the caller brings the time. Order of a batch's way: cleaned, kept in the ring, thinned by the
+deadband, put aside for the journal, shown to the machines.
 """
 
 from __future__ import annotations
@@ -39,10 +39,6 @@ OLDEST_WINDOW_NS = 31 * 86_400_000_000_000
 # After a long absence there are many final windows to report: so many of a kind at a time, the rest
 # the next time.
 FINALS_AT_ONCE: Final = 24
-
-# A device's clock may be 5 s behind the agent's: a counter is taken to have stood still only up to
-# well before what its session confirms, so that no reading can come from before that.
-SKEW_NS: Final = 15_000_000_000
 
 _CHECKPOINT: Final = struct.Struct("<BI")       # version, size of the JSON that follows
 _VERSION: Final = 1
@@ -100,16 +96,18 @@ class Engine:
         if np.count_nonzero(batch.quality):
             self.bad_samples += int(np.count_nonzero(batch.quality >= BAD))
         self.ring.append(batch)
+        reported = self._deadband.filter(batch)
+        if not len(reported):
+            return
+        self.reported_samples += len(reported)
+        self._outbox.setdefault(device, []).append(reported)
         watchers = self._watchers.get(device)
         if watchers:
-            seen = batch.where(self._watched[batch.tag])
+            # What the journal gets and nothing else: so whoever reads it again finds the same states and pieces.
+            seen = reported.where(self._watched[reported.tag])
             if len(seen):
                 for machine in watchers:
                     machine.feed(seen)
-        reported = self._deadband.filter(batch)
-        if len(reported):
-            self.reported_samples += len(reported)
-            self._outbox.setdefault(device, []).append(reported)
 
     def refresh(self) -> None:
         """A driver has learned the kind of a tag: what was worked out from kinds is worked out anew."""
@@ -134,8 +132,6 @@ class Engine:
         """Tell the machines what `seen` confirms of tags that bring no samples; call every second or so."""
         for machine in self.machines.values():
             machine.confirm(min((int(self.seen[tag.position]) for tag in machine.deciding()), default=0))
-            for source, tag in machine.spec.counts.items():
-                machine.hold(source, int(self.seen[tag.position]) - SKEW_NS)
 
     def observe(self, now: int, connected: Mapping[str, bool], delivering: bool) -> None:
         """Add the time since the last call to the evidence of how digital the devices are; once a second."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from edge_agent.core.ledger import Ledger
+from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.states import MachineState
 
 Fact = tuple[str, list[Any]]
@@ -33,19 +34,27 @@ BYTES_A_FACT: Final = 256
 class Facts:
     """Between one machine and its ledger.
 
-    `fixed`: the ideal cycle of a machine that has no jobs. A changed configuration counts for all that
-    is still open, as a changed calendar does: jobs are rated anew when they are told again.
+    `fixed`: the ideal cycle of a machine that has no jobs; `scrap`: the planned share of scrap of a product. A
+    changed configuration counts for all that is still open, as a changed calendar does: jobs are rated anew when
+    they are told again.
     """
 
-    def __init__(self, ledger: Ledger, rate: Rate, fixed: Fraction | None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        rate: Rate,
+        fixed: Fraction | None,
+        scrap: Callable[[str], Fraction] = lambda product: NO_IDEAL,
+    ) -> None:
         self.ledger = ledger
         self._rate = rate
         self._fixed = fixed
+        self._scrap = scrap
         self._fresh: list[Fact] = []
         self._packed = b""
         self._since: list[Fact] = []
         if fixed is not None:
-            ledger.job(0, "", fixed)
+            ledger.job(0, "", fixed, scrap=scrap(""))
 
     def note(self, method: str, arguments: list[Any]) -> None:
         """A new fact."""
@@ -69,9 +78,15 @@ class Facts:
         elif method == "order":
             self.ledger.order(a[0], a[1])
         elif method == "count":
-            self.ledger.count(a[0], a[1], total=a[2], scrap=a[3], rework=a[4], since=a[5])
+            revision = a[6] if len(a) > 6 else 0
+            self.ledger.count(a[0], a[1], total=a[2], scrap=a[3], rework=a[4], since=a[5], revision=revision)
         elif method == "job" and self._fixed is None:
-            self.ledger.job(a[0], a[1], self._rate(a[1], None if a[2] is None else Fraction(a[2])))
+            ideal = self._rate(a[1], None if a[2] is None else Fraction(a[2]))
+            self.ledger.job(a[0], a[1], ideal, scrap=self._scrap(a[1]))
+        elif method == "clock":
+            self.ledger.clock(a[0])
+        elif method == "number":
+            self.ledger.number(a[0], a[1])
         self._since.append(fact)
 
     # -- checkpoints -------------------------------------------------------------------------
@@ -100,9 +115,10 @@ class Facts:
 
     def _rated(self, jobs: list[list[Any]]) -> list[list[Any]]:
         if self._fixed is not None:
-            return [[0, "", str(self._fixed), ""]]
+            return [[0, "", str(self._fixed), "", str(self._scrap("")), False]]
         rated = []
-        for t, product, before, order in jobs:
+        for t, product, before, order, *_ in jobs:
             ideal = self._rate(product, None if before is None else Fraction(before))
-            rated.append([t, product, None if ideal is None else str(ideal), order])
+            scrap = str(self._scrap(product))
+            rated.append([t, product, None if ideal is None else str(ideal), order, scrap, False])
         return rated

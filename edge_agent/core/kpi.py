@@ -23,6 +23,9 @@ PRU_MISSING: Final = "PRU_MISSING"                  # pieces without an ideal cy
 NO_PLANNED_TIME: Final = "NO_PLANNED_TIME"          # nothing was planned: no OEE
 COUNT_SKEW: Final = "COUNT_SKEW"                    # more scrap and rework than pieces, or negative counts
 MAINT_IN_PLAN: Final = "MAINT_IN_PLAN"              # preventive maintenance inside planned busy time
+PRU_ESTIMATED: Final = "PRU_ESTIMATED"              # pieces whose ideal cycle was measured, not engineered
+RUN_WITHOUT_COUNT: Final = "RUN_WITHOUT_COUNT"      # it ran for long and made nothing: the counter is broken
+TIME_REPLACED: Final = "TIME_REPLACED"              # source times that could not be true, such as in the future
 
 
 def ratio(numerator: Fraction | int, denominator: Fraction | int) -> Fraction | None:
@@ -113,8 +116,11 @@ def bounds(cell: Cell, *, counter_persists: bool = True) -> dict[str, tuple[Frac
     return found
 
 
-def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE) -> list[str]:
-    """What a reader must know before trusting the figures; a closed list, in a fixed order."""
+def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE, patience: int | None = None) -> list[str]:
+    """What a reader must know before trusting the figures; a closed list, in a fixed order.
+
+    `patience`: so long, ns, the machine may run without a piece; None: for ever.
+    """
     values = kpis(cell)
     performance, covered = values["performance_classic"], values["data_coverage"]
     preventive_in_plan = cell.maint - (cell.cmt - cell.adet_fault)
@@ -126,6 +132,9 @@ def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE) -> list[str
         (NO_PLANNED_TIME, cell.ct > 0 and cell.pbt == 0),
         (COUNT_SKEW, min(cell.pq, cell.gq, cell.sq, cell.rq) < 0),
         (MAINT_IN_PLAN, preventive_in_plan > 0),
+        (PRU_ESTIMATED, cell.estimated != 0),
+        (RUN_WITHOUT_COUNT, patience is not None and cell.pq == 0 and cell.apt > patience),
+        (TIME_REPLACED, cell.n_clock > 0),
     )
     return [name for name, is_so in raised if is_so]
 

@@ -12,23 +12,30 @@ A late fact takes back what it could change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 from edge_agent.core import buckets, pieces
 from edge_agent.core.buckets import Policy
 from edge_agent.core.calendar import Calendar, FixedCalendar
 from edge_agent.core.cell import Cell
 from edge_agent.core.counts import CountLog
-from edge_agent.core.pieces import Job, Pieces
+from edge_agent.core.jobs import Jobs, JobSpan
+from edge_agent.core.pieces import Pieces
 from edge_agent.core.settled import Settled
 from edge_agent.core.slices import Slice, slices
 from edge_agent.core.states import MachineState
 from edge_agent.core.steps import Steps
 from edge_agent.core.timeline import STOPS, UNKNOWN, Span, Timeline
 
-__all__ = ["Ledger", "Policy", "Span"]
+__all__ = ["JobSpan", "Ledger", "Policy", "Span"]
+
+
+MINUTE: Final = 60_000_000_000
+HOUR: Final = 60 * MINUTE
 
 
 class Ledger:
@@ -42,7 +49,8 @@ class Ledger:
     def _clear(self) -> None:
         self._timeline = Timeline(self.policy.unknown == "hold", self.policy.hold_max_ns)
         self._orders: Steps[bool] = Steps()
-        self._jobs: Steps[Job] = Steps()
+        self._jobs = Jobs()
+        self._clock: Steps[bool] = Steps()      # begins of minutes
         self._counts = CountLog(self.calendar.busy)
         self._settled = Settled()
         self._floor: int | None = None
@@ -66,24 +74,53 @@ class Ledger:
         if not self._is_forgotten(t) and self._orders.put(t, active):
             self._settled.take_back(t)
 
-    def job(self, t: int, product: str, ideal: Fraction | None, order: str = "") -> None:
-        """From `t` on, exclusive, pieces are `product` with an ideal cycle in seconds (`None`: unknown)."""
-        if not self._is_forgotten(t) and self._jobs.put(t, pieces.job(product, ideal, order)):
+    def job(
+        self,
+        t: int,
+        product: str,
+        ideal: Fraction | None,
+        order: str = "",
+        scrap: Fraction = pieces.NO_IDEAL,
+        estimated: bool = False,
+    ) -> None:
+        """From `t` on, exclusive, pieces are `product` with an ideal cycle in seconds (`None`: unknown).
+
+        `scrap` is the planned share of scrap; `estimated`: the ideal cycle was measured, not engineered.
+        """
+        made = pieces.job(product, ideal, order, scrap, estimated)
+        if not self._is_forgotten(t) and self._jobs.made.put(t, made):
+            self._settled.take_back(t)
+
+    def number(self, t: int, order: str) -> None:
+        """From `t` on, exclusive, pieces are made for the order of this number."""
+        if not self._is_forgotten(t) and self._jobs.numbers.put(t, order):
             self._settled.take_back(t)
 
     def count(
-        self, t: int, source: str, total: int = 0, scrap: int = 0, rework: int = 0, since: int | None = None
+        self,
+        t: int,
+        source: str,
+        total: int = 0,
+        scrap: int = 0,
+        rework: int = 0,
+        since: int | None = None,
+        revision: int = 0,
     ) -> None:
         """Pieces reported at `t`: made just then or, given `since`, somewhere in (since, t].
 
-        `source` and `t` together name the report, so that it counts once however often it comes.
+        `source` and `t` together name the report, so that it counts once however often it comes; a greater
+        `revision` takes the place of what was reported before.
         Good pieces are total - scrap - rework, in the sum and not necessarily in each report.
         """
         if self._floor is not None and t <= self._floor:
             return
         begin = t if since is None else min(since, t)
-        self._counts.put(t, source, (total, scrap, rework), begin)
-        self._settled.take_back(begin)
+        self._settled.take_back(self._counts.put(t, source, (total, scrap, rework), begin, revision))
+
+    def clock(self, t: int) -> None:
+        """The source time of a sample received at `t` was not believed."""
+        if not self._is_forgotten(t) and self._clock.put(t // MINUTE * MINUTE, True):
+            self._settled.take_back(t // MINUTE * MINUTE)
 
     # -- cells out ---------------------------------------------------------------------------
 
@@ -139,16 +176,50 @@ class Ledger:
         runs = self._timeline.runs(start, stop, self._timeline.visible(as_of), first, last)
         return list(slices(runs, self.calendar, self._orders, self.policy, start, stop))
 
+    def jobs(self, start: int, end: int, as_of: int | None = None) -> list[JobSpan]:
+        """What was made in [start, end) and for which order; see `core.jobs`."""
+        return self._jobs.spans(start, end, as_of)
+
+    def products(self, start: int, end: int, as_of: int | None = None) -> dict[str, Cell]:
+        """The cell of [start, end) by product; they add up to it. Before the first job the product is ""."""
+        stop = end if as_of is None else min(end, as_of)
+        cuts = [(start, "")]
+        for span in self.jobs(start, stop, as_of):
+            cuts.append((max(span.start, start), span.product))
+        found: dict[str, Cell] = {}
+        for (low, product), (high, _) in pairwise([*cuts, (stop, "")]):
+            if low < high:
+                found[product] = found.get(product, Cell()) + self._part(low, high, as_of)
+        return found
+
+    def _part(self, low: int, high: int, as_of: int | None) -> Cell:
+        """As `cell`; for a part that nobody will ask for again."""
+        return self._measure(low, high, as_of, self._timeline.visible(as_of))
+
     def _measure(self, start: int, end: int, as_of: int | None, visible: int) -> Cell:
         """The cell of [start, end), from scratch."""
         first, last = self._extent(as_of)
         runs = self._timeline.runs(start, end, visible, first, last)
         sums = buckets.times(runs, self.calendar, self._orders, self.policy, start, end)
-        made, credited = self._pieces(as_of).of_window(runs, start, end)
-        return made + Cell.from_dict({"ct": end - start, "credited": credited, **sums})
+        setups = list(self._setups(start, end, as_of))
+        made, credited = Pieces(self._counts, self._jobs.made, self.calendar, self.policy, as_of, setups).of_window(
+            runs, start, end
+        )
+        times = self._clock.times
+        sums["n_clock"] = bisect_left(times, end) - bisect_left(times, start)
+        found = made + Cell.from_dict({"ct": end - start, "credited": credited, **sums})
+        if self.policy.capacity is None:
+            return found
+        return found + Cell(epc=self.policy.capacity * Fraction(found.pbt, HOUR))
 
-    def _pieces(self, as_of: int | None) -> Pieces:
-        return Pieces(self._counts, self._jobs, self.calendar, self.policy, as_of)
+    def _setups(self, start: int, end: int, as_of: int | None) -> Iterator[tuple[int, int]]:
+        """Where [start, end) was set up, or had been shortly before: disjoint, in order."""
+        startup, stop = self.policy.startup_ns, end if as_of is None else min(end, as_of)
+        upto = start
+        for low, high, known in self._timeline.spans(start - startup, stop):
+            if known.state is MachineState.SETUP and max(low, upto) < high + startup:
+                yield max(low, upto), high + startup
+                upto = high + startup
 
     def _extent(self, as_of: int | None) -> tuple[int, int]:
         """Where a state without beginning, or without end, begins or ends to be judged."""
@@ -174,6 +245,7 @@ class Ledger:
         self._timeline.pruned = True
         self._orders.drop_before(floor)
         self._jobs.drop_before(floor)
+        self._clock.drop_before(floor)
         self._counts.drop_before(floor)
 
     def snapshot(self) -> dict[str, Any]:
@@ -184,9 +256,9 @@ class Ledger:
             "floor": self._floor,
             "states": [[t, int(k.state), k.reason] for t, k in zip(steps.times, steps.values, strict=True)],
             "orders": [[t, v] for t, v in zip(self._orders.times, self._orders.values, strict=True)],
-            "jobs": [[t, j.product, str(j.ideal) if j.rated else None, j.order]
-                     for t, j in zip(self._jobs.times, self._jobs.values, strict=True)],
+            **self._jobs.snapshot(),
             "counts": self._counts.snapshot(),
+            "clock": list(self._clock.times),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -198,8 +270,9 @@ class Ledger:
             self._timeline.put(t, MachineState(state), reason)
         for t, active in data["orders"]:
             self._orders.put(t, active)
-        for t, product, ideal, order in data["jobs"]:
-            self._jobs.put(t, pieces.job(product, None if ideal is None else Fraction(ideal), order))
+        self._jobs.restore(data)
+        for t in data.get("clock", ()):
+            self._clock.put(t, True)
         self._counts.restore(data["counts"])
 
     def _is_forgotten(self, t: int) -> bool:

@@ -13,23 +13,20 @@ from typing import Any, Final
 
 from edge_agent.core.batch import Batch
 from edge_agent.core.calendar import Calendar
-from edge_agent.core.counters import BASELINE, IGNORED, PENDING, Counter
+from edge_agent.core.counters import Counter
 from edge_agent.core.facts import Facts
 from edge_agent.core.inputs import AWAY, Inputs, Row
-from edge_agent.core.ledger import Ledger, Policy
+from edge_agent.core.ledger import MINUTE, Ledger, Policy
 from edge_agent.core.models import MapModel, StateModel, Value
-from edge_agent.core.quality import UNCERTAIN
+from edge_agent.core.pieces import NO_IDEAL
+from edge_agent.core.quality import REASON, UNCERTAIN, Reason
+from edge_agent.core.register import Booked, Register
 from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
 
 # From here on a float does not tell two whole numbers apart; no register that counts pieces gets there.
 EXACT: Final = 2.0**53
-
-
-# So often the journal learns how far the counters of a quiet machine are known, for a restart must not
-# take the whole quiet time for one in which a short register may have gone round (domain 2.5, rule 7).
-TELL_NS: Final = 300_000_000_000
 
 Known = tuple[int, MachineState, str]
 """A state sample: time, state, reason."""
@@ -57,6 +54,8 @@ class MachineSpec:
     products: Mapping[int | str, Fraction] = field(default_factory=dict)    # ideal cycle, seconds
     ideal: Fraction | None = None                   # for a machine without a job tag
     order: Tag | None = None
+    number: Tag | None = None                       # the order's number, or name
+    planned_scrap: Mapping[str, Fraction] = field(default_factory=dict)     # product → share
     zone: str = "UTC"
     config_hash: str = ""
     min_coverage: float = 0.9
@@ -65,7 +64,7 @@ class MachineSpec:
 
     def tags(self) -> list[Tag]:
         """Every tag the machine draws from."""
-        named = [*self.state_inputs().values(), *self.counts.values(), self.job, self.order]
+        named = [*self.state_inputs().values(), *self.counts.values(), self.job, self.order, self.number]
         return [tag for tag in named if tag is not None]
 
     def state_model(self) -> StateModel:
@@ -95,18 +94,17 @@ class Machine:
     def clear(self) -> None:
         """Know nothing, as at the very beginning."""
         spec = self.spec
-        self.facts = Facts(Ledger(spec.calendar, spec.policy), self._rated, spec.ideal)
+        self.facts = Facts(Ledger(spec.calendar, spec.policy), self._rated, spec.ideal, self._planned_scrap)
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
-        self._counters = {source: make() for source, make in spec.counters.items()}
-        self._gap_since: dict[str, int] = {}        # counters whose line broke, and when
+        self._registers = {
+            source: Register(make(), spec.counts[source].stale_ns) for source, make in spec.counters.items()
+        }
         self._inputs = Inputs(spec.state_model(), spec.state_inputs())
         self._pending: Known | None = None
-        self._product: int | str | None = None
-        self._order: bool | None = None
-        self._newest = dict.fromkeys(("state", "job", "order"), -1)
+        self._newest = {"state": -1}
+        self._clock_minute = -1
         self._noted = -1                            # newest instant of which the ledger was told a state
-        self._told_at = 0
         self._turn = self._turn_taken = 0           # grows with everything a restart must know
         self._changes: list[StateChange] = []
 
@@ -126,6 +124,8 @@ class Machine:
             tag = self._tags.get(position)
             if tag is None:
                 continue
+            if quality & REASON == Reason.CLOCK:
+                self._note_clock(time)
             key = _key(tag, value) if quality < UNCERTAIN and value == value else None
             for at in self._inputs.positions.get(position, ()):
                 told.append((time, at, self._inputs.sample(key, quality)))
@@ -133,14 +133,24 @@ class Machine:
         if told:
             self._state_samples(told)
 
+    def _note_clock(self, time: int) -> None:
+        minute = time // MINUTE * MINUTE
+        if minute != self._clock_minute:
+            self._clock_minute = minute
+            self._note("clock", [minute])
+
     def _sample(self, tag: Tag, time: int, value: float, key: Value | None) -> None:
         source = self._source.get(tag.position)
         if source is not None:
             self._count_sample(source, time, value, key is not None)
+        # A product told again changes nothing; but of samples that come late nobody knows which were told again.
         if tag is self.spec.job and key is not None:
-            self._job_sample(time, key)
+            ideal = self.spec.products.get(key)
+            self._note("job", [time, str(key), None if ideal is None else str(ideal)])
         if tag is self.spec.order and key is not None:
-            self._order_sample(time, bool(value))
+            self._note("order", [time, bool(value)])
+        if tag is self.spec.number and key is not None:
+            self._note("number", [time, str(key)])
 
     def _state_samples(self, told: list[Row]) -> None:
         before = self._inputs.now
@@ -213,52 +223,17 @@ class Machine:
         self._note("state", fact)
 
     def _count_sample(self, source: str, time: int, value: float, usable: bool) -> None:
-        if not usable or abs(value) >= EXACT:
-            if source not in self._gap_since:
-                self._gap_since[source] = time
-                self._turn += 1
-            return
-        counter = self._counters[source]
-        increment, flag = counter.feed(time, int(value))
-        if flag in (PENDING, BASELINE):
-            self._turn += 1     # no pieces, but a restart must know
-        if flag in (PENDING, IGNORED):
-            return              # not judged yet: what it will bring may still have come out of a gap
-        gap = self._gap_since.pop(source, None)
-        if not increment:
-            self._turn += gap is not None
-            return
-        since = None if gap is None else max(gap, counter.since or gap)
-        for counted, (total, scrap, rework) in _pieces(source, increment, self.spec.counts).items():
-            self._note("count", [time, counted, total, scrap, rework, since])
-
-    def hold(self, source: str, until: int) -> None:
-        """The tag of a counter is known up to `until`: it has not changed since its last sample."""
-        if source in self._gap_since:
-            return
-        self._counters[source].hold(until)
-        if until - self._told_at >= TELL_NS:
-            self._told_at = until
+        register = self._registers[source]
+        self._book(source, register.take(time, int(value) if usable and abs(value) < EXACT else None))
+        if register.is_news:
+            register.is_news = False
             self._turn += 1
 
-    def _job_sample(self, time: int, product: int | str) -> None:
-        late = self._is_late("job", time)
-        if late or product != self._product:
-            ideal = self.spec.products.get(product)
-            self._note("job", [time, str(product), None if ideal is None else str(ideal)])
-            # After a late one, whatever comes next is noted, be it the same or not.
-            self._product = None if late else product
-
-    def _order_sample(self, time: int, active: bool) -> None:
-        late = self._is_late("order", time)
-        if late or active != self._order:
-            self._note("order", [time, active])
-            self._order = None if late else active
-
-    def _is_late(self, what: str, time: int) -> bool:
-        late = time <= self._newest[what]
-        self._newest[what] = max(time, self._newest[what])
-        return late
+    def _book(self, source: str, booked: Iterable[Booked]) -> None:
+        for one in booked:
+            for counted, pieces in _pieces(source, one.increment, self.spec.counts).items():
+                fact = [one.time, counted, *pieces, one.since]
+                self._note("count", [*fact, self._turn + 1] if one.again else fact)
 
     def _note(self, method: str, arguments: list[Any]) -> None:
         self._turn += 1
@@ -267,6 +242,9 @@ class Machine:
     def _rated(self, product: str, before: Fraction | None) -> Fraction | None:
         """The ideal cycle of a job noted earlier: as now configured; as it was, if no longer named."""
         return self._ideals.get(product, before)
+
+    def _planned_scrap(self, product: str) -> Fraction:
+        return self.spec.planned_scrap.get(product, NO_IDEAL)
 
     # -- facts out, and back in after a restart ----------------------------------------------
 
@@ -293,12 +271,10 @@ class Machine:
             "state": [int(self.current.state), self.current.reason, self.current.since],
             "newest": dict(self._newest),
             "counters": {
-                source: [_register(self.spec.counts[source]), counter.snapshot()]
-                for source, counter in self._counters.items()
+                source: [_register(self.spec.counts[source]), register.counter.snapshot()]
+                for source, register in self._registers.items()
             },
-            "gaps": dict(self._gap_since),
-            "product": self._product,
-            "order": self._order,
+            "gaps": {source: one.gap for source, one in self._registers.items() if one.gap is not None},
             "settled": dict(self.settled),
             "inputs": self._inputs.snapshot(),
         }
@@ -318,15 +294,13 @@ class Machine:
     def _take_position(self, now: Mapping[str, Any]) -> None:
         state, reason, since = now["state"]
         self.current = StateChange(self.spec.id, MachineState(state), reason, since)
-        self._newest = dict(now["newest"])
+        self._newest = {"state": now["newest"]["state"]}
         self._noted = self._newest["state"]
         self._inputs.restore(now.get("inputs", {}), self._newest["state"])
         for source, (register, snapshot) in now["counters"].items():
             # Another register's history would make pieces out of the difference between the two.
-            if source in self._counters and register == _register(self.spec.counts[source]):
-                self._counters[source].restore(snapshot)
-        self._gap_since = {source: t for source, t in now["gaps"].items() if source in self._counters}
-        self._product, self._order = now["product"], now["order"]
+            if source in self._registers and register == _register(self.spec.counts[source]):
+                self._registers[source].restore(snapshot, now["gaps"].get(source))
         self.settled = dict(now["settled"])
         self._turn = self._turn_taken = now["turn"]
 
@@ -337,8 +311,8 @@ class Machine:
         self._newest["state"] = since
         self._inputs.was_away(since)
         self._enter(since, MachineState.UNKNOWN, AWAY)
-        for source in self.spec.counts:
-            self._gap_since.setdefault(source, ended)
+        for register in self._registers.values():
+            register.take(max(ended, register.counter.known_at + 1), None)
 
 
 def _register(tag: Tag) -> list[Any]:

@@ -26,23 +26,37 @@ Interval = tuple[int, int]
 
 
 class Job(NamedTuple):
-    """An order with product and ideal cycle, seconds; `rated` tells whether the ideal cycle is known."""
+    """An order with product and ideal cycle, seconds; `rated` tells whether the ideal cycle is known.
+
+    `scrap` is the planned share of scrap; `estimated` tells that nobody gave the ideal cycle: it was measured.
+    """
 
     product: str
     order: str
     rated: bool
     ideal: Fraction
+    scrap: Fraction = NO_IDEAL
+    estimated: bool = False
 
 
-def job(product: str, ideal: Fraction | None, order: str = "") -> Job:
+def job(
+    product: str,
+    ideal: Fraction | None,
+    order: str = "",
+    scrap: Fraction = NO_IDEAL,
+    estimated: bool = False,
+) -> Job:
     """A job; ValueError if the ideal cycle is not positive."""
     if ideal is not None and ideal <= 0:
         raise ValueError("an ideal cycle is longer than nothing")
-    return Job(product, order, ideal is not None, ideal or NO_IDEAL)
+    return Job(product, order, ideal is not None, ideal or NO_IDEAL, scrap, estimated)
 
 
 class Pieces:
-    """The pieces of one machine as they were known at `as_of`."""
+    """The pieces of one machine as they were known at `as_of`.
+
+    `setups`: where the machine was set up, each with the time after it in which rejects are still its; disjoint.
+    """
 
     def __init__(
         self,
@@ -51,7 +65,9 @@ class Pieces:
         calendar: Calendar | FixedCalendar,
         policy: Policy,
         as_of: int | None,
+        setups: Sequence[Interval] = (),
     ) -> None:
+        self._setups = setups
         self._counts = counts
         self._jobs = jobs
         self._calendar = calendar
@@ -63,6 +79,7 @@ class Pieces:
         gaps = [run for run in runs if run.raw is UNKNOWN and run.start < end and run.end > start]
         dropped = gaps if self._policy.unknown == "exclude" else []
         made = self._made(start, end, [(gap.start, gap.end) for gap in dropped])
+        made += Cell(ist=self._starting_up(start, end, dropped))
         if dropped or not gaps or not self._counts.extent():
             return made, 0
         igt_gap, credited = NO_IDEAL, 0
@@ -80,6 +97,16 @@ class Pieces:
                 found = self._add(found, begin, finish)
         return found
 
+    def _starting_up(self, start: int, end: int, dropped: Sequence[Run]) -> Fraction:
+        """Ideal time of the rejects of (start, end] that were made while starting up (the sixth big loss)."""
+        without = [(gap.start, gap.end) for gap in dropped]
+        found = NO_IDEAL
+        for low, high in self._setups:
+            if max(low, start) < min(high, end):
+                made = self._made(max(low, start), min(high, end), without)
+                found += made.ipt - made.igt
+        return found
+
     def _add(self, found: Cell, start: int, end: int) -> Cell:
         """Add the pieces of (start, end], all of one job."""
         total, scrap, rework = self._counts.within(start, end, self._as_of)
@@ -87,10 +114,13 @@ class Pieces:
             return found
         good = total - scrap - rework
         made = self._jobs.before(end)
-        if made is None or not made.rated:
+        if made is None:
             return found + Cell(pq=total, gq=good, sq=scrap, rq=rework, unrated=total)
-        ipt, igt = made.ideal * total, made.ideal * good
-        return found + Cell(pq=total, gq=good, sq=scrap, rq=rework, ipt=ipt, igt=igt)
+        pieces = Cell(pq=total, gq=good, sq=scrap, rq=rework, psq=made.scrap * total)
+        if not made.rated:
+            return found + pieces + Cell(unrated=total)
+        rated = Cell(ipt=made.ideal * total, igt=made.ideal * good, estimated=total if made.estimated else 0)
+        return found + pieces + rated
 
     def _outside(self, start: int, end: int) -> Iterator[Interval]:
         """Where pieces do not count because nothing was planned."""

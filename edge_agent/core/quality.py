@@ -46,6 +46,7 @@ class Reason(IntEnum):
 GOOD: Final = 0
 UNCERTAIN: Final = 1 << 6
 BAD: Final = 2 << 6
+REASON: Final = 63      # mask of the bits that are the reason
 
 CLASS_NAMES: Final = ("good", "uncertain", "bad")
 
@@ -73,7 +74,7 @@ def class_name(quality: int) -> str:
 def reason_name(quality: int) -> str:
     """The reason in lower case, '' for none."""
     try:
-        reason = Reason(quality & 63)
+        reason = Reason(quality & REASON)
     except ValueError:
-        return f"reason_{quality & 63}"
+        return f"reason_{quality & REASON}"
     return "" if reason is Reason.NONE else reason.name.lower()

@@ -23,6 +23,7 @@ def reliability(
     inherent = None if mtbf is None or mttr is None else ratio(mtbf, mtbf + mttr)
     return {
         "mtbf_s": mtbf,
+        "mttf_s": mtbf,     # a machine that is repaired: the same (row 32)
         "mttr_s": mttr,
         "inherent_availability": inherent,
         "mtbf_s_fe_plus_1": ratio(operating, failures + 1),

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 from edge_agent.core.batch import Batch
 from edge_agent.core.cell import Cell
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind
 
+OPEN: Final = 1 << 62
+"""The end of what has not ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """A half-open stretch of time [start, end), ns UTC.
 
-    `kind` is shift, hour or day; `name` the shift's name or the kind; `zone` the IANA zone in
-    which it is shown; `production_date` the local date of the shift's start (domain 2.8).
+    `kind` is shift, hour, day, production_day, job, or span for any other; `name` the shift's name, the job's
+    product or the kind; `zone` the IANA zone in which it is shown; `production_date` the local date of the
+    shift's start (domain 2.8); `order` the number of the job's order. A job that goes on ends at `OPEN`.
     """
 
     kind: str
@@ -26,6 +31,7 @@ class Window:
     end: int
     production_date: date
     zone: str
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Report:
     config_hash: str
     cell: Cell
     flags: tuple[str, ...] = ()
+    products: Mapping[str, Cell] = field(default_factory=dict)
+    """the cell by product, of machines that have jobs; they add up to it"""
 
 
 @dataclass(frozen=True, slots=True)

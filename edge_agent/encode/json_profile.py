@@ -18,20 +18,16 @@ knows duplicates; a record too large for one message is several with the same `s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import orjson
 
-from edge_agent.core import kpi
 from edge_agent.core.alarm import AlarmSpan
-from edge_agent.core.cell import Cell
 from edge_agent.core.command import Outcome
-from edge_agent.core.report import Report, Samples, StateChange, Status, Window
+from edge_agent.core.report import Report, Samples, StateChange, Status
 from edge_agent.encode import json_alarms, json_samples
 from edge_agent.encode.json_command import Asked, command_topics, read_command, reply_topic, write_reply
+from edge_agent.encode.kpi_record import exact, kpi_record
 from edge_agent.encode.message import Message
 
 VERSION: Final = 1
@@ -41,15 +37,7 @@ MAX_PAYLOAD: Final = 200_000
 """Bytes; the message limits of common cloud brokers start at 256 kB."""
 
 _MS: Final = 1_000_000
-_SECOND: Final = 1_000_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LEVELS: Final = ("enterprise", "site", "area")
-_COUNTS: Final = ("pq", "gq", "sq", "rq")
-_IDEALS: Final = ("ipt", "igt")
-_TIMES: Final = (
-    "ct", "pot", "pbt", "nst", "pdot", "apt", "micro", "aust", "adet_fault", "adet_other", "maint", "adot",
-    "unk", "unk_raw", "promoted", "credited",
-)  # fmt: skip
 
 
 def root_topic(place: Mapping[str, str | None], agent: str) -> str:
@@ -131,19 +119,7 @@ class JsonProfile:
 
     def report(self, report: Report) -> list[Message]:
         """A machine's KPIs in one window."""
-        zone = ZoneInfo(report.window.zone)
-        said = {
-            "v": VERSION,
-            "machine": report.machine,
-            "window": _window(report.window, zone),
-            "rev": report.revision,
-            "final": report.final,
-            "as_of": _iso(report.as_of, zone),
-            "config_hash": report.config_hash,
-            **_figures(report.cell),
-            "flags": list(report.flags),
-        }
-        return [self._retained(f"{report.machine}/kpi/{report.window.kind}", said)]
+        return [self._retained(f"{report.machine}/kpi/{report.window.kind}", kpi_record(report))]
 
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
         """Plant indices and device levels, as of `time_ns`."""
@@ -163,43 +139,9 @@ class JsonProfile:
         return Message(topic, write_reply(id, outcome), token=token) if topic else None
 
     def _retained(self, below: str, said: Mapping[str, Any]) -> Message:
-        payload = orjson.dumps(said, default=_number, option=orjson.OPT_NON_STR_KEYS)
+        payload = orjson.dumps(said, default=exact, option=orjson.OPT_NON_STR_KEYS)
         return Message(f"{self._root}/{below}", payload, retain=True)
 
 
 def _joined(said: Mapping[str, Any], groups: list[bytes]) -> bytes:
     return orjson.dumps(said)[:-1] + b',"samples":[' + b",".join(groups) + b"]}"
-
-
-def _window(window: Window, zone: ZoneInfo) -> dict[str, str]:
-    return {
-        "kind": window.kind,
-        "name": window.name,
-        "start": _iso(window.start, zone),
-        "end": _iso(window.end, zone),
-        "production_date": window.production_date.isoformat(),
-    }
-
-
-def _figures(cell: Cell) -> dict[str, dict[str, Any]]:
-    return {
-        "time_s": {name: _number(Fraction(getattr(cell, name), _SECOND)) for name in _TIMES},
-        "counts": {name: getattr(cell, name) for name in _COUNTS},
-        "ideal_s": {name: _number(getattr(cell, name)) for name in _IDEALS},
-        "kpi": {name: _number(value) for name, value in kpi.kpis(cell).items()},
-        "bounds": {name: [_number(low), _number(high)] for name, (low, high) in kpi.bounds(cell).items()},
-    }
-
-
-def _number(value: Fraction | None) -> int | float | None:
-    """A whole number as such, any other as the nearest float; undefined stays undefined."""
-    if value is None:
-        return None
-    if not isinstance(value, Fraction):
-        raise TypeError(f"{type(value).__name__} has no form in JSON")
-    return value.numerator if value.denominator == 1 else float(value)
-
-
-def _iso(time_ns: int, zone: ZoneInfo) -> str:
-    """ISO 8601 in `zone`, with its offset; microseconds only if there are any."""
-    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).astimezone(zone).isoformat()

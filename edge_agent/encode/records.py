@@ -55,6 +55,7 @@ def pack_report(report: Report) -> bytes:
                 "end": window.end,
                 "production_date": window.production_date.isoformat(),
                 "zone": window.zone,
+                "order": window.order,
             },
             "revision": report.revision,
             "final": report.final,
@@ -62,6 +63,7 @@ def pack_report(report: Report) -> bytes:
             "config_hash": report.config_hash,
             "cell": report.cell.to_dict(),
             "flags": report.flags,
+            "products": {name: cell.to_dict() for name, cell in report.products.items()},
         }
     )
 
@@ -80,6 +82,7 @@ def unpack_report(body: bytes) -> Report:
                 window["end"],
                 date.fromisoformat(window["production_date"]),
                 window["zone"],
+                window.get("order", ""),
             ),
             said["revision"],
             said["final"],
@@ -87,6 +90,7 @@ def unpack_report(body: bytes) -> Report:
             said["config_hash"],
             Cell.from_dict(said["cell"]),
             tuple(said["flags"]),
+            {name: Cell.from_dict(cell) for name, cell in said.get("products", {}).items()},
         )
     except (KeyError, TypeError, AttributeError) as problem:
         raise ValueError(f"not a report: {problem!r}") from problem

@@ -59,11 +59,14 @@ class Story:
     def ledger(self, facts: list[Callable[[Ledger], None]] | None = None) -> Ledger:
         spans = [CalendarSpan(ns(a), ns(b), CalendarKind(kind)) for a, b, kind in self.calendar]
         hold_max = None if self.hold_max is None else self.hold_max * TICK
-        policy = Policy(self.micro * TICK, self.unknown, self.outside, hold_max)  # type: ignore[arg-type]
+        policy = Policy(self.micro * TICK, self.unknown, self.outside, hold_max, STARTUP * TICK)  # type: ignore[arg-type]
         ledger = Ledger(FixedCalendar(spans), policy)
         for tell in self.facts() if facts is None else facts:
             tell(ledger)
         return ledger
+
+
+STARTUP = 3
 
 
 def ns(tick: int) -> int:
@@ -193,6 +196,8 @@ class Integrator:
                 if job is None or job[2] is None:
                     self.add(x, "unrated", made[0])
                     continue
+                if any(self.raw[y][0] == "SETUP" for y in range(max(x - STARTUP, 0), x + 1)):
+                    self.add(x, "ist", job[2] * (made[0] - good))
                 self.add(x, "ipt", job[2] * made[0])
                 self.add(x, "igt", job[2] * good)
                 if self.raw[x][0] == "UNKNOWN":

@@ -187,6 +187,30 @@ def test_shuffled_and_repeated_samples_give_the_same_record_as_sorted_ones() -> 
         assert (held.current.state, held.current.reason) == (in_order.current.state, in_order.current.reason)
 
 
+def test_shuffled_and_repeated_readings_of_counters_give_the_same_record_as_sorted_ones() -> None:
+    lost = bad(Reason.COMM_LOST)
+    readings = [0, 4, 9, 7, 9, None, 20, 3, 8, 65_530, 2, 9_000, 5, None, None, 30, 31, 0, 33, 2, 5, 8]
+    rows = [(TOTAL, 10 * n, value or 0, 0 if value is not None else lost) for n, value in enumerate(readings)]
+    rows += [(JOB, 35 * n, code) for n, code in enumerate((0, 1, 1, 0, 0))]
+    spec = {"ideal": None, "job": JOB, "products": {"A": Fraction(2), "B": Fraction(5)}}
+    spec["counters"] = {source: lambda: Counter(16, 1) for source in ("total", "scrap")}
+    JOB.vocabulary.code("A"), JOB.vocabulary.code("B")
+    in_order = machine(**spec)
+    in_order.feed(samples(rows))
+    expected = [in_order.ledger.cell(a * S, b * S) for a, b in ((0, 300), (15, 95), (95, 111), (111, 180))]
+    assert expected[0].pq > 0
+    for seed in range(50):
+        shuffled = [*rows, *rows[::3]]
+        random.Random(seed).shuffle(shuffled)
+        held = machine(**spec)
+        for one in shuffled:
+            held.feed(samples([one]))
+        restored = restarted(held, machine(**spec))
+        for ledger in (held.ledger, restored.ledger):
+            found = [ledger.cell(a * S, b * S) for a, b in ((0, 300), (15, 95), (95, 111), (111, 180))]
+            assert found == expected
+
+
 def test_a_late_state_gets_its_own_time_and_leaves_alone_what_is_current() -> None:
     held = machine()
     held.feed(samples([(STATE, 0, 1), (STATE, 50, 1), (STATE, 20, 2)]))
@@ -321,22 +345,19 @@ def test_a_counter_that_stood_still_for_hours_has_not_gone_round_unseen() -> Non
     hours = 3 * 3600
     held = machine(counters={source: lambda: Counter(16, 10) for source in ("total", "scrap")})
     held.feed(samples([(STATE, 0, 1), (TOTAL, 0, 100), (SECOND, 0, 0)]))
-    held.hold("total", hours * S)
     held.feed(samples([(TOTAL, hours + 20, 103)]))
     assert held.ledger.cell(0, 2 * hours * S).pq == 3
-    held.take_events()
-    for minute in range(180, 3 * 180):
-        held.hold("total", minute * 60 * S)
     other = machine(counters={source: lambda: Counter(16, 10) for source in ("total", "scrap")})
     other.replay(orjson.loads(orjson.dumps(held.take_events())))
     other.was_away(3 * hours * S)
     other.feed(samples([(STATE, 3 * hours + 20, 1), (TOTAL, 3 * hours + 20, 105), (SECOND, 3 * hours + 20, 0)]))
-    assert other.ledger.cell(0, 4 * hours * S).pq == 2
+    assert other.ledger.cell(0, 4 * hours * S).pq == 3 + 2
 
 
 def test_what_was_made_between_the_last_reading_and_the_end_of_the_agent_counts() -> None:
-    held, other = machine(), machine()
-    held.feed(samples([(STATE, 0, 1), (TOTAL, 0, 0), (SECOND, 0, 0)]))      # read once a minute
+    slow = {"counts": {"total": replace(TOTAL, stale_ns=180 * S), "scrap": SECOND}}      # read once a minute
+    held, other = (Machine(replace(machine().spec, **slow)) for _ in range(2))
+    held.feed(samples([(STATE, 0, 1), (TOTAL, 0, 0), (SECOND, 0, 0)]))
     other.replay(orjson.loads(orjson.dumps(held.take_events())))
     other.was_away(59 * S)
     other.feed(samples([(STATE, 61, 1), (TOTAL, 61, 400), (SECOND, 61, 0)]))

@@ -1,0 +1,135 @@
+"""A register that counts: what its readings book, also when they come late, twice or in any order.
+
+The last `REMEMBERED` readings are kept with what was known before each: a late one is put in its place and
+all after it are judged again, so they book the same in whatever order they came. One that is older than
+all that is kept is passed over and counted; the next reading holds its pieces anyway.
+
+Registers are told by exception. Without a bad reading in between, one is taken to have stood still until
+shortly before the next, so the quiet time before is no time in which it may have gone round (domain 2.5).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any, Final, NamedTuple
+
+from edge_agent.core.counters import BASELINE, IGNORED, PENDING, Counter
+
+# A device's clock may be 5 s behind the agent's, and three missed polls are no silence.
+SKEW_NS: Final = 15_000_000_000
+
+# Readings kept to put late ones between: an OPC UA queue holds fewer, and each costs 250 bytes.
+REMEMBERED: Final = 64
+
+
+class Booked(NamedTuple):
+    """`increment` pieces reported at `time`: made just then or, with `since`, somewhere in (since, time].
+
+    `again`: it takes the place of what was booked for this time before.
+    """
+
+    time: int
+    increment: int
+    since: int | None
+    again: bool = False
+
+
+class _Read(NamedTuple):
+    """A reading (None: unusable), the memory of the register before it, and what it booked."""
+
+    time: int
+    raw: int | None
+    before: tuple[Any, int | None]
+    booked: tuple[int, int | None]
+
+
+class Register:
+    """One counter and its gaps.
+
+    `silence_ns` is how long the register may be silent without having stood still: so long before a
+    reading, an unread change is possible.
+    """
+
+    def __init__(self, counter: Counter, silence_ns: int = 0) -> None:
+        self.counter = counter
+        self.gap: int | None = None     # since when it cannot be read
+        self.too_late = 0
+        """readings passed over because they came too late to be put in their place"""
+        self.is_news = False
+        """something that books nothing has changed what a restart must know; whoever tells takes it back"""
+        self._silence = max(silence_ns, SKEW_NS)
+        self._reads: list[_Read] = []
+        self._oldest = -(1 << 63)
+
+    def take(self, time: int, raw: int | None) -> list[Booked]:
+        """A reading at `time`, None if it is unusable; what it books, and what it changes of later ones."""
+        if self._reads and time <= self._reads[-1].time:
+            return self._take_late(time, raw)
+        if time <= self._oldest:
+            self.too_late += 1
+            return []
+        before = self._memory()
+        booked = self._judge(time, raw)
+        self._reads.append(_Read(time, raw, before, booked))
+        if len(self._reads) > REMEMBERED:
+            self._oldest = self._reads.pop(0).time
+        return [Booked(time, *booked)] if booked[0] else []
+
+    def _take_late(self, time: int, raw: int | None) -> list[Booked]:
+        if time <= self._oldest:
+            self.too_late += 1
+            return []
+        place = bisect_left(self._reads, time, key=lambda read: read.time)
+        there = self._reads[place]
+        if there.time == time:
+            if there.raw is not None and (raw is None or raw <= there.raw):
+                return []       # told already; of two readings of one instant the greater counts
+        else:
+            self._reads.insert(place, _Read(time, raw, there.before, (0, None)))
+        self._recall(there.before)
+        return self._again(place, raw)
+
+    def _again(self, place: int, raw: int | None) -> list[Booked]:
+        """Judge the readings from `place` on, the first of which is `raw`."""
+        changed: list[Booked] = []
+        for at in range(place, len(self._reads)):
+            read = self._reads[at]
+            told = raw if at == place else read.raw
+            before = self._memory()
+            booked = self._judge(read.time, told)
+            self._reads[at] = _Read(read.time, told, before, booked)
+            if booked != read.booked:
+                changed.append(Booked(read.time, *booked, again=True))
+        self.is_news = True
+        return changed
+
+    def _judge(self, time: int, raw: int | None) -> tuple[int, int | None]:
+        if self.gap is None:
+            self.counter.hold(time - self._silence)
+        if raw is None:
+            self.is_news = self.is_news or self.gap is None
+            self.gap = time if self.gap is None else self.gap
+            return 0, None
+        increment, flag = self.counter.feed(time, raw)
+        if flag in (PENDING, BASELINE):
+            self.is_news = True
+        if flag in (PENDING, IGNORED):
+            return 0, None      # not judged yet: what it will bring may still have come out of a gap
+        gap, self.gap = self.gap, None
+        if not increment:
+            self.is_news = self.is_news or gap is not None
+            return 0, None
+        return increment, None if gap is None else max(gap, self.counter.since or gap)
+
+    def _memory(self) -> tuple[Any, int | None]:
+        return self.counter.memory, self.gap
+
+    def _recall(self, memory: tuple[Any, int | None]) -> None:
+        self.counter.memory, self.gap = memory
+
+    def restore(self, snapshot: dict[str, Any], gap: int | None) -> None:
+        """Go on where the counter's `snapshot` was taken, unread since `gap`; late readings find no place any more."""
+        self.counter.restore(snapshot)
+        self.gap = gap
+        self._reads.clear()
+        self._oldest = self.counter.known_at
