@@ -53,12 +53,15 @@ class Facts:
         self._fresh: list[Fact] = []
         self._packed = b""
         self._since: list[Fact] = []
+        self.forgets = False
+        """whether only the ledger keeps the facts: nobody asks for events or checkpoints"""
         if fixed is not None:
             ledger.job(0, "", fixed, scrap=scrap(""))
 
     def note(self, method: str, arguments: list[Any]) -> None:
         """A new fact."""
-        self._fresh.append((method, arguments))
+        if not self.forgets:
+            self._fresh.append((method, arguments))
         self._tell((method, arguments))
 
     def again(self, facts: Iterable[Fact]) -> None:
@@ -87,7 +90,8 @@ class Facts:
             self.ledger.clock(a[0])
         elif method == "number":
             self.ledger.number(a[0], a[1])
-        self._since.append(fact)
+        if not self.forgets:
+            self._since.append(fact)
 
     # -- checkpoints -------------------------------------------------------------------------
 

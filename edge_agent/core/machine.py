@@ -189,6 +189,11 @@ class Machine:
             self._pending = None
             self._enter(since, state, reason)
 
+    def accept(self, change: StateChange) -> None:
+        """A change that waits for its dwell is believed, if it is this one: as it was when it came first."""
+        if self._pending == (change.since, change.state, change.reason):
+            self.confirm(change.since + self.spec.dwell_ns)
+
     def deciding(self) -> list[Tag]:
         """The tags on which the present state rests."""
         return self._inputs.deciding()
@@ -304,6 +309,10 @@ class Machine:
         self.settled = dict(now["settled"])
         self._turn = self._turn_taken = now["turn"]
 
+    def forget_lately(self) -> None:
+        """Forget what a restart forgets: samples kept to put late ones between."""
+        self._take_position(self._position())
+
     def was_away(self, ended: int) -> None:
         """The agent did not run from `ended` on: nothing is known until the next sample."""
         since = max(ended, self.current.since, self._newest["state"])
@@ -312,7 +321,7 @@ class Machine:
         self._inputs.was_away(since)
         self._enter(since, MachineState.UNKNOWN, AWAY)
         for register in self._registers.values():
-            register.take(max(ended, register.counter.known_at + 1), None)
+            register.take(max(since, register.counter.known_at + 1), None)
 
 
 def _register(tag: Tag) -> list[Any]:

@@ -1,0 +1,187 @@
+"""The machines of a plan, fed with history: the same core as in the running agent, with the history's time.
+
+Reports are made as soon as all that can be in them is known, and what no later window needs is forgotten: so a
+year takes no more memory than its longest window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from edge_agent.core import kpi
+from edge_agent.core.batch import Batch
+from edge_agent.core.clean import Cleaner
+from edge_agent.core.deadband import Deadband
+from edge_agent.core.engine import Engine
+from edge_agent.core.ledger import Span
+from edge_agent.core.machine import Machine
+from edge_agent.core.report import Report, StateChange, Window
+from edge_agent.core.selection import stable_order, take
+from edge_agent.core.wall import day_at
+from edge_agent.replay.plan import Plan
+from edge_agent.replay.window import CUSTOM
+
+_RING_BYTES: Final = 21     # a tag: the least that a ring takes; nobody looks at the last values here
+_RING_LEAST: Final = 1 << 16
+
+
+@dataclass
+class Outcome:
+    """What became of one machine: its reports by the start of their windows, and its states.
+
+    `spans` tile the time from the start of the first window to the end of the last, or as far as is known.
+    """
+
+    machine: str
+    reports: list[Report] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+
+@dataclass
+class _Progress:
+    """How far one machine has come: reports of windows that end up to `settled` are made, spans up to `told`."""
+
+    settled: int
+    told: int | None = None
+    samples: int = 0
+    reports: list[Report] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+
+class Machines:
+    """Feed it in order, tell it how far the history is known (`reach`), and `finish`.
+
+    `first`, ns UTC: when the history begins; windows that ended before are not reported. `raw`: the history has
+    all that a device told; else what an agent took of it, cleaned and thinned.
+    """
+
+    def __init__(self, plan: Plan, first: int, *, raw: bool) -> None:
+        self._plan = plan
+        self._raw = raw
+        self._engine = Engine(
+            plan.table, [], plan.specs, ring_bytes=_RING_LEAST + _RING_BYTES * len(plan.table)
+        )
+        self._cleaner = Cleaner(plan.table)
+        self._deadband = Deadband(plan.table)
+        self._fed = {spec.id: np.unique([tag.position for tag in spec.tags()]) for spec in plan.specs}
+        self._progress = {spec.id: _Progress(first) for spec in plan.specs}
+        self._believed: dict[str, StateChange] = {}
+        self._last: int | None = None       # time of the last sample, once that is known
+        for machine in self._engine.machines.values():
+            machine.facts.forgets = True
+
+    def feed(self, batch: Batch) -> None:
+        """Samples of any wanted tags, in the order in which the core is to see them."""
+        if self._raw:
+            self._cleaner.refresh()
+            batch = self._deadband.filter(self._cleaner.clean(batch))
+        order = stable_order(batch.tag, len(self._plan.table))
+        tags = batch.tag[order]
+        for name, positions in self._fed.items():
+            low = np.searchsorted(tags, positions, side="left")
+            high = np.searchsorted(tags, positions, side="right")
+            at = np.sort(np.concatenate([order[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)]))
+            if len(at):
+                machine = self._engine.machines[name]
+                machine.feed(take(batch, at))
+                machine.take_changes()
+                if name in self._believed:
+                    machine.accept(self._believed[name])
+                self._progress[name].samples += len(at)
+
+    def away(self, name: str, since: int) -> None:
+        """The agent was away from `since` on: nothing is known of the machine until it tells again."""
+        machine = self._engine.machines.get(name)
+        if machine is not None:
+            machine.forget_lately()
+            machine.was_away(since)
+            self._deadband.forget(self._fed[name])
+
+    def accept(self, change: StateChange) -> None:
+        """The agent believed this change. The journal may have it before the samples that tell it."""
+        machine = self._engine.machines.get(change.machine)
+        if machine is not None:
+            self._believed[change.machine] = change
+            machine.accept(change)
+
+    def reach(self, until: int) -> None:
+        """Everything before `until` has been fed: make the reports that nothing later can change."""
+        as_of = self._plan.asked.as_of
+        known = until if as_of is None else min(until, as_of + 1)
+        for name, machine in self._engine.machines.items():
+            progress = self._progress[name]
+            pending = until - machine.spec.dwell_ns     # a state may yet turn out to have begun so long before
+            for window in self._windows(machine, progress, until):
+                if window.end + self._plan.watermark_ns < known:
+                    self._report(machine, progress, window)
+                else:
+                    pending = min(pending, window.start)
+            self._forget(machine, progress, pending)
+
+    def finish(self, last: int) -> list[Outcome]:
+        """The history ends at `last`: report what is still to be reported."""
+        as_of = self._plan.asked.as_of
+        end = last + 1 if as_of is None else min(last + 1, as_of)
+        self._last = last
+        for name, machine in self._engine.machines.items():
+            progress = self._progress[name]
+            if self._raw:
+                machine.confirm(last)
+            for window in self._windows(machine, progress, end):
+                self._report(machine, progress, window)
+            self._tell_spans(machine, progress, max((min(r.window.end, r.as_of) for r in progress.reports), default=0))
+        return [
+            Outcome(name, sorted(p.reports, key=lambda one: (one.window.start, one.window.end)), p.spans)
+            for name, p in self._progress.items()
+        ]
+
+    def silent(self) -> list[str]:
+        """Machines that have had no sample."""
+        return [name for name, progress in self._progress.items() if not progress.samples]
+
+    def _windows(self, machine: Machine, progress: _Progress, end: int) -> list[Window]:
+        """Those that are not settled and begin before `end`, by their end."""
+        if self._plan.asked.kind == CUSTOM:
+            found = [self._custom(machine.spec.zone)]
+        else:
+            found = self._engine.windows(machine, self._plan.asked.kind, progress.settled, end)
+        found = [window for window in found if window.end > progress.settled and window.start < end]
+        if found and progress.told is None:
+            progress.told = min(window.start for window in found)
+        return sorted(found, key=lambda window: window.end)
+
+    def _custom(self, zone: str) -> Window:
+        start, end = self._plan.asked.start, self._plan.asked.end
+        return Window(CUSTOM, CUSTOM, start, end, zone=zone, production_date=day_at(start, ZoneInfo(zone)))
+
+    def _report(self, machine: Machine, progress: _Progress, window: Window) -> None:
+        due = window.end + self._plan.watermark_ns
+        as_of = self._plan.asked.as_of
+        if as_of is None and self._last is not None and window.end > self._last + self._plan.watermark_ns:
+            as_of = self._last      # the history ends long before the window does
+        final = as_of is None or due <= as_of
+        at = due if as_of is None else min(due, as_of)
+        cell, spec = machine.ledger.cell(window.start, window.end, at), machine.spec
+        flags = tuple(kpi.flags(cell, spec.min_coverage))
+        progress.reports.append(Report(spec.id, window, 0, final, at, spec.config_hash, cell, flags))
+        progress.settled = max(progress.settled, window.end)
+
+    def _forget(self, machine: Machine, progress: _Progress, before: int) -> None:
+        """The ledger forgets what was before; its states are told first."""
+        self._tell_spans(machine, progress, before)
+        machine.ledger.prune(before)
+
+    def _tell_spans(self, machine: Machine, progress: _Progress, until: int) -> None:
+        if progress.told is None or until <= progress.told:
+            return
+        for span in machine.ledger.spans(progress.told, until):
+            last = progress.spans[-1] if progress.spans else None
+            if last and (last.state, last.reason, last.order) == (span.state, span.reason, span.order):
+                progress.spans[-1] = last._replace(end=span.end)
+            else:
+                progress.spans.append(span)
+        progress.told = until

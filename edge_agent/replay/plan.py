@@ -1,0 +1,79 @@
+"""What a replay needs of a site: its tags, its machines and the window asked for. Picklable, and without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.config import Site, machine_specs
+from edge_agent.core.counters import Counter
+from edge_agent.core.machine import MachineSpec
+from edge_agent.core.tags import Kind, TagTable
+from edge_agent.replay.window import CUSTOM, Asked
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Machines in the order of the site file; their tags are those of `table`.
+
+    What a history holds are final values, so the tags of `table` have no scale. `open`: positions of tags of
+    which the site file does not say whether they hold numbers or texts (an OPC UA node tells when connected):
+    what is found in the history decides.
+    """
+
+    table: TagTable
+    specs: tuple[MachineSpec, ...]
+    asked: Asked
+    watermark_ns: int
+    zone: str
+    open: frozenset[int]
+
+    def wanted(self) -> NDArray[np.bool_]:
+        """Shape (tags,): those that a machine draws from."""
+        mask = np.zeros(len(self.table), np.bool_)
+        for spec in self.specs:
+            mask[[tag.position for tag in spec.tags()]] = True
+        return mask
+
+    @property
+    def needed_until(self) -> int | None:
+        """What comes later changes nothing, ns UTC; None: everything is needed."""
+        if self.asked.kind != CUSTOM:
+            return self.asked.as_of
+        due = self.asked.end + self.watermark_ns
+        return due if self.asked.as_of is None else min(due, self.asked.as_of)
+
+    def only(self, machines: Collection[str]) -> Plan:
+        """The same for some of the machines."""
+        return replace(self, specs=tuple(spec for spec in self.specs if spec.id in machines))
+
+
+def make_plan(site: Site, asked: Asked, machines: Collection[str] | None = None) -> Plan:
+    """`machines`: only these; None: all. ValueError for one that the site does not have."""
+    table = site.tag_table()
+    for tag in table:
+        tag.scale, tag.offset = 1.0, 0.0
+    specs = [_without_site(spec) for spec in machine_specs(site, table) if machines is None or spec.id in machines]
+    return Plan(
+        table, tuple(specs), asked, site.kpi.watermark, site.agent.timezone,
+        frozenset(position for spec in specs for position in _open(spec)),
+    )  # fmt: skip
+
+
+def _without_site(spec: MachineSpec) -> MachineSpec:
+    """Its counters are made from numbers, not by asking the site, which holds passwords."""
+    made = {source: make() for source, make in spec.counters.items()}
+    return replace(spec, counters={
+        source: partial(Counter, counter.bits, counter.max_rate, counter.jitter) for source, counter in made.items()
+    })  # fmt: skip
+
+
+def _open(spec: MachineSpec) -> list[int]:
+    """Where a text may stand: what tells job or state, unless its kind is known or it is needed as a number."""
+    numbers = {tag.position for tag in (*spec.counts.values(), spec.order) if tag is not None}
+    named = [tag for tag in (*spec.state_inputs().values(), spec.job) if tag is not None]
+    return [tag.position for tag in named if tag.kind is Kind.FLOAT and tag.position not in numbers]
