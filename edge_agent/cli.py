@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from edge_agent import __version__, cert_tools, field_tools, registry, replay_to
 from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
-from edge_agent.warn import device_warnings
+from edge_agent.warn import device_warnings, plan_warnings
 
 if TYPE_CHECKING:
     from edge_agent.web.client import Client
@@ -178,7 +179,7 @@ def _check(options: argparse.Namespace) -> int:
         return WRONG_USAGE
     site = _load(options.site)
     ready = agent.prepare(site, registry.drivers(), registry.publishers())
-    warnings = device_warnings(site, registry.drivers())
+    warnings = device_warnings(site, registry.drivers()) + plan_warnings(site, datetime.now(site.zone).date())
     warnings += [
         f"serve.{name}: {warning}"
         for name, server in site.serve.items()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Final
 
 from edge_agent.api import DriverPlugin
 from edge_agent.config import Site
+from edge_agent.config.plan import warnings_of
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +27,18 @@ def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str
     return [f"devices.{name}: {warning}" for warning, name in said.items()]
 
 
+def plan_warnings(site: Site, today: date) -> list[str]:
+    """What should be known of the plans these days, a sentence each."""
+    said: dict[str, None] = {}
+    for name in site.machines:
+        said |= dict.fromkeys(warnings_of(name, site.calendars_of(name), today))
+    return list(said)
+
+
 async def keep_warning(site: Site, drivers: Mapping[str, DriverPlugin]) -> None:
     """Say them now and once a day: a certificate may come to its end while the agent runs."""
     while True:
-        for warning in await asyncio.to_thread(device_warnings, site, drivers):
+        today = datetime.now(site.zone).date()
+        for warning in [*await asyncio.to_thread(device_warnings, site, drivers), *plan_warnings(site, today)]:
             log.warning("%s", warning)
         await asyncio.sleep(EVERY_S)

@@ -21,7 +21,6 @@ _FORMS: Final = frozenset({"mtconnect", "stacklight", "power", "euromap"})
 NOT_YET: Final[Mapping[Key, frozenset[str]]] = {
     ("machines", "*"): _FORMS | {"energy"},
     ("machines", "*", "state"): _FORMS,
-    ("calendars", "*"): frozenset({"holidays"}),
 }
 """Keys of the site file that are known and not built; those in place of others excuse their absence."""
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge_agent.api import TagConfig
-from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.state import StateModel
 from edge_agent.core.counters import Counter
@@ -19,27 +18,31 @@ _CHARS: Final = 12
 
 def config_hash(
     machine: MachineModel,
-    calendar: CalendarModel | None,
-    zone: str,
+    plan: str,
     counters: Mapping[str, Counter],
     tags: Mapping[str, TagConfig],
 ) -> str:
     """12 hex digits of everything that moves the machine's KPIs.
 
-    `counters` are those in force by source, `tags` the configurations of the tags it draws from. A
-    default and the same value written out, another order of keys, another name of the machine or
-    another address of a device give the same hash.
+    `plan` is the identity of its calendar, which knows the zone; `counters` are those in force by source, `tags`
+    the configurations of the tags it draws from. A default and the same value written out, another order of keys,
+    another name of the machine or another address of a device give the same hash.
     """
     named = _renamed(machine)
     told: dict[str, Any] = {
-        "zone": zone,
-        "calendar": None if calendar is None else _calendar(calendar),
+        "plan": plan,
         "state": _state(machine.state),
         "counters": {source: [one.bits, str(one.max_rate), one.jitter] for source, one in counters.items()},
         "tags": _pairs({what: named.get(tag, tag) for what, tag in _tags(machine).items()}),
         "scaling": {named.get(name, name): _scaling(tag) for name, tag in tags.items()},
         "ideals": {product: str(ideal) for product, ideal in machine.ideals().items()},
-        "policy": [machine.micro_stop, machine.unknown, machine.hold_max, machine.outside_plan],
+        "policy": [
+            machine.micro_stop,
+            machine.unknown,
+            machine.hold_max,
+            machine.outside_plan,
+            machine.no_order_is_planned_stop,
+        ],
     }
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_CHARS]
@@ -71,15 +74,6 @@ def _renamed(machine: MachineModel) -> dict[str, str]:
         return {}
     added = {**machine.counts.tags(), **machine.state.inputs()}
     return {tag: f"{instance.device}.{what}" for what, tag in added.items() if tag.startswith(f"{instance.device}.")}
-
-
-def _calendar(calendar: CalendarModel) -> list[Any]:
-    shifts = [
-        [name, list(s.days), str(s.start), str(s.end), sorted([str(b.start), b.for_] for b in s.breaks)]
-        for name, s in sorted(calendar.shifts.items())
-    ]
-    planned = sorted([down.start.isoformat(), down.end.isoformat()] for down in calendar.planned_down)
-    return [shifts, planned, sorted([day.isoformat(), kind] for day, kind in calendar.exceptions.items())]
 
 
 def _pairs(mapping: Mapping[str, Any]) -> list[list[str]]:

@@ -30,6 +30,7 @@ from edge_agent.config.finding import did_you_mean
 from edge_agent.config.http_api import ApiModel
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import WINDOWS, Names, id_finding, is_id
+from edge_agent.config.plan import chain, clash
 from edge_agent.config.section import validate
 from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
 from edge_agent.config.substitute import substitute
@@ -138,9 +139,24 @@ class _Loader:
         for name, model in single:
             if self.data.get(name) is not None:
                 parts[name] = self._validated(model, (name,))
+        self._check_plans(parts)
         if self.found or self.source.secrets.failed or self.untold:
             return None
         return _at_home(rooted(Site(**parts), Path(self.source.file).parent))
+
+    def _check_plans(self, parts: Mapping[str, Any]) -> None:
+        """Where a machine's calendars follow one another their shifts may meet, not overlap."""
+        agent, calendars = parts["agent"], parts["calendars"]
+        for name, machine in parts["machines"].items():
+            if agent is None or machine is None or None in calendars.values():
+                continue
+            links = chain(calendars, machine.calendar or (), agent.calendar or ())
+            overlapping = clash(links, agent.timezone)
+            if overlapping:
+                hint = "let the first end a day earlier or the second begin a day later"
+                key: Key = ("machines", name, "calendar")
+                message = f"lets shifts of two calendars overlap: {overlapping}"
+                self.found.append(Found(key, message, hint, self.source.written(key)))
 
     def _check_top(self) -> None:
         known = list(Site.model_fields)

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from edge_agent.api import Duration, StrictModel
 from edge_agent.config.alarms import MachineAlarms
+from edge_agent.config.calendar import PlannedDownModel
 from edge_agent.config.finding import Finding, report
-from edge_agent.config.names import CalendarRef, Id, NumberTagRef, TagRef, names_of
+from edge_agent.config.names import CalendarRefs, Id, NumberTagRef, TagRef, names_of
 from edge_agent.config.positive import IdealCycle, PositiveDuration
 from edge_agent.config.state import FORMS, StateModel, by_code_and_text, keys_fit
 from edge_agent.core.ledger import Policy
+from edge_agent.core.quantity import SECOND
 
 T = TypeVar("T")
 
@@ -22,6 +24,10 @@ T = TypeVar("T")
 # room for cavities that are counted at once and for a poll that comes late.
 _RATE_ROOM: Final = 5
 _RATE_LEAST: Final = 10.0       # pieces/s; slow machines also count in bunches
+
+# A counter that dies is found within the hour, one that counts in bunches is left in peace.
+_PATIENCE_CYCLES: Final = 20
+_PATIENCE_LEAST: Final = 600_000_000_000
 
 
 class CountsModel(StrictModel):
@@ -45,6 +51,14 @@ class CountsModel(StrictModel):
         if all(name in info.data for name in pair) and len(given) != 2:
             hint = f"the third follows; given: {', '.join(given) or 'none'}"
             report([Finding("needs exactly two of total, good, scrap", hint, ("..",))])
+        taken: dict[str, str] = {}
+        findings = []
+        for name in (*pair, "rework"):
+            tag = rework if name == "rework" else info.data.get(name)
+            if tag is not None and taken.setdefault(tag, name) != name:
+                hint = "each needs a counter of its own"
+                findings.append(Finding(f"is the tag of {taken[tag]} too", hint, ("..", name)))
+        report(findings)
         return rework
 
     def tags(self) -> dict[str, str]:
@@ -141,8 +155,10 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """whether an order is active"""
     alarms: MachineAlarms | None = None
     """whose alarms are the machine's: a device, or {device: cnc-7, source: "Spindle*"}"""
-    calendar: CalendarRef | None = None
-    """a key of `calendars`; without it the machine is planned busy all the time"""
+    calendar: CalendarRefs | None = None
+    """a key of `calendars`, or a list of which the first that holds on a date counts; default that of the agent"""
+    planned_down: tuple[PlannedDownModel, ...] = ()
+    """single stretches of planned downtime of this machine; they win over the calendar's"""
     micro_stop: Duration = 300_000_000_000
     """a stop up to this long is a micro-stop; default 5min"""
     unknown: Literal["bridge", "exclude", "down", "hold"] = "bridge"
@@ -151,6 +167,10 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """with `unknown: hold`: how long the last state is held; default 1min"""
     outside_plan: Literal["promote", "exclude"] = "promote"
     """running outside the plan: promote (counts as busy) | exclude (neither time nor pieces count)"""
+    no_order_is_planned_stop: bool = False
+    """true: standing still without an order is a planned stop; false, as in ISO 22400-2: an availability loss"""
+    patience: PositiveDuration | None = None
+    """so long it may run without a piece before it is flagged; default 20 slowest ideal cycles, at least 10min"""
 
     @field_validator("ideal_cycle")
     @classmethod
@@ -163,6 +183,26 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         if info.data["job"] is not None and ideal is not None:
             report([Finding("and job: exclude each other", "remove one of the two")])
         return ideal
+
+    @model_validator(mode="after")
+    def _counters_may_run_as_fast_as_the_machine(self) -> MachineModel:
+        """Else pieces made at ideal speed would not be believed."""
+        rate, ideals = self.counter.max_rate, self.ideals()
+        if rate is not None and ideals:
+            fastest = min(ideals, key=ideals.__getitem__)
+            needed = 1 / ideals[fastest]
+            if rate < needed:
+                of = f" of {fastest}" if fastest else ""
+                hint = f"its ideal cycle{of} needs {float(needed):.6g} pieces per second; allow more, or leave it out"
+                report([Finding("is slower than the machine", hint, ("counter", "max_rate"))])
+        return self
+
+    @model_validator(mode="after")
+    def _without_orders_none_is_missing(self) -> MachineModel:
+        if self.no_order_is_planned_stop and self.order is None:
+            hint = "write order: {tag: …}, which tells whether one is active"
+            report([Finding("does nothing without order", hint, ("no_order_is_planned_stop",))])
+        return self
 
     def tags(self) -> list[str]:
         """`device.tag` of every tag the machine draws from."""
@@ -181,6 +221,7 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
             unknown=self.unknown,
             outside_plan=self.outside_plan,
             hold_max_ns=self.hold_max,
+            no_order_planned=self.no_order_is_planned_stop,
         )
 
     def ideals(self) -> dict[str, Fraction]:
@@ -192,6 +233,12 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     def products(self) -> dict[int | str, Fraction]:
         """Ideal cycles of the job's products by text and, where it is a whole number, by number."""
         return by_code_and_text(self.ideals()) if self.job else {}
+
+    def patience_ns(self) -> int:
+        """So long the machine may run without a piece, ns."""
+        if self.patience is not None:
+            return self.patience
+        return max(_PATIENCE_LEAST, *(int(_PATIENCE_CYCLES * ideal * SECOND) for ideal in self.ideals().values()))
 
     def max_rate(self) -> float:
         """Most plausible pieces per second of its counters."""

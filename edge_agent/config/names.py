@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
 from edge_agent.api import Kind
 from edge_agent.config.finding import Finding, did_you_mean, report
@@ -130,11 +130,20 @@ def _check_number_tag(text: str, info: ValidationInfo) -> str:
     return text
 
 
-def _check_calendar(text: str, info: ValidationInfo) -> str:
+def _check_calendars(value: object, info: ValidationInfo) -> tuple[str, ...]:
+    """One id of `calendars`, or several of which the first that holds on a date is followed."""
+    written = [value] if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
+    if not written or not all(isinstance(one, str) for one in written):
+        raise ValueError("names no calendar; write an id of calendars, or a list of ids")
     names = names_of(info)
-    if names is not None and names.calendars is not None and text not in names.calendars:
-        report([Finding("names no calendar", did_you_mean(text, names.calendars, "calendars"))])
-    return text
+    known = None if names is None else names.calendars
+    findings = [
+        Finding("names no calendar", did_you_mean(one, known, "calendars"), () if isinstance(value, str) else (at,))
+        for at, one in enumerate(written)
+        if known is not None and one not in known
+    ]
+    report(findings)
+    return tuple(written)
 
 
 def _check_zone(text: str) -> str:
@@ -166,8 +175,12 @@ NumberTagRef = Annotated[
 ]
 """`device.tag` of a tag that is not a text."""
 
-CalendarRef = Annotated[str, AfterValidator(_check_calendar)]
-"""A key of `calendars`."""
+CalendarRefs = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_check_calendars),
+    WithJsonSchema({"anyOf": [_ID_SCHEMA, {"type": "array", "items": _ID_SCHEMA, "minItems": 1}]}),
+]
+"""One key of `calendars`, or a list of them; the model holds a tuple."""
 
 Zone = Annotated[str, AfterValidator(_check_zone)]
 """An IANA time zone."""

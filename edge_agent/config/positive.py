@@ -10,6 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from edge_agent.api import Duration, Size
 from edge_agent.core.quantity import SECOND, exact_duration_ns
 
+# Beyond these the unit is mistaken: ten thousand pieces a second, one piece a month.
+LEAST_CYCLE: Final = Fraction(1, 10_000)
+MOST_CYCLE: Final = Fraction(30 * 86_400)
+
 
 def _above_zero(value: int) -> int:
     if value <= 0:
@@ -25,6 +29,8 @@ def _exact_seconds(value: object) -> Fraction:
     seconds = exact_duration_ns(value) / SECOND
     if seconds <= 0:
         raise ValueError("must be more than 0")
+    if not LEAST_CYCLE <= seconds <= MOST_CYCLE:
+        raise ValueError("is no time a machine takes for a piece; from 100us to 30d")
     return seconds
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import AfterValidator, Field, SerializeAsAny
+from pydantic import AfterValidator, Field, PrivateAttr, SerializeAsAny
 
 from edge_agent.api import DeviceConfig, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.fingerprint import config_hash
 from edge_agent.config.http_api import ApiModel
 from edge_agent.config.machine import MachineModel
-from edge_agent.config.names import Id, Level, Zone
+from edge_agent.config.names import CalendarRefs, Id, Level, Zone
+from edge_agent.config.plan import Chain, calendar_of, chain
 from edge_agent.config.positive import PositiveDuration, PositiveSize
+from edge_agent.core.calendar import Calendar
 from edge_agent.core.counters import Counter
 from edge_agent.core.tags import TagTable
 
@@ -56,6 +58,8 @@ class AgentModel(StrictModel):
     """where it stands"""
     timezone: Zone = "UTC"
     """IANA zone of shifts, days and hours"""
+    calendar: CalendarRefs | None = None
+    """a key of `calendars`, or a list, for machines that name none; default planned busy all the time"""
     data_dir: Path = Path("data")
     """folder of the journal and the audit log; relative to the site file"""
     language: Literal["en", "zh"] = "en"
@@ -119,6 +123,8 @@ class Site(StrictModel):
     api: ApiModel = ApiModel()
     """the agent's own HTTP API"""
 
+    _plans: dict[Any, Calendar] = PrivateAttr(default_factory=dict)
+
     def __repr__(self) -> str:
         """Counts only: the parts hold passwords."""
         parts = ("devices", "machines", "calendars", "publish")
@@ -152,13 +158,24 @@ class Site(StrictModel):
         own = None if (tag.scale, tag.offset) != (1, 0) else tag.bits() or BITS
         return Counter(model.counter.bits or own, model.max_rate(), model.counter.jitter)
 
+    def calendars_of(self, machine: str) -> Chain:
+        """The calendars the machine follows, narrowest scope first: its own, then the site's."""
+        return chain(self.calendars, self.machines[machine].calendar or (), self.agent.calendar or ())
+
+    def plan(self, machine: str) -> Calendar:
+        """When the machine is planned to be busy; one object for all machines of the same plan."""
+        links, down = self.calendars_of(machine), self.machines[machine].planned_down
+        key = (tuple(name for name, _ in links), down)
+        if key not in self._plans:
+            self._plans[key] = calendar_of(links, self.agent.timezone, down)
+        return self._plans[key]
+
     def config_hash(self, machine: str) -> str:
         """12 hex digits of everything that moves the machine's KPIs; equal where they may be compared."""
         model = self.machines[machine]
         counters = {source: self.counter(machine, source) for source in model.counts.tags()}
         tags = {tag: self.tag_config(tag) for tag in model.tags()}
-        calendar = self.calendars.get(model.calendar or "")
-        return config_hash(model, calendar, self.agent.timezone, counters, tags)
+        return config_hash(model, self.plan(machine).identity, counters, tags)
 
 
 def _tag(position: int, device_id: str, device: DeviceConfig, name: str) -> Tag:

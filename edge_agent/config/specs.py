@@ -10,7 +10,6 @@ import numpy as np
 
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.site import Site
-from edge_agent.core.calendar import Calendar
 from edge_agent.core.ladder import CYCLE, IDENTITY, POWER, SCRAP, STATE, TOTAL, DeviceFacts
 from edge_agent.core.machine import MachineSpec
 from edge_agent.core.tags import Tag, TagTable
@@ -23,16 +22,10 @@ POWER_UNITS: Final = frozenset(
 
 def machine_specs(site: Site, table: TagTable) -> list[MachineSpec]:
     """One spec a machine, in the order of the file; tags are those of `table`."""
-    zone = site.agent.timezone
-    calendars = {name: calendar.to_core(zone) for name, calendar in site.calendars.items()}
-    always = Calendar(zone, shifts=None)
-    return [
-        _spec(site, name, model, always if model.calendar is None else calendars[model.calendar], table)
-        for name, model in site.machines.items()
-    ]
+    return [_spec(site, name, model, table) for name, model in site.machines.items()]
 
 
-def _spec(site: Site, name: str, model: MachineModel, calendar: Calendar, table: TagTable) -> MachineSpec:
+def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> MachineSpec:
     def tag(reference: str) -> Tag:
         return table[table.position(reference)]
 
@@ -51,11 +44,12 @@ def _spec(site: Site, name: str, model: MachineModel, calendar: Calendar, table:
         products=model.products(),
         ideal=model.ideal_cycle,
         order=tag(model.order.tag) if model.order else None,
-        calendar=calendar,
+        calendar=site.plan(name),
         policy=model.policy(),
         zone=site.agent.timezone,
         config_hash=site.config_hash(name),
         min_coverage=site.kpi.min_coverage,
+        patience_ns=model.patience_ns(),
         model=None if roles is None else roles.core(),
         inputs={} if roles is None else {role: tag(reference) for role, reference in roles.inputs().items()},
     )
@@ -77,7 +71,7 @@ def device_facts(site: Site, table: TagTable) -> list[DeviceFacts]:
         for device, what in told:
             mapped[device].add(what)
         source = _source(model)
-        if model.calendar is not None and told & {(source, TOTAL), (source, SCRAP)}:
+        if site.calendars_of(name) and told & {(source, TOTAL), (source, SCRAP)}:
             ready[source].append(name)
     return [
         DeviceFacts(

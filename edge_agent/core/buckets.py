@@ -26,6 +26,8 @@ MICRO_STOP_NS: Final = 300_000_000_000     # domain 2.4: practice is 1 to 5 min,
 HOLD_MAX_NS: Final = 60_000_000_000        # domain 2.6: a hiccup of the line, not an outage
 STARTUP_NS: Final = 300_000_000_000        # the first pieces after a setup are still its
 
+PLANNED_STOP: Final = ("pdot",)
+
 Sums = defaultdict[str, int]
 
 
@@ -41,6 +43,8 @@ class Policy:
                     `exclude` ignores it and its pieces
     hold_max_ns     the longest gap `hold` bridges, `None` for any; a longer one stays unknown
     startup_ns      rejects so long after a setup are start-up rejects (domain 1.3)
+    no_order_planned    standing still without an order is a planned stop (domain 1.3), not an availability loss as
+                    in ISO 22400-2
     capacity        pieces an hour the machine is rated for (domain 1.2, row 30), `None` if nobody says
     """
 
@@ -50,6 +54,7 @@ class Policy:
     hold_max_ns: int | None = HOLD_MAX_NS
     startup_ns: int = STARTUP_NS
     capacity: Fraction | None = None
+    no_order_planned: bool = False
 
 
 class Plan(NamedTuple):
@@ -95,21 +100,22 @@ def bucket(plan: Plan, run: Run, micro: bool, policy: Policy) -> tuple[str, ...]
             return ("nst",)
         return ("pdot", "pmt") if run.state is MAINT else ("pdot",)
     if run.raw is UNKNOWN:
-        return *_unknown(plan, run, micro, policy), "unk_raw"
-    return _busy(plan, run, micro)
+        names = _unknown(plan, run, micro, policy)
+        return names if names == PLANNED_STOP else (*names, "unk_raw")
+    return _busy(plan, run, micro, policy)
 
 
 def _unknown(plan: Plan, run: Run, micro: bool, policy: Policy) -> tuple[str, ...]:
     if run.state is RUN:
         return ("apt", "held")
     if run.state is not UNKNOWN:
-        return _busy(plan, run, micro)
+        return _busy(plan, run, micro, policy)
     if policy.unknown == "down":
         return ("adet_other",)
     return ("unk", "excluded") if policy.unknown == "exclude" else ("unk",)
 
 
-def _busy(plan: Plan, run: Run, micro: bool) -> tuple[str, ...]:
+def _busy(plan: Plan, run: Run, micro: bool, policy: Policy) -> tuple[str, ...]:
     state, reason = run.state, run.reason.upper()
     if state is RUN:
         return ("apt",)
@@ -121,7 +127,9 @@ def _busy(plan: Plan, run: Run, micro: bool) -> tuple[str, ...]:
         return ("micro",)
     if state is FAULT:
         return ("adet_fault", "cmt")
-    return ("adet_other",) if plan.order else ("adot",)
+    if plan.order:
+        return ("adet_other",)
+    return PLANNED_STOP if policy.no_order_planned else ("adot",)
 
 
 def _fill(

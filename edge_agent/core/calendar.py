@@ -7,57 +7,24 @@ local wall-clock time (domain 2.8), `FixedCalendar` is a list of instants.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Final, NamedTuple
+from datetime import date
+from functools import cached_property
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from edge_agent.core import wall
-from edge_agent.core.tiles import BUSY, CalendarKind, CalendarSpan, clip, extend, tile
+from edge_agent.core.rota import CACHED_DAYS, OFF, ONE_DAY, Break, Instance, Rota, Shift, ShiftRule
+from edge_agent.core.tiles import BUSY, CalendarKind, CalendarSpan, PlannedDown, clip, extend, tile
 from edge_agent.core.wall import DAY, Stretch, wall_to_ns
 
 __all__ = ["Break", "Calendar", "CalendarKind", "CalendarSpan", "FixedCalendar", "PlannedDown",
            "Shift", "ShiftRule", "Stretch", "wall_to_ns"]
 
-WEEKDAYS: Final = frozenset(range(5))
-CACHED_DAYS: Final = 1024       # a bit over two years of local days, a few hundred bytes each
+ALWAYS: Final = (date.min, date.max)
 FAR: Final = 7 * DAY            # how far beyond the known events an endless state is judged
-
-
-class PlannedDown(NamedTuple):
-    """Planned down time between two instants, ns UTC, such as a planned maintenance."""
-
-    start: int
-    end: int
-    label: str = ""
-
-
-class Break(NamedTuple):
-    """A break begins by the wall clock and lasts as long as it lasts, ns elapsed."""
-
-    start: time
-    duration: int
-    label: str = ""
-
-
-class ShiftRule(NamedTuple):
-    """A shift on some weekdays (0 = Monday), from wall time to wall time; `end <= start` is the next day."""
-
-    name: str
-    days: frozenset[int]
-    start: time
-    end: time
-    breaks: tuple[Break, ...] = ()
-
-
-class Shift(NamedTuple):
-    """One instance of a rule, half-open [start, end), ns UTC; dated by the local date of its start."""
-
-    name: str
-    start: int
-    end: int
-    production_date: date
 
 
 class _Base:
@@ -119,7 +86,7 @@ class FixedCalendar(_Base):
         super().__init__(zone)
         given = list(spans)
         busy = [(s.start, s.end, s.label) for s in given if s.kind is BUSY]
-        down = [(s.start, s.end, s.label) for s in given if s.kind is CalendarKind.PLANNED_DOWN]
+        down = [PlannedDown(s.start, s.end, s.label) for s in given if s.kind is CalendarKind.PLANNED_DOWN]
         bounds = [s.start for s in given] + [s.end for s in given]
         self._extent = (min(bounds), max(bounds)) if bounds else (0, 0)
         self._tiles = tile(*self._extent, busy, down)
@@ -149,11 +116,13 @@ class FixedCalendar(_Base):
 
 
 class Calendar(_Base):
-    """Shift rules of one zone; pure and cached by local day, so asking again is cheap.
+    """Shift rules of one zone; pure and cached by local day, so asking again is cheap. Equal if all it was made of is.
 
-    `shifts=None` is a machine without a calendar: always busy, no shifts. `exceptions` maps
-    production dates to `"off"` (no shift starts) or `"workday"` (every shift runs that runs on any
-    of Monday to Friday), which is how adjusted holidays (调休) are written.
+    `shifts=None` is a machine that is always busy and has no shifts. `exceptions` maps dates on which shifts
+    start to `"off"`, `"workday"` or a day of the week (see `core.rota.runs`); a day that is off is not scheduled
+    where there are no shifts. `planned_down` is everybody's, `machine_down` this machine's own: it wins.
+    The calendar holds on the dates of `valid` (first, last); on any other `instead` does, which is that of a wider
+    scope or of another time (machine, line, site: domain 2.3), and where nothing holds nothing is scheduled.
     """
 
     def __init__(
@@ -162,16 +131,40 @@ class Calendar(_Base):
         shifts: Sequence[ShiftRule] | None = (),
         planned_down: Sequence[PlannedDown] = (),
         exceptions: Mapping[date, str] | None = None,
+        machine_down: Sequence[PlannedDown] = (),
+        valid: tuple[date, date] = ALWAYS,
+        instead: Calendar | None = None,
     ) -> None:
         super().__init__(zone)
-        self.exceptions = dict(exceptions or {})
-        if wrong := sorted(set(self.exceptions.values()) - {"off", "workday"}):
-            raise ValueError(f"{wrong[0]!r} is not an exception; write off or workday")
-        self.rules = None if shifts is None else tuple(shifts)
+        self._is_shiftless = shifts is None
+        self._rota = Rota(self._place, shifts or (), exceptions or {})
         self._planned = sorted(planned_down)
-        self._instances: dict[date, list[tuple[Shift, list[PlannedDown]]]] = {}
+        self._own = sorted(machine_down)
+        self._valid = valid
+        self._instead = instead
         self._days: dict[date, list[CalendarSpan]] = {}
         self._last: tuple[int, int, date] = (0, 0, date.min)     # the day last asked about
+
+    @property
+    def identity(self) -> str:
+        """The same for calendars that plan the same by the same rules, in any process; 16 hex digits."""
+        return hashlib.sha256(repr(self._made_of).encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return self._made_of == other._made_of if isinstance(other, Calendar) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._made_of)
+
+    @cached_property
+    def _made_of(self) -> tuple[object, ...]:
+        """All that makes a difference to what is planned: labels do not, names of shifts do."""
+        rules = None if self._is_shiftless else tuple(sorted(map(_of_rule, self._rota.rules)))
+        exceptions = tuple(sorted((day.isoformat(), kind) for day, kind in self._rota.exceptions.items()))
+        downs = tuple(sorted({(d.start, d.end, d.counts_as_loss) for d in down}) for down in (self._planned, self._own))
+        first, last = self._valid
+        instead = None if self._instead is None else self._instead._made_of
+        return (self.zone, rules, exceptions, *map(tuple, downs), first.isoformat(), last.isoformat(), instead)
 
     def spans(self, start: int, end: int) -> list[CalendarSpan]:
         found: list[CalendarSpan] = []
@@ -182,18 +175,18 @@ class Calendar(_Base):
             for span in self._day(day):
                 if span.end > start and span.start < end:
                     extend(found, clip(span, start, end))
-            day += timedelta(days=1)
+            day += ONE_DAY
             at = found[-1].end
         return found
 
     def shifts(self, start: int, end: int) -> list[Shift]:
         if start >= end:
             return []
-        day, last = wall.day_at(start, self._place) - timedelta(days=1), wall.day_at(end - 1, self._place)
+        day, last = wall.day_at(start, self._place) - ONE_DAY, wall.day_at(end - 1, self._place)
         found: list[Shift] = []
         while day <= last:
-            found += [shift for shift, _ in self._of_date(day) if shift.end > start and shift.start < end]
-            day += timedelta(days=1)
+            found += [shift for shift, _ in self._starting(day) if shift.end > start and shift.start < end]
+            day += ONE_DAY
         return sorted(found, key=lambda shift: (shift.start, shift.end))
 
     def extent(self, first: int, last: int) -> tuple[int, int]:
@@ -216,39 +209,35 @@ class Calendar(_Base):
         return self._days[day]
 
     def _cut(self, day: date) -> list[CalendarSpan]:
-        start = wall.day_start(day, self._place)
-        end = wall.day_start(day + timedelta(days=1), self._place)
-        instances = self._of_date(day - timedelta(days=1)) + self._of_date(day)
+        start, end = wall.day_start(day, self._place), wall.day_start(day + ONE_DAY, self._place)
+        instances = self._starting(day - ONE_DAY) + self._starting(day)
         busy = [(shift.start, shift.end, shift.name) for shift, _ in instances]
-        if self.rules is None:
-            busy = [(start, end, "")]
         breaks = [pause for _, pauses in instances for pause in pauses]
-        down = [pause for pause in [*self._planned, *breaks] if pause.end > start and pause.start < end]
-        return tile(start, end, busy, down)
+        shared: list[PlannedDown] = []
+        holding = self._holding(day)
+        if holding is not None:
+            shared = holding._planned
+            if holding._is_shiftless and holding._rota.exceptions.get(day) != OFF:
+                busy.append((start, end, ""))
+        own, others = (
+            [one for one in down if one.end > start and one.start < end] for down in (self._own, [*shared, *breaks])
+        )
+        return tile(start, end, busy, own, others)
 
-    def _of_date(self, day: date) -> list[tuple[Shift, list[PlannedDown]]]:
+    def _starting(self, day: date) -> list[Instance]:
         """The shifts that start on a local date, each with its breaks."""
-        if day not in self._instances:
-            if len(self._instances) >= CACHED_DAYS:
-                self._instances.clear()
-            exception = self.exceptions.get(day)
-            weekdays = WEEKDAYS if exception == "workday" else {day.weekday()}
-            rules = () if exception == "off" else self.rules or ()
-            runs = [rule for rule in rules if not weekdays.isdisjoint(rule.days)]
-            self._instances[day] = [self._instance(rule, day) for rule in runs]
-        return self._instances[day]
+        holding = self._holding(day)
+        return [] if holding is None else holding._rota.of(day)
 
-    def _instance(self, rule: ShiftRule, day: date) -> tuple[Shift, list[PlannedDown]]:
-        following = day + timedelta(days=1)
-        start = self._at(day, rule.start)
-        end = self._at(day if rule.end > rule.start else following, rule.end)
-        pauses: list[PlannedDown] = []
-        for pause in rule.breaks:
-            begin = self._at(day if pause.start >= rule.start else following, pause.start)
-            clipped = PlannedDown(max(begin, start), min(begin + pause.duration, end), pause.label)
-            if clipped.start < clipped.end:
-                pauses.append(clipped)
-        return Shift(rule.name, start, end, day), pauses
+    def _holding(self, day: date) -> Calendar | None:
+        """Which of the calendars holds on a local date."""
+        first, last = self._valid
+        if first <= day <= last:
+            return self
+        return None if self._instead is None else self._instead._holding(day)
 
-    def _at(self, day: date, clock: time) -> int:
-        return wall_to_ns(datetime.combine(day, clock), self._place)
+
+def _of_rule(rule: ShiftRule) -> tuple[object, ...]:
+    breaks = tuple(sorted((pause.start.isoformat(), pause.duration, pause.counts_as_loss) for pause in rule.breaks))
+    times = (rule.start, rule.end, rule.valid_from, rule.valid_until)
+    return (rule.name, tuple(sorted(rule.days)), *(at.isoformat() for at in times), breaks)

@@ -203,7 +203,7 @@ class Engine:
 
     def _report(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
         cell = machine.ledger.cell(window.start, window.end, as_of)
-        flags = tuple(kpi.flags(cell, machine.spec.min_coverage))
+        flags = tuple(kpi.flags(cell, machine.spec.min_coverage, machine.spec.patience_ns))
         return Report(machine.spec.id, window, 0, final, as_of, machine.spec.config_hash, cell, flags)
 
     # -- survival ----------------------------------------------------------------------------

@@ -59,6 +59,7 @@ class MachineSpec:
     zone: str = "UTC"
     config_hash: str = ""
     min_coverage: float = 0.9
+    patience_ns: int | None = None                  # so long it may run without a piece
     model: StateModel | None = None
     inputs: Mapping[str, Tag] = field(default_factory=dict)
 

@@ -27,40 +27,67 @@ class CalendarSpan(NamedTuple):
     label: str = ""
 
 
+class PlannedDown(NamedTuple):
+    """Planned down time between two instants, ns UTC, such as a planned maintenance.
+
+    `counts_as_loss`: what of it lies in busy time stays busy, so that standing still is a loss (domain 1.3).
+    """
+
+    start: int
+    end: int
+    label: str = ""
+    counts_as_loss: bool = False
+
+
 Interval = tuple[int, int, str]
 
 
-def tile(start: int, end: int, busy: Iterable[Interval], down: Iterable[Interval]) -> list[CalendarSpan]:
+class _Layer:
+    """Intervals of one sort, disjoint and sorted: of two that overlap, the earlier keeps the overlap."""
+
+    def __init__(self, intervals: Iterable[Interval]) -> None:
+        self.intervals: list[Interval] = []
+        for low, high, label in sorted(intervals):
+            begin = max(low, self.intervals[-1][1]) if self.intervals else low
+            if begin < high:
+                self.intervals.append((begin, high, label))
+        self._starts = [low for low, _, _ in self.intervals]
+
+    def at(self, t: int) -> str | None:
+        """The label of what is there at an instant; None if nothing is."""
+        at = bisect_right(self._starts, t) - 1
+        return self.intervals[at][2] if at >= 0 and self.intervals[at][1] > t else None
+
+
+def tile(start: int, end: int, busy: Iterable[Interval], *scopes: Iterable[PlannedDown]) -> list[CalendarSpan]:
     """Spans that tile [start, end): down beats busy, gaps are not scheduled.
 
-    Where two intervals of a kind overlap, the earlier gives the label.
+    `scopes`: planned down time, the more specific first, which wins. Where two intervals of a kind overlap,
+    the earlier gives the label.
     """
-    layers = [(CalendarKind.PLANNED_DOWN, _flatten(down)), (CalendarKind.BUSY, _flatten(busy))]
+    shifts = _Layer(busy)
+    downs: list[tuple[_Layer, bool]] = []
+    for scope in scopes:
+        given = list(scope)
+        for is_loss in (False, True):
+            downs.append((_Layer(one[:3] for one in given if one.counts_as_loss is is_loss), is_loss))
     cuts = {start, end}
-    for _, intervals in layers:
-        cuts.update(bound for low, high, _ in intervals for bound in (low, high) if start < bound < end)
-    starts = [[low for low, _, _ in intervals] for _, intervals in layers]
-    ordered = sorted(cuts)
+    for layer in (shifts, *(layer for layer, _ in downs)):
+        cuts.update(bound for low, high, _ in layer.intervals for bound in (low, high) if start < bound < end)
     found: list[CalendarSpan] = []
-    for low, high in pairwise(ordered):
-        kind, label = CalendarKind.NON_SCHEDULED, ""
-        for (candidate, intervals), begins in zip(layers, starts, strict=True):
-            at = bisect_right(begins, low) - 1
-            if at >= 0 and intervals[at][1] > low:
-                kind, label = candidate, intervals[at][2]
-                break
-        extend(found, CalendarSpan(low, high, kind, label))
+    for low, high in pairwise(sorted(cuts)):
+        extend(found, CalendarSpan(low, high, *_kind(low, shifts, downs)))
     return found
 
 
-def _flatten(intervals: Iterable[Interval]) -> list[Interval]:
-    """Disjoint, sorted: of two that overlap, the earlier keeps the overlap."""
-    found: list[Interval] = []
-    for low, high, label in sorted(intervals):
-        begin = max(low, found[-1][1]) if found else low
-        if begin < high:
-            found.append((begin, high, label))
-    return found
+def _kind(t: int, shifts: _Layer, downs: Iterable[tuple[_Layer, bool]]) -> tuple[CalendarKind, str]:
+    """What an instant is, and the label of what makes it so."""
+    shift = shifts.at(t)
+    for layer, is_loss in downs:
+        label = layer.at(t)
+        if label is not None:
+            return (BUSY if is_loss and shift is not None else CalendarKind.PLANNED_DOWN), label
+    return (CalendarKind.NON_SCHEDULED, "") if shift is None else (BUSY, shift)
 
 
 def clip(span: CalendarSpan, start: int, end: int) -> CalendarSpan:

@@ -106,7 +106,8 @@ calendars:
         ("    exceptions: {1.10.2026: off}",
          "20: calendars.c.exceptions.1.10.2026: 'off' is not a date; write 2026-10-01"),
         ("    exceptions: {2026-10-01: offf}",
-         "20: calendars.c.exceptions.2026-10-01: 'offf' is not one of off, workday; did you mean 'off'?"),
+         "20: calendars.c.exceptions.2026-10-01: 'offf' is not one of off, workday, "
+         "mon, tue, wed, thu, fri, sat, sun; did you mean 'off'?"),
     ],
 )  # fmt: skip
 def test_a_calendar_mistake_is_named(tmp_path: Path, added: str, message: str) -> None:

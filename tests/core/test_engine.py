@@ -34,7 +34,9 @@ class Plant:
         windows: tuple[str, ...] = ("shift",),
         rules: Sequence[ShiftRule] = (ShiftRule("early", frozenset(range(7)), time(6), time(14)),),
         dwell_ns: int = 0,
+        patience_ns: int | None = None,
     ) -> None:
+        self._patience_ns = patience_ns
         self._windows, self._rules, self._dwell_ns = windows, rules, dwell_ns
         names = ("state", "total", "scrap")
         self.table = TagTable(Tag(n, "plc", name, Kind.INT) for n, name in enumerate(names))
@@ -53,6 +55,7 @@ class Plant:
             counts={"total": tags["total"], "scrap": tags["scrap"]},
             counters={source: lambda: Counter(32, 10) for source in ("total", "scrap")},
             ideal=Fraction(1),
+            patience_ns=self._patience_ns,
         )
         return Engine(self.table, [self.group], [spec], ring_bytes=1_000_000, windows=windows or self._windows)
 
@@ -84,6 +87,21 @@ def test_while_a_machine_is_unknown_its_reports_run_with_the_clock() -> None:
     [report] = plant.engine.reports(start + 30 * S)
     assert report.as_of == start + 30 * S
     assert report.cell.unk_raw == 20 * S
+
+
+def test_a_machine_that_runs_for_long_and_makes_nothing_is_flagged() -> None:
+    plant = Plant(patience_ns=10 * MINUTE)
+    start = DAY0 + 6 * HOUR
+    plant.scan(start, 1, 7)
+    plant.scan(start + 10 * MINUTE, 1, 7)
+    [report] = plant.engine.reports(start + 10 * MINUTE)
+    assert report.flags == ()
+    plant.scan(start + 11 * MINUTE, 1, 7)
+    [report] = plant.engine.reports(start + 11 * MINUTE)
+    assert report.flags == ("RUN_WITHOUT_COUNT",)
+    plant.scan(start + 12 * MINUTE, 1, 8)
+    [report] = plant.engine.reports(start + 12 * MINUTE)
+    assert report.flags == ()
 
 
 def test_a_window_is_final_once_after_the_watermark() -> None:

@@ -45,6 +45,7 @@ class Story:
     unknown: str
     outside: str
     hold_max: int | None
+    no_order_planned: bool
 
     def facts(self) -> list[Callable[[Ledger], None]]:
         """Each fact as something to be told to a ledger."""
@@ -59,7 +60,10 @@ class Story:
     def ledger(self, facts: list[Callable[[Ledger], None]] | None = None) -> Ledger:
         spans = [CalendarSpan(ns(a), ns(b), CalendarKind(kind)) for a, b, kind in self.calendar]
         hold_max = None if self.hold_max is None else self.hold_max * TICK
-        policy = Policy(self.micro * TICK, self.unknown, self.outside, hold_max, STARTUP * TICK)  # type: ignore[arg-type]
+        policy = Policy(
+            self.micro * TICK, self.unknown, self.outside, hold_max, STARTUP * TICK,  # type: ignore[arg-type]
+            no_order_planned=self.no_order_planned,
+        )  # fmt: skip
         ledger = Ledger(FixedCalendar(spans), policy)
         for tell in self.facts() if facts is None else facts:
             tell(ledger)
@@ -165,6 +169,9 @@ class Integrator:
             return add("micro")
         if state == "FAULT":
             return add("adet_fault", "cmt")
+        if not order and self.story.no_order_planned:
+            cell.pop("unk_raw", None)
+            return add("pdot")
         return add("adet_other") if order else add("adot")
 
     def stop_around(self, x: int) -> tuple[int, int]:
@@ -295,6 +302,7 @@ def story(seed: int, size: int) -> Story:
         unknown=rules.choice(["bridge", "exclude", "down", "hold"]),
         outside=rules.choice(["promote", "exclude"]),
         hold_max=rules.choice([None, *range(10)]),
+        no_order_planned=rules.choice([False, True]),
     )
 
 

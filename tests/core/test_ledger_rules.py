@@ -75,6 +75,26 @@ def test_without_an_order_a_stop_is_no_loss_of_an_order() -> None:
     assert minutes(cell, "adet_other", "adot", "apt") == [7, 13, 40]
 
 
+def test_without_an_order_standing_still_may_be_a_planned_stop() -> None:
+    """What ISO 22400-2 calls ADOT leaves planned busy time; running, setting up and failing stay what they are."""
+    states = (0, RUN), (10, IDLE), (20, RUN), (25, OFF), (35, FAULT), (45, SETUP), (50, RUN)
+    iso, planned = (hour(*states, policy=Policy(no_order_planned=asked)) for asked in (False, True))
+    for ledger in (iso, planned):
+        ledger.order(at(5), False)
+    names = ("pdot", "adot", "apt", "adet_fault", "aust", "pbt")
+    assert minutes(iso.cell(at(0), at(60)), *names) == [0, 20, 25, 10, 5, 60]
+    assert minutes(planned.cell(at(0), at(60)), *names) == [20, 0, 25, 10, 5, 40]
+
+
+def test_time_without_data_is_no_gap_where_the_held_state_is_a_planned_stop() -> None:
+    policy = Policy(unknown="hold", hold_max_ns=None, no_order_planned=True)
+    ledger = hour((0, RUN), (20, OFF), (30, UNKNOWN), (40, RUN), policy=policy)
+    ledger.order(at(20), False)
+    cell = ledger.cell(at(0), at(60))
+    assert minutes(cell, "pdot", "pbt", "unk_raw") == [20, 40, 0]
+    assert kpi.coverage(cell) == 1
+
+
 def test_a_failure_begins_in_one_shift_and_is_restored_in_the_next() -> None:
     ledger = hour((0, RUN), (50, FAULT), (70, RUN))
     first, second = ledger.cell(at(0), at(60)), ledger.cell(at(60), at(120))
