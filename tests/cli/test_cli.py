@@ -313,7 +313,8 @@ def test_every_sample_passes_check_and_plan_and_fits_the_schema(
     path = tmp_path / f"{name}.yaml"
     path.write_text(text)
     code, out, err = call("check", path)
-    assert (code, err) == (0, "")
+    # Towards the end of a year nobody may know yet how the next one is worked.
+    assert (code, [line for line in err.splitlines() if "adjusted workdays" not in line]) == (0, [])
     assert "no mistakes" in out
     code, out, err = call("plan", path)
     assert (code, err) == (0, "")
