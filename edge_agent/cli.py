@@ -20,6 +20,8 @@ from edge_agent import __version__, cert_tools, field_tools, registry, replay_to
 from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
+from edge_agent.report.command import add_options as report_options
+from edge_agent.report.command import run as make_report
 from edge_agent.warn import device_warnings, plan_warnings
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = add_site("audit", _audit, "show what was written to equipment, by whom, and what was refused")
     audit.add_argument("--verify", action="store_true", help="show what is wrong with the log instead")
     audit.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    report_options(add_site("report", _report, "make a report of a shift or a day: HTML or XLSX, from the data folder"))
     field_tools.add_commands(add)
     cert_tools.add_commands(add)
     replay_tools.add_commands(add)
@@ -264,6 +267,10 @@ def _audit_line(entry: dict[str, Any]) -> str:
     if entry.get("read_back") is not None:
         end = f": read back {orjson.dumps(entry['read_back']).decode()}"
     return f"{head}{entry['device']}.{entry.get('tag')} = {value}{was}{who}{end}"
+
+
+def _report(options: argparse.Namespace) -> int:
+    return make_report(options, _load)
 
 
 def _schema(options: argparse.Namespace) -> int:
