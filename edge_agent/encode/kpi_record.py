@@ -102,5 +102,11 @@ def exact(value: object) -> int | float | None:
 
 
 def iso(time_ns: int, zone: ZoneInfo) -> str:
-    """ISO 8601 in `zone`, with its offset; microseconds only if there are any."""
-    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).astimezone(zone).isoformat()
+    """ISO 8601 in `zone`, with its offset; exact: as many digits behind the second as it takes, none, 6 or 9."""
+    microseconds, ns = divmod(time_ns, 1000)
+    moment = (_EPOCH + timedelta(microseconds=microseconds)).astimezone(zone)
+    if not ns:
+        return moment.isoformat()
+    written = moment.isoformat(timespec="microseconds")
+    point = written.index(".") + 7
+    return f"{written[:point]}{ns:03}{written[point:]}"

@@ -81,8 +81,8 @@ class JournalFolder:
         segments = stat(self.path).segments
         return segments[0].created, max(segment.newest for segment in segments)
 
-    def events(self, names: Names) -> Iterator[Event]:
-        """What a replay must know, in the order in which it came."""
+    def events(self, names: Names, until: int | None = None) -> Iterator[Event]:
+        """What a replay must know, in the order in which it came; of records from before `until`, ns UTC, only."""
         reader = _Reader(self.name, names)
         before = 0
         missing = 0
@@ -90,6 +90,8 @@ class JournalFolder:
             if before and record.seq > before + 1:
                 missing += record.seq - before - 1
             before = record.seq
+            if until is not None and record.time > until:
+                break
             read = _READERS.get(record.kind)
             if read is not None:
                 yield from read(reader, record)

@@ -103,8 +103,8 @@ class Machines:
 
     def accept(self, change: StateChange) -> None:
         """The agent believed this change. The journal may have it before the samples that tell it."""
-        machine = self._engine.machines.get(change.machine)
-        if machine is not None:
+        machine, as_of = self._engine.machines.get(change.machine), self._plan.asked.as_of
+        if machine is not None and (as_of is None or change.since + machine.spec.dwell_ns <= as_of):
             self._believed[change.machine] = change
             machine.accept(change)
 
@@ -130,7 +130,7 @@ class Machines:
         for name, machine in self._engine.machines.items():
             progress = self._progress[name]
             if self._raw:
-                machine.confirm(last)
+                machine.confirm(last if as_of is None else as_of)
             for window in self._windows(machine, progress, end):
                 self._report(machine, progress, window)
             self._tell_spans(machine, progress, max((min(r.window.end, r.as_of) for r in progress.reports), default=0))

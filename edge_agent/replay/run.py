@@ -23,6 +23,9 @@ LATEST_NS: Final = 2 * 86_400_000_000_000
 """How late a sample may come into a journal and still find its windows open in a replay: what a device has kept for
 a weekend. Memory holds so much of the past."""
 
+JOURNALLED_NS: Final = 10 * 1_000_000_000
+"""What was known at an instant is in the journal so long after the next flush, also on a busy machine."""
+
 Progress = Callable[[int], None]
 """Told now and then how many samples have been read."""
 
@@ -86,16 +89,18 @@ def opened(path: Path) -> History:
 def _by_arrival(plan: Plan, journal: JournalFolder, progress: Progress) -> Replayed:
     """As the agent itself did: what came late is late here, too."""
     first, last = journal.extent
-    if plan.asked.as_of is None:
+    as_of = plan.asked.as_of
+    until = None if as_of is None else as_of + plan.flush_ns + JOURNALLED_NS
+    if as_of is None:
         plan = replace(plan, asked=replace(plan.asked, as_of=last))
     plan = replace(plan, open=frozenset())      # the journal says what its tags are
     found = Found()
     names = Names(plan, found)
     machines = Machines(plan, first, raw=False)
-    for event in journal.events(names):
+    for event in journal.events(names, until):
         match event:
             case Samples():
-                machines.feed(event.batch)
+                machines.feed(event.batch if as_of is None else event.batch.where(event.batch.time <= as_of))
                 progress(found.samples)
             case Absence():
                 machines.away(event.machine, event.since)
