@@ -134,7 +134,7 @@ def _key_in_text(details: ErrorDetails, model: type[BaseModel], at: Key, key: Ke
 
 
 def _locate(details: ErrorDetails, at: Key, data: Any) -> tuple[Key, Found | None]:
-    """The way of pydantic's `loc` in the data; union members and `[key]` are no part of it."""
+    """The way of pydantic's `loc` in the data; union members, some named `(so)`, and `[key]` are no part of it."""
     key: Key = at
     value = value_at(data, at)
     parts = details["loc"]
@@ -147,7 +147,7 @@ def _locate(details: ErrorDetails, at: Key, data: Any) -> tuple[Key, Found | Non
             key, value = (*key, str(part)), value[str(part)]
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             key, value = (*key, part), value[part]
-        elif details["type"] == FINDINGS:
+        elif details["type"] == FINDINGS and not str(part).startswith("("):
             key, value = (*key, part), None     # a field that is not written still has its own checks
     return key, None
 

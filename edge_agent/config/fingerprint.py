@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge_agent.api import TagConfig
+from edge_agent.config.counts import RUNS
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.state import StateModel
 from edge_agent.core.counters import Counter
@@ -32,18 +33,22 @@ def config_hash(
     told: dict[str, Any] = {
         "plan": plan,
         "state": _state(machine.state),
-        "counters": {source: [one.bits, str(one.max_rate), one.jitter] for source, one in counters.items()},
+        "counters": {source: one.rules for source, one in counters.items()},
         "tags": _pairs({what: named.get(tag, tag) for what, tag in _tags(machine).items()}),
         "scaling": {named.get(name, name): _scaling(tag) for name, tag in tags.items()},
         "ideals": {product: str(ideal) for product, ideal in machine.ideals().items()},
         "policy": [
             machine.micro_stop,
-            machine.unknown,
+            machine.policy().unknown,
             machine.hold_max,
             machine.outside_plan,
             machine.no_order_is_planned_stop,
         ],
     }
+    if machine.counts.runs:
+        told["total"] = RUNS
+    if machine.units_per_count != 1 or machine.units_of():
+        told["units"] = [machine.units_per_count, machine.units_of()]
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_CHARS]
 

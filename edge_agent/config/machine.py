@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from edge_agent.api import Duration, StrictModel
 from edge_agent.config.alarms import MachineAlarms
 from edge_agent.config.calendar import PlannedDownModel
+from edge_agent.config.counts import CountsModel
 from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import CalendarRefs, Id, NumberTagRef, TagRef, names_of
 from edge_agent.config.positive import IdealCycle, PositiveDuration
@@ -30,43 +31,6 @@ _PATIENCE_CYCLES: Final = 20
 _PATIENCE_LEAST: Final = 600_000_000_000
 
 
-class CountsModel(StrictModel):
-    """Piece counters; any two of total, good and scrap give the third."""
-
-    total: NumberTagRef | None = None
-    """device.tag counting every piece"""
-    good: NumberTagRef | None = None
-    """device.tag counting good pieces"""
-    scrap: NumberTagRef | None = None
-    """device.tag counting scrapped pieces"""
-    rework: NumberTagRef | None = Field(default=None, validate_default=True)
-    """device.tag counting pieces to be reworked; neither good nor scrap"""
-
-    # On the last field, so that it runs even while another part of the machine is wrong.
-    @field_validator("rework")
-    @classmethod
-    def _two_tell_the_third(cls, rework: str | None, info: ValidationInfo) -> str | None:
-        pair = ("total", "good", "scrap")
-        given = [name for name in pair if info.data.get(name) is not None]
-        if all(name in info.data for name in pair) and len(given) != 2:
-            hint = f"the third follows; given: {', '.join(given) or 'none'}"
-            report([Finding("needs exactly two of total, good, scrap", hint, ("..",))])
-        taken: dict[str, str] = {}
-        findings = []
-        for name in (*pair, "rework"):
-            tag = rework if name == "rework" else info.data.get(name)
-            if tag is not None and taken.setdefault(tag, name) != name:
-                hint = "each needs a counter of its own"
-                findings.append(Finding(f"is the tag of {taken[tag]} too", hint, ("..", name)))
-        report(findings)
-        return rework
-
-    def tags(self) -> dict[str, str]:
-        """Source (total, good, scrap, rework) → `device.tag`, of those given."""
-        named = {"total": self.total, "good": self.good, "scrap": self.scrap, "rework": self.rework}
-        return {source: tag for source, tag in named.items() if tag is not None}
-
-
 class CounterModel(StrictModel):
     """What is plausible for the counters, and where they wrap (domain 2.5)."""
 
@@ -83,6 +47,8 @@ class ProductModel(StrictModel):
 
     ideal_cycle: IdealCycle
     """shortest time per piece the machine can do, such as 1.2s; every digit counts"""
+    units_per_count: int | None = Field(default=None, ge=1, le=100_000)
+    """pieces of one stroke, such as the cavities of its mould; default as the machine says"""
 
 
 class JobModel(StrictModel):
@@ -147,6 +113,8 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """piece counters"""
     counter: CounterModel = CounterModel()
     """plausibility of the counters"""
+    units_per_count: int = Field(default=1, ge=1, le=100_000)
+    """pieces of one stroke, where `total` and `good` count strokes; a product may have its own"""
     job: JobModel | None = None
     """product being made, with an ideal cycle each; or `ideal_cycle`"""
     ideal_cycle: IdealCycle | None = Field(default=None, validate_default=True)
@@ -161,8 +129,9 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """single stretches of planned downtime of this machine; they win over the calendar's"""
     micro_stop: Duration = 300_000_000_000
     """a stop up to this long is a micro-stop; default 5min"""
-    unknown: Literal["bridge", "exclude", "down", "hold"] = "bridge"
-    """what a time without data is: bridge | exclude | down | hold (domain 2.6)"""
+    unknown: Literal["bridge", "exclude", "down", "hold"] | None = None
+    """what a time without data is: bridge | exclude | down | hold (domain 2.6); default bridge, and exclude where
+    the agent itself counts the pieces"""
     hold_max: PositiveDuration = 60_000_000_000
     """with `unknown: hold`: how long the last state is held; default 1min"""
     outside_plan: Literal["promote", "exclude"] = "promote"
@@ -218,10 +187,12 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         """The rules of the ledger."""
         return Policy(
             micro_stop_ns=self.micro_stop,
-            unknown=self.unknown,
+            unknown=self.unknown or ("exclude" if self.counts.are_ours else "bridge"),
             outside_plan=self.outside_plan,
             hold_max_ns=self.hold_max,
             no_order_planned=self.no_order_is_planned_stop,
+            inferred=self.counts.runs,
+            unsorted=self.counts.are_unsorted,
         )
 
     def ideals(self) -> dict[str, Fraction]:
@@ -239,6 +210,11 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         if self.patience is not None:
             return self.patience
         return max(_PATIENCE_LEAST, *(int(_PATIENCE_CYCLES * ideal * SECOND) for ideal in self.ideals().values()))
+
+    def units_of(self) -> dict[str, int]:
+        """Product → pieces of a stroke, of those that have their own."""
+        products = {} if self.job is None else self.job.products
+        return {name: one.units_per_count for name, one in products.items() if one.units_per_count is not None}
 
     def max_rate(self) -> float:
         """Most plausible pieces per second of its counters."""

@@ -20,6 +20,7 @@ from edge_agent.config.plan import Chain, calendar_of, chain
 from edge_agent.config.positive import PositiveDuration, PositiveSize
 from edge_agent.core.calendar import Calendar
 from edge_agent.core.counters import Counter
+from edge_agent.core.pulses import PulseCounter
 from edge_agent.core.tags import TagTable
 
 # Fewer than three missed polls are a hiccup, not a silence; and no device is silent after less than
@@ -153,6 +154,8 @@ class Site(StrictModel):
     def counter(self, machine: str, source: str) -> Counter:
         """A fresh counter for one of the machine's counts (total, good, scrap, rework)."""
         model = self.machines[machine]
+        if pulse := model.counts.pulses().get(source):
+            return PulseCounter(pulse.debounce)
         tag = self.tag_config(model.counts.tags()[source])
         # A scaled counter wraps at no power of two; its wrap is then taken for a reset.
         own = None if (tag.scale, tag.offset) != (1, 0) else tag.bits() or BITS

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from edge_agent.config.counts import PAIR
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.site import Site
 from edge_agent.core.ladder import CYCLE, IDENTITY, POWER, SCRAP, STATE, TOTAL, DeviceFacts
@@ -51,6 +52,9 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         min_coverage=site.kpi.min_coverage,
         patience_ns=model.patience_ns(),
         model=None if roles is None else roles.core(),
+        units=model.units_per_count,
+        units_of=model.units_of(),
+        runs=model.counts.runs,
         inputs={} if roles is None else {role: tag(reference) for role, reference in roles.inputs().items()},
     )
 
@@ -92,7 +96,7 @@ def _told(model: MachineModel) -> Iterator[tuple[str, str]]:
         yield _device(model.job.tag), CYCLE
     counts: dict[str, set[str]] = {}
     for source, tag in model.counts.tags().items():
-        if source != "rework":
+        if source in PAIR:
             counts.setdefault(_device(tag), set()).add(source)
     for device, sources in counts.items():
         if "total" in sources or sources >= {"good", "scrap"}:

@@ -46,6 +46,8 @@ class Policy:
     no_order_planned    standing still without an order is a planned stop (domain 1.3), not an availability loss as
                     in ISO 22400-2
     capacity        pieces an hour the machine is rated for (domain 1.2, row 30), `None` if nobody says
+    inferred        pieces are not counted but inferred from how the machine runs (domain 3.7)
+    unsorted        nobody tells bad pieces from good ones: all are taken for good
     """
 
     micro_stop_ns: int = MICRO_STOP_NS
@@ -55,6 +57,8 @@ class Policy:
     startup_ns: int = STARTUP_NS
     capacity: Fraction | None = None
     no_order_planned: bool = False
+    inferred: bool = False
+    unsorted: bool = False
 
 
 class Plan(NamedTuple):

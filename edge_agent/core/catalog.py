@@ -57,6 +57,7 @@ DEFINITIONS: Final = (
     Definition("setup_ratio", f"aust / {RUN_AND_SETUP}", "lower"),
     Definition("scrap_ratio", "sq / pq", "lower"),
     Definition("rework_ratio", "rq / pq", "lower"),
+    Definition("first_pass_yield", "gp / ip", "higher"),
     Definition("data_coverage", "1 - unk_raw / (pbt + excluded - promoted)", "higher", OURS),
 )
 """The ratios of the KPI record, see `core.kpi.kpis`."""

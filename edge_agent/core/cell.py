@@ -54,6 +54,10 @@ class Cell:
     n_micro: int = 0        # micro-stops that began here
     fe: int = 0             # failure events that began here
     n_ttr_closed: int = 0   # faults that ended here
+    ip: int = 0             # inspected for the first time
+    gp: int = 0             # of those, good without rework
+    inferred: int = 0       # pieces of total that nothing counted: inferred from how the machine runs
+    unsorted: int = 0       # pieces of total of which nobody tells whether they are good
     estimated: int = 0      # pieces of total whose ideal cycle is an estimate
     n_clock: int = 0        # minutes with samples whose source time was not believed
     # ideal time, seconds
@@ -117,5 +121,8 @@ class Cell:
 
 NAMES: Final = tuple(field.name for field in fields(Cell))
 FRACTIONS: Final = frozenset({"ipt", "igt", "igt_gap", "ist", "psq", "epc"})
-COUNTS: Final = ("pq", "gq", "sq", "rq", "unrated", "n_stop", "n_micro", "fe", "n_ttr_closed", "estimated", "n_clock")
+COUNTS: Final = (
+    "pq", "gq", "sq", "rq", "unrated", "n_stop", "n_micro", "fe", "n_ttr_closed", "ip", "gp", "inferred", "unsorted",
+    "estimated", "n_clock",
+)  # fmt: skip
 TIMES: Final = tuple(name for name in NAMES if name not in FRACTIONS and name not in COUNTS)

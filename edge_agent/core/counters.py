@@ -84,6 +84,14 @@ class Counter:
         last = self._pending or self._last
         return -(1 << 63) if last is None else last.t
 
+    @property
+    def rules(self) -> list[str | int | None]:
+        """What two counters must have in common to count alike."""
+        return [self.bits, str(self.max_rate), self.jitter]
+
+    def lose(self) -> None:
+        """It cannot be read from here on; a register that only grows tells the pieces all the same, later."""
+
     def hold(self, until_ns: int) -> None:
         """The register is known not to have moved from the last reading up to `until_ns`."""
         if self._last is not None and self._pending is None and until_ns > self._last.t:

@@ -20,6 +20,7 @@ TIME, SOURCE, SINCE, TOTAL, SCRAP, REWORK, REVISION = range(7)
 COLUMNS: Final = 7
 FORMERLY: Final = 6      # columns, before there were revisions
 PIECES: Final = slice(TOTAL, REWORK + 1)
+STROKES: Final = frozenset({"total", "good"})   # sources that may count strokes of several pieces each
 SMALL: Final = 1024     # rows: below this, forgetting old ones is not worth moving the others
 
 Row = tuple[int, int, int, int, int, int, int]
@@ -32,6 +33,7 @@ class Spread(NamedTuple):
     since: int
     busy: int
     pieces: tuple[int, int, int]
+    source: int = 0
 
 
 class CountLog:
@@ -64,16 +66,24 @@ class CountLog:
         self._new.append((t, code, begin, *pieces, revision))
         return earliest
 
-    def within(self, start: int, end: int, as_of: int | None) -> tuple[int, int, int]:
-        """Total, scrap and rework of (start, end]; reports after `as_of` are not known yet."""
+    def within(self, start: int, end: int, as_of: int | None, units: int = 1) -> tuple[int, int, int]:
+        """Total, scrap and rework of (start, end]; reports after `as_of` are not known yet.
+
+        What the sources of `STROKES` report counts `units` times.
+        """
         self._settle()
         times = self._columns[TIME, : self._n]
         low, high = np.searchsorted(times, (start, end), side="right").tolist()
-        total, scrap, rework = self._columns[PIECES, low:high].sum(axis=1).tolist()
+        pieces = self._columns[PIECES, low:high]
+        strokes = {code for source, code in self._sources.items() if units != 1 and source in STROKES}
+        total, scrap, rework = pieces.sum(axis=1).tolist()
+        for code in strokes:
+            again = (pieces[:, self._columns[SOURCE, low:high] == code].sum(axis=1) * (units - 1)).tolist()
+            total, scrap, rework = total + again[0], scrap + again[1], rework + again[2]
         for row in self._spread[bisect_right(self._spread_times, start) :]:
             if row.t - self._longest >= end:
                 break
-            more = self._share(row, start, end, as_of)
+            more = self._share(row, start, end, as_of, units if row.source in strokes else 1)
             total, scrap, rework = total + more[0], scrap + more[1], rework + more[2]
         return total, scrap, rework
 
@@ -153,15 +163,16 @@ class CountLog:
 
     def _find_spread(self, tail: NDArray[np.int64]) -> list[Spread]:
         found: list[Spread] = []
-        for t, _, since, *pieces, _ in tail[:, tail[SINCE] < tail[TIME]].T.tolist():
+        for t, source, since, *pieces, _ in tail[:, tail[SINCE] < tail[TIME]].T.tolist():
             busy = self._busy(since, t)
             if busy:    # nothing was planned in between: the pieces stay at t
-                found.append(Spread(t, since, busy, (pieces[0], pieces[1], pieces[2])))
+                found.append(Spread(t, since, busy, (pieces[0], pieces[1], pieces[2]), source))
         return found
 
-    def _share(self, row: Spread, start: int, end: int, as_of: int | None) -> tuple[int, int, int]:
+    def _share(self, row: Spread, start: int, end: int, as_of: int | None, units: int) -> tuple[int, int, int]:
         """What spreading the row adds to (start, end], where the plain sum has it whole at `row.t`."""
-        here = row.pieces if start < row.t <= end else (0, 0, 0)
+        pieces = row.pieces[0] * units, row.pieces[1] * units, row.pieces[2] * units
+        here = pieces if start < row.t <= end else (0, 0, 0)
         low, high = max(start, row.since), min(end, row.t)
         if low >= high or (as_of is not None and row.t > as_of):
             return -here[0], -here[1], -here[2]
@@ -169,7 +180,7 @@ class CountLog:
         after = before + self._busy(low, high)
         total, scrap, rework = (
             _round(n * after, row.busy) - _round(n * before, row.busy) - h
-            for n, h in zip(row.pieces, here, strict=True)
+            for n, h in zip(pieces, here, strict=True)
         )
         return total, scrap, rework
 

@@ -34,7 +34,8 @@ BYTES_A_FACT: Final = 256
 class Facts:
     """Between one machine and its ledger.
 
-    `fixed`: the ideal cycle of a machine that has no jobs; `scrap`: the planned share of scrap of a product. A
+    `fixed`: the ideal cycle of a machine that has no jobs; `scrap`: the planned share of scrap of a product;
+    `units`: its pieces a stroke. A
     changed configuration counts for all that is still open, as a changed calendar does: jobs are rated anew when
     they are told again.
     """
@@ -45,18 +46,20 @@ class Facts:
         rate: Rate,
         fixed: Fraction | None,
         scrap: Callable[[str], Fraction] = lambda product: NO_IDEAL,
+        units: Callable[[str], int] = lambda product: 1,
     ) -> None:
         self.ledger = ledger
         self._rate = rate
         self._fixed = fixed
         self._scrap = scrap
+        self._units = units
         self._fresh: list[Fact] = []
         self._packed = b""
         self._since: list[Fact] = []
         self.forgets = False
         """whether only the ledger keeps the facts: nobody asks for events or checkpoints"""
         if fixed is not None:
-            ledger.job(0, "", fixed, scrap=scrap(""))
+            ledger.job(0, "", fixed, scrap=scrap(""), units=units(""))
 
     def note(self, method: str, arguments: list[Any]) -> None:
         """A new fact."""
@@ -85,7 +88,9 @@ class Facts:
             self.ledger.count(a[0], a[1], total=a[2], scrap=a[3], rework=a[4], since=a[5], revision=revision)
         elif method == "job" and self._fixed is None:
             ideal = self._rate(a[1], None if a[2] is None else Fraction(a[2]))
-            self.ledger.job(a[0], a[1], ideal, scrap=self._scrap(a[1]))
+            self.ledger.job(a[0], a[1], ideal, scrap=self._scrap(a[1]), units=self._units(a[1]))
+        elif method == "inspected":
+            self.ledger.inspected(a[0], a[1], a[2], a[3], revision=a[4] if len(a) > 4 else 0)
         elif method == "clock":
             self.ledger.clock(a[0])
         elif method == "number":
@@ -119,10 +124,11 @@ class Facts:
 
     def _rated(self, jobs: list[list[Any]]) -> list[list[Any]]:
         if self._fixed is not None:
-            return [[0, "", str(self._fixed), "", str(self._scrap("")), False]]
+            return [[0, "", str(self._fixed), "", str(self._scrap("")), False, self._units("")]]
         rated = []
         for t, product, before, order, *_ in jobs:
             ideal = self._rate(product, None if before is None else Fraction(before))
             scrap = str(self._scrap(product))
-            rated.append([t, product, None if ideal is None else str(ideal), order, scrap, False])
+            told = None if ideal is None else str(ideal)
+            rated.append([t, product, told, order, scrap, False, self._units(product)])
         return rated

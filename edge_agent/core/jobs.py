@@ -64,7 +64,8 @@ class Jobs:
         """JSON-safe, complete."""
         return {
             "jobs": [
-                [t, one.product, str(one.ideal) if one.rated else None, one.order, str(one.scrap), one.estimated]
+                [t, one.product, str(one.ideal) if one.rated else None, one.order, str(one.scrap), one.estimated,
+                 one.units]
                 for t, one in zip(self.made.times, self.made.values, strict=True)
             ],
             "numbers": [[t, v] for t, v in zip(self.numbers.times, self.numbers.values, strict=True)],
@@ -74,7 +75,8 @@ class Jobs:
         """What `snapshot` gave, also that of earlier versions."""
         for t, product, ideal, order, *more in data["jobs"]:
             rated = None if ideal is None else Fraction(ideal)
-            scrap, estimated = more or ("0", False)
-            self.made.put(t, job(product, rated, order, Fraction(scrap), estimated))
+            told = dict(zip(("scrap", "estimated", "units"), more, strict=False))
+            scrap = Fraction(told.pop("scrap", "0"))
+            self.made.put(t, job(product, rated, order, scrap, **told))
         for t, number in data.get("numbers", ()):
             self.numbers.put(t, number)

@@ -18,13 +18,14 @@ COUNTS: Final = ("pq", "gq", "sq", "rq")            # pieces: total, good, scrap
 
 PERFORMANCE_GT_1: Final = "PERFORMANCE_GT_1"        # ideal cycle too slow, or run time missing
 COUNT_WITHOUT_RUN: Final = "COUNT_WITHOUT_RUN"      # pieces but never RUN: the state signal is broken
-LOW_CONFIDENCE: Final = "LOW_CONFIDENCE"            # data coverage below the minimum
+LOW_CONFIDENCE: Final = "LOW_CONFIDENCE"            # data coverage below the minimum, or pieces inferred
 PRU_MISSING: Final = "PRU_MISSING"                  # pieces without an ideal cycle
 NO_PLANNED_TIME: Final = "NO_PLANNED_TIME"          # nothing was planned: no OEE
 COUNT_SKEW: Final = "COUNT_SKEW"                    # more scrap and rework than pieces, or negative counts
 MAINT_IN_PLAN: Final = "MAINT_IN_PLAN"              # preventive maintenance inside planned busy time
 PRU_ESTIMATED: Final = "PRU_ESTIMATED"              # pieces whose ideal cycle was measured, not engineered
 RUN_WITHOUT_COUNT: Final = "RUN_WITHOUT_COUNT"      # it ran for long and made nothing: the counter is broken
+QUALITY_ASSUMED: Final = "QUALITY_ASSUMED"          # nobody tells bad pieces from good: all are taken for good
 TIME_REPLACED: Final = "TIME_REPLACED"              # source times that could not be true, such as in the future
 
 
@@ -63,6 +64,7 @@ def kpis(cell: Cell) -> dict[str, Fraction | None]:
         "setup_ratio": ratio(cell.aust, setup_and_run),
         "scrap_ratio": ratio(cell.sq, cell.pq),
         "rework_ratio": ratio(cell.rq, cell.pq),
+        "first_pass_yield": ratio(cell.gp, cell.ip),
         "data_coverage": coverage(cell),
     }
 
@@ -127,13 +129,14 @@ def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE, patience: i
     raised = (
         (PERFORMANCE_GT_1, performance is not None and performance > 1),
         (COUNT_WITHOUT_RUN, cell.pq > 0 and cell.pbt > 0 and cell.apt + cell.credited == 0),
-        (LOW_CONFIDENCE, covered is not None and covered < min_coverage),
+        (LOW_CONFIDENCE, (covered is not None and covered < min_coverage) or cell.inferred != 0),
         (PRU_MISSING, cell.unrated != 0),
         (NO_PLANNED_TIME, cell.ct > 0 and cell.pbt == 0),
-        (COUNT_SKEW, min(cell.pq, cell.gq, cell.sq, cell.rq) < 0),
+        (COUNT_SKEW, min(cell.pq, cell.gq, cell.sq, cell.rq) < 0 or cell.gp > cell.ip),
         (MAINT_IN_PLAN, preventive_in_plan > 0),
         (PRU_ESTIMATED, cell.estimated != 0),
         (RUN_WITHOUT_COUNT, patience is not None and cell.pq == 0 and cell.apt > patience),
+        (QUALITY_ASSUMED, cell.unsorted != 0),
         (TIME_REPLACED, cell.n_clock > 0),
     )
     return [name for name, is_so in raised if is_so]

@@ -29,7 +29,7 @@ from edge_agent.core.settled import Settled
 from edge_agent.core.slices import Slice, slices
 from edge_agent.core.states import MachineState
 from edge_agent.core.steps import Steps
-from edge_agent.core.timeline import STOPS, UNKNOWN, Span, Timeline
+from edge_agent.core.timeline import STOPS, UNKNOWN, Known, Span, Timeline
 
 __all__ = ["JobSpan", "Ledger", "Policy", "Span"]
 
@@ -52,6 +52,7 @@ class Ledger:
         self._jobs = Jobs()
         self._clock: Steps[bool] = Steps()      # begins of minutes
         self._counts = CountLog(self.calendar.busy)
+        self._inspected: CountLog | None = None
         self._settled = Settled()
         self._floor: int | None = None
 
@@ -82,12 +83,14 @@ class Ledger:
         order: str = "",
         scrap: Fraction = pieces.NO_IDEAL,
         estimated: bool = False,
+        units: int = 1,
     ) -> None:
         """From `t` on, exclusive, pieces are `product` with an ideal cycle in seconds (`None`: unknown).
 
-        `scrap` is the planned share of scrap; `estimated`: the ideal cycle was measured, not engineered.
+        `scrap` is the planned share of scrap; `estimated`: the ideal cycle was measured, not engineered;
+        `units`: what the counts `total` and `good` report are strokes of so many pieces each.
         """
-        made = pieces.job(product, ideal, order, scrap, estimated)
+        made = pieces.job(product, ideal, order, scrap, estimated, units)
         if not self._is_forgotten(t) and self._jobs.made.put(t, made):
             self._settled.take_back(t)
 
@@ -117,10 +120,28 @@ class Ledger:
         begin = t if since is None else min(since, t)
         self._settled.take_back(self._counts.put(t, source, (total, scrap, rework), begin, revision))
 
+    def inspected(self, t: int, source: str, inspected: int = 0, passed: int = 0, revision: int = 0) -> None:
+        """Pieces inspected for the first time, and those that passed; as `count`, always made just then."""
+        if self._floor is not None and t <= self._floor:
+            return
+        if self._inspected is None:
+            self._inspected = CountLog(self.calendar.busy)
+        self._settled.take_back(self._inspected.put(t, source, (inspected, passed, 0), t, revision))
+
     def clock(self, t: int) -> None:
         """The source time of a sample received at `t` was not believed."""
         if not self._is_forgotten(t) and self._clock.put(t // MINUTE * MINUTE, True):
             self._settled.take_back(t // MINUTE * MINUTE)
+
+    @property
+    def told(self) -> Steps[Known]:
+        """The states as they were told; only to be read."""
+        return self._timeline.steps
+
+    def stroke(self, t: int) -> Fraction | None:
+        """The ideal time of one stroke, with all its pieces, in force just before `t`, seconds; None: not known."""
+        made = self._jobs.made.before(t)
+        return made.ideal * made.units if made is not None and made.rated else None
 
     # -- cells out ---------------------------------------------------------------------------
 
@@ -202,11 +223,13 @@ class Ledger:
         runs = self._timeline.runs(start, end, visible, first, last)
         sums = buckets.times(runs, self.calendar, self._orders, self.policy, start, end)
         setups = list(self._setups(start, end, as_of))
-        made, credited = Pieces(self._counts, self._jobs.made, self.calendar, self.policy, as_of, setups).of_window(
-            runs, start, end
-        )
+        made, credited = Pieces(
+            self._counts, self._jobs.made, self.calendar, self.policy, as_of, setups, self._inspected
+        ).of_window(runs, start, end)
         times = self._clock.times
         sums["n_clock"] = bisect_left(times, end) - bisect_left(times, start)
+        sums["inferred"] = made.pq if self.policy.inferred else 0
+        sums["unsorted"] = made.pq if self.policy.unsorted else 0
         found = made + Cell.from_dict({"ct": end - start, "credited": credited, **sums})
         if self.policy.capacity is None:
             return found
@@ -247,6 +270,8 @@ class Ledger:
         self._jobs.drop_before(floor)
         self._clock.drop_before(floor)
         self._counts.drop_before(floor)
+        if self._inspected is not None:
+            self._inspected.drop_before(floor)
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-safe, complete."""
@@ -258,6 +283,7 @@ class Ledger:
             "orders": [[t, v] for t, v in zip(self._orders.times, self._orders.values, strict=True)],
             **self._jobs.snapshot(),
             "counts": self._counts.snapshot(),
+            "inspected": None if self._inspected is None else self._inspected.snapshot(),
             "clock": list(self._clock.times),
         }
 
@@ -274,6 +300,9 @@ class Ledger:
         for t in data.get("clock", ()):
             self._clock.put(t, True)
         self._counts.restore(data["counts"])
+        if (inspected := data.get("inspected")) is not None:
+            self._inspected = CountLog(self.calendar.busy)
+            self._inspected.restore(inspected)
 
     def _is_forgotten(self, t: int) -> bool:
         return self._floor is not None and t < self._floor

@@ -6,27 +6,24 @@ once, when it comes, by the counter's own history, and everything after that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from edge_agent.core.batch import Batch
 from edge_agent.core.calendar import Calendar
 from edge_agent.core.counters import Counter
+from edge_agent.core.counting import EXACT, Counting
 from edge_agent.core.facts import Facts
 from edge_agent.core.inputs import AWAY, Inputs, Row
 from edge_agent.core.ledger import MINUTE, Ledger, Policy
 from edge_agent.core.models import MapModel, StateModel, Value
 from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
-from edge_agent.core.register import Booked, Register
 from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
-
-# From here on a float does not tell two whole numbers apart; no register that counts pieces gets there.
-EXACT: Final = 2.0**53
 
 Known = tuple[int, MachineState, str]
 """A state sample: time, state, reason."""
@@ -45,7 +42,7 @@ class MachineSpec:
     states: Mapping[int | str, MachineState]
     calendar: Calendar
     policy: Policy
-    counts: Mapping[str, Tag]                       # two of total, good, scrap; optional rework
+    counts: Mapping[str, Tag]                       # of total, good, scrap, rework, inspected, first_pass
     line: str = ""
     otherwise: MachineState | None = None           # for values that `states` does not name
     dwell_ns: int = 0
@@ -62,6 +59,9 @@ class MachineSpec:
     patience_ns: int | None = None                  # so long it may run without a piece
     model: StateModel | None = None
     inputs: Mapping[str, Tag] = field(default_factory=dict)
+    units: int = 1                                  # pieces of one stroke, which is what total and good count
+    units_of: Mapping[str, int] = field(default_factory=dict)               # product → its own
+    runs: bool = False                              # the total is inferred from when it runs, not counted
 
     def tags(self) -> list[Tag]:
         """Every tag the machine draws from."""
@@ -88,19 +88,22 @@ class Machine:
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
         self._tags = {tag.position: tag for tag in spec.tags()}
-        self._source = {tag.position: source for source, tag in spec.counts.items()}
+        self._sources: dict[int, list[str]] = {}
+        for source, tag in spec.counts.items():
+            self._sources.setdefault(tag.position, []).append(source)
         self._ideals = {str(product): ideal for product, ideal in spec.products.items()}
         self.clear()
 
     def clear(self) -> None:
         """Know nothing, as at the very beginning."""
         spec = self.spec
-        self.facts = Facts(Ledger(spec.calendar, spec.policy), self._rated, spec.ideal, self._planned_scrap)
+        ledger = Ledger(spec.calendar, spec.policy)
+        self.facts = Facts(ledger, self._rated, spec.ideal, self._planned_scrap, self._units)
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
-        self._registers = {
-            source: Register(make(), spec.counts[source].stale_ns) for source, make in spec.counters.items()
-        }
+        self._counting = Counting(spec.counts, spec.counters, self._note, spec.runs)
+        if spec.runs:
+            self._counting.infer(lambda: self.ledger.told, self.ledger.stroke)
         self._inputs = Inputs(spec.state_model(), spec.state_inputs())
         self._pending: Known | None = None
         self._newest = {"state": -1}
@@ -141,13 +144,14 @@ class Machine:
             self._note("clock", [minute])
 
     def _sample(self, tag: Tag, time: int, value: float, key: Value | None) -> None:
-        source = self._source.get(tag.position)
-        if source is not None:
-            self._count_sample(source, time, value, key is not None)
+        for source in self._sources.get(tag.position, ()):
+            if self._counting.take(source, time, value, key is not None):
+                self._turn += 1
         # A product told again changes nothing; but of samples that come late nobody knows which were told again.
         if tag is self.spec.job and key is not None:
             ideal = self.spec.products.get(key)
             self._note("job", [time, str(key), None if ideal is None else str(ideal)])
+            self._counting.ran(time)
         if tag is self.spec.order and key is not None:
             self._note("order", [time, bool(value)])
         if tag is self.spec.number and key is not None:
@@ -222,28 +226,14 @@ class Machine:
         return span.state, span.reason
 
     def _note_state(self, time: int, state: MachineState, reason: str) -> None:
-        fact: list[Any] = [time, int(state), reason]
-        if time <= self._noted:
-            fact.append(self._turn + 1)     # a revision: it takes the place of what was told of this instant
-        self._noted = max(time, self._noted)
-        self._note("state", fact)
+        again, self._noted = time <= self._noted, max(time, self._noted)
+        self._note("state", [time, int(state), reason], again)
+        self._counting.ran(time)
 
-    def _count_sample(self, source: str, time: int, value: float, usable: bool) -> None:
-        register = self._registers[source]
-        self._book(source, register.take(time, int(value) if usable and abs(value) < EXACT else None))
-        if register.is_news:
-            register.is_news = False
-            self._turn += 1
-
-    def _book(self, source: str, booked: Iterable[Booked]) -> None:
-        for one in booked:
-            for counted, pieces in _pieces(source, one.increment, self.spec.counts).items():
-                fact = [one.time, counted, *pieces, one.since]
-                self._note("count", [*fact, self._turn + 1] if one.again else fact)
-
-    def _note(self, method: str, arguments: list[Any]) -> None:
+    def _note(self, method: str, arguments: list[Any], again: bool = False) -> None:
         self._turn += 1
-        self.facts.note(method, arguments)
+        # A revision takes the place of what was told of this instant.
+        self.facts.note(method, [*arguments, self._turn] if again else arguments)
 
     def _rated(self, product: str, before: Fraction | None) -> Fraction | None:
         """The ideal cycle of a job noted earlier: as now configured; as it was, if no longer named."""
@@ -251,6 +241,9 @@ class Machine:
 
     def _planned_scrap(self, product: str) -> Fraction:
         return self.spec.planned_scrap.get(product, NO_IDEAL)
+
+    def _units(self, product: str) -> int:
+        return self.spec.units_of.get(product, self.spec.units)
 
     # -- facts out, and back in after a restart ----------------------------------------------
 
@@ -276,11 +269,7 @@ class Machine:
             "turn": self._turn,
             "state": [int(self.current.state), self.current.reason, self.current.since],
             "newest": dict(self._newest),
-            "counters": {
-                source: [_register(self.spec.counts[source]), register.counter.snapshot()]
-                for source, register in self._registers.items()
-            },
-            "gaps": {source: one.gap for source, one in self._registers.items() if one.gap is not None},
+            **self._counting.snapshot(),
             "settled": dict(self.settled),
             "inputs": self._inputs.snapshot(),
         }
@@ -303,10 +292,7 @@ class Machine:
         self._newest = {"state": now["newest"]["state"]}
         self._noted = self._newest["state"]
         self._inputs.restore(now.get("inputs", {}), self._newest["state"])
-        for source, (register, snapshot) in now["counters"].items():
-            # Another register's history would make pieces out of the difference between the two.
-            if source in self._registers and register == _register(self.spec.counts[source]):
-                self._registers[source].restore(snapshot, now["gaps"].get(source))
+        self._counting.restore(now)
         self.settled = dict(now["settled"])
         self._turn = self._turn_taken = now["turn"]
 
@@ -321,34 +307,10 @@ class Machine:
         self._newest["state"] = since
         self._inputs.was_away(since)
         self._enter(since, MachineState.UNKNOWN, AWAY)
-        for register in self._registers.values():
-            register.take(max(since, register.counter.known_at + 1), None)
-
-
-def _register(tag: Tag) -> list[Any]:
-    """What makes a counter's register the same one after a change of the configuration."""
-    return [tag.id, tag.scale, tag.offset]
+        self._counting.was_away(since)
 
 
 def _key(tag: Tag, value: float) -> int | str:
     if tag.kind is Kind.TEXT:
         return tag.vocabulary.text(value)
     return int(value) if abs(value) < EXACT else repr(value)
-
-
-def _pieces(source: str, n: int, configured: Iterable[str]) -> dict[str, tuple[int, int, int]]:
-    """What an increment of `n` on one counter adds to (total, scrap, rework), by ledger source.
-
-    Good is not stored: it is total − scrap − rework (ISO 22400-2, GQ), so a good counter beside a
-    total counter *takes away* from the scrap that the total's increment put on account.
-    """
-    has_good, has_total = "good" in configured, "total" in configured
-    if source == "total":
-        return {"total": (n, n if has_good else 0, 0)}
-    if source == "good":
-        return {"good": (0, -n, 0) if has_total else (n, 0, 0)}
-    if source == "scrap":
-        return {"scrap": (0, n, 0) if has_total else (n, n, 0)}
-    if has_total:
-        return {"rework": (0, -n if has_good else 0, n)}
-    return {"rework": (n, 0, n)}

@@ -28,7 +28,8 @@ Interval = tuple[int, int]
 class Job(NamedTuple):
     """An order with product and ideal cycle, seconds; `rated` tells whether the ideal cycle is known.
 
-    `scrap` is the planned share of scrap; `estimated` tells that nobody gave the ideal cycle: it was measured.
+    `scrap` is the planned share of scrap; `estimated` tells that nobody gave the ideal cycle: it was measured;
+    `units` pieces come with each count of a stroke, such as the cavities of a mould.
     """
 
     product: str
@@ -37,6 +38,7 @@ class Job(NamedTuple):
     ideal: Fraction
     scrap: Fraction = NO_IDEAL
     estimated: bool = False
+    units: int = 1
 
 
 def job(
@@ -45,17 +47,21 @@ def job(
     order: str = "",
     scrap: Fraction = NO_IDEAL,
     estimated: bool = False,
+    units: int = 1,
 ) -> Job:
-    """A job; ValueError if the ideal cycle is not positive."""
+    """A job; ValueError if the ideal cycle is not positive, or there is less than one piece in a stroke."""
+    if units < 1:
+        raise ValueError("a stroke makes one piece or more")
     if ideal is not None and ideal <= 0:
         raise ValueError("an ideal cycle is longer than nothing")
-    return Job(product, order, ideal is not None, ideal or NO_IDEAL, scrap, estimated)
+    return Job(product, order, ideal is not None, ideal or NO_IDEAL, scrap, estimated, units)
 
 
 class Pieces:
     """The pieces of one machine as they were known at `as_of`.
 
     `setups`: where the machine was set up, each with the time after it in which rejects are still its; disjoint.
+    `inspected`: inspected pieces as total, those that passed at first as scrap; None: nothing is inspected.
     """
 
     def __init__(
@@ -66,7 +72,9 @@ class Pieces:
         policy: Policy,
         as_of: int | None,
         setups: Sequence[Interval] = (),
+        inspected: CountLog | None = None,
     ) -> None:
+        self._inspected = inspected
         self._setups = setups
         self._counts = counts
         self._jobs = jobs
@@ -109,11 +117,14 @@ class Pieces:
 
     def _add(self, found: Cell, start: int, end: int) -> Cell:
         """Add the pieces of (start, end], all of one job."""
-        total, scrap, rework = self._counts.within(start, end, self._as_of)
+        if self._inspected is not None:
+            inspected, passed, _ = self._inspected.within(start, end, self._as_of)
+            found += Cell(ip=inspected, gp=passed)
+        made = self._jobs.before(end)
+        total, scrap, rework = self._counts.within(start, end, self._as_of, made.units if made else 1)
         if not (total or scrap or rework):
             return found
         good = total - scrap - rework
-        made = self._jobs.before(end)
         if made is None:
             return found + Cell(pq=total, gq=good, sq=scrap, rq=rework, unrated=total)
         pieces = Cell(pq=total, gq=good, sq=scrap, rq=rework, psq=made.scrap * total)

@@ -107,6 +107,7 @@ class Register:
         if self.gap is None:
             self.counter.hold(time - self._silence)
         if raw is None:
+            self.counter.lose()
             self.is_news = self.is_news or self.gap is None
             self.gap = time if self.gap is None else self.gap
             return 0, None

@@ -23,7 +23,7 @@ VERSION: Final = 1
 
 _SECOND: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_COUNTS: Final = ("pq", "gq", "sq", "rq", "n_stop", "n_micro", "fe", "n_ttr_closed")
+_COUNTS: Final = ("pq", "gq", "sq", "rq", "ip", "gp", "n_stop", "n_micro", "fe", "n_ttr_closed")
 _IDEALS: Final = ("ipt", "igt")
 _TIMES: Final = (
     "ct", "pot", "pbt", "nst", "pdot", "apt", "micro", "aust", "adet_fault", "adet_other", "maint", "adot",

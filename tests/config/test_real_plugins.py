@@ -23,6 +23,7 @@ import edge_agent_opcua
 import edge_agent_simulated
 from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, ServeConfig, TagConfig, WriteConfig
 from edge_agent.config import Site, machine_specs, sample, samples, schema
+from edge_agent.config.counts import PulseModel
 from edge_agent.config.fields import is_model, keys_of, members, step
 from edge_agent.north import mqtt
 from edge_agent.north.mqtt_config import MqttConfig
@@ -171,7 +172,8 @@ def sections(model: type[BaseModel], way: str) -> Iterator[tuple[str, list[str]]
         for member in members(annotation):
             below = f"{way}.{name}" if way else name
             if is_model(member):
-                yield from sections(member, below)
+                # A pulse is the same whatever it counts: told once.
+                yield from sections(member, f"{way}.<source>" if member is PulseModel else below)
                 continue
             for inner in (one for below_it in step(member, name) for one in members(below_it)):
                 if is_model(inner):

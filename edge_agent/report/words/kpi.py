@@ -22,6 +22,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "kpi.setup_ratio": ("Setup ratio", "调整时间率"),
     "kpi.scrap_ratio": ("Scrap ratio", "废品率"),
     "kpi.rework_ratio": ("Rework ratio", "返工率"),
+    "kpi.first_pass_yield": ("First pass yield FPY", "一次通过率 FPY"),
     "kpi.data_coverage": ("Data coverage", "数据覆盖率"),
     "kpi.mtbf_s": ("MTBF", "平均故障间隔时间 MTBF"),
     "kpi.mttr_s": ("MTTR", "平均修复时间 MTTR"),
@@ -77,6 +78,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "element.psq": ("Planned scrap PSQ", "计划废品数量 PSQ"),
     "element.epc": ("Equipment production capacity EPC", "设备生产能力 EPC"),
     "element.estimated": ("Pieces with an estimated ideal cycle", "理想节拍为估算值的件数"),
+    "element.ip": ("Inspected pieces IP", "检验数量 IP"),
+    "element.gp": ("Good at first inspection GP", "一次检验合格数量 GP"),
+    "element.inferred": ("Pieces inferred, not counted", "推断（非计数）的件数"),
+    "element.unsorted": ("Pieces taken for good unchecked", "未经判定、视为合格的件数"),
     "element.n_clock": ("Minutes with implausible source times", "源时间不可信的分钟数"),
     # -- SEMI E10 ------------------------------------------------------------------------------------------
     "e10.PRD": ("Productive", "生产"),
@@ -97,8 +102,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "有产量但设备从未处于运行状态：状态信号或其映射有误。",
     ),
     "flag.LOW_CONFIDENCE": (
-        "Too little of the planned time has data; read the figures together with their bounds.",
-        "计划时间内的有效数据过少；请结合上下限阅读这些数值。",
+        "Too little of the planned time has data, or pieces were inferred and not counted; "
+        "read the figures together with their bounds.",
+        "计划时间内的有效数据过少，或件数为推断而非计数；请结合上下限阅读这些数值。",
     ),
     "flag.PRU_MISSING": (
         "Pieces were made of a product without an ideal cycle: OEE, performance and weighted quality are not defined.",
@@ -123,6 +129,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "flag.RUN_WITHOUT_COUNT": (
         "The machine ran for long and made nothing: the counter, or its tag, is broken.",
         "设备长时间运行却没有产量：计数器或其变量有故障。",
+    ),
+    "flag.QUALITY_ASSUMED": (
+        "Nothing tells bad pieces from good ones: all are taken for good.",
+        "没有信号区分不良品与合格品：全部视为合格。",
     ),
     "flag.TIME_REPLACED": (
         "Some source times could not be true; the time of receipt stands in their place.",

@@ -1,0 +1,67 @@
+"""A machine that counts nothing: its pulses are read from a real Modbus server and come out as OEE at the broker."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.peers.waiting import free_port, wait_for
+
+PLC = Path(__file__).parents[1] / "peers" / "plc.py"
+SITE = """
+agent: {{id: gw-1, data_dir: "{folder}/data"}}
+devices:
+  io:
+    driver: modbus
+    url: "modbus+tcp://127.0.0.1:{plc}?unit=1"
+    poll: 20ms
+    tags:
+      green: {{address: "holding:0.0"}}
+      done: {{address: "holding:0.1"}}
+machines:
+  press:
+    state: {{tag: io.green, map: {{0: IDLE, 1: RUN}}}}
+    counts: {{total: {{pulse: io.done, debounce: 30ms}}}}
+    units_per_count: 4
+    ideal_cycle: 10ms
+publish:
+  broker: {{type: mqtt, url: "mqtt://127.0.0.1:{broker}"}}
+journal: {{flush: 100ms}}
+kpi: {{every: 200ms}}
+"""
+
+
+def told(listener: Any, wanted: Callable[[Any], bool]) -> list[Any]:
+    return [record for record in listener.on("/press/kpi/day") if wanted(record)]
+
+
+def test_pulses_become_pieces_of_every_cavity_and_a_lost_line_takes_its_time_out_of_the_plan(
+    tmp_path: Path,
+    broker: Any,
+    listener: Any,
+    start_agent: Callable[[str], Any],
+    start_process: Callable[..., Any],
+) -> None:
+    port = free_port()
+    plc = start_process("plc", sys.executable, str(PLC), str(port), "0 1")
+    wait_for(lambda: "ready" in plc.log(), 15, "the PLC")
+    start_agent(SITE.format(folder=tmp_path, plc=port, broker=broker.port))
+    wait_for(lambda: listener.values("io", "done"), 20, "the first reading")
+
+    for _ in range(5):
+        for level in (3, 1):
+            plc.process.stdin.write(f"0 {level}\n".encode())
+            plc.process.stdin.flush()
+            time.sleep(0.3)
+    made = wait_for(lambda: told(listener, lambda record: record["counts"]["pq"] == 20), 10, "pieces")
+    record = made[-1]
+    assert record["counts"]["gq"] == 20
+    assert "QUALITY_ASSUMED" in record["flags"]
+
+    plc.stop()
+    gone = wait_for(lambda: told(listener, lambda record: record["time_s"]["unk_raw"] > 2), 20, "a gap")[-1]
+    assert gone["counts"]["pq"] == 20
+    assert gone["time_s"]["pbt"] < gone["time_s"]["ct"] - 2
