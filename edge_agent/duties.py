@@ -104,6 +104,7 @@ async def keep_watching(parts: Parts) -> None:
                 machine.facts.pack()
                 await asyncio.sleep(0)
         _observe(parts)
+        _say_of_unnamed(parts.engine)
         if ahead != (parts.clock.lead_ns > LEAD_WORTH_SAYING_NS):
             ahead = not ahead
             _say_of_clock(parts.clock.lead_ns / 1e9, ahead)
@@ -131,6 +132,13 @@ def say_of_journal(parts: Parts) -> None:
     for report in reports[parts.commits.said :]:
         log.warning("journal: %s", report)
     parts.commits.said = len(reports)
+
+
+def _say_of_unnamed(engine: Engine) -> None:
+    """Each value once: it comes back with every piece."""
+    for machine in engine.machines.values():
+        for one in machine.unnamed.take_fresh():
+            log.warning("%s", one)
 
 
 def _say_of_clock(lead_s: float, ahead: bool) -> None:
@@ -307,6 +315,7 @@ def _stuck(commits: Commits) -> str:
 def _count(parts: Parts) -> None:
     counts = parts.health.counts
     counts[Count.SAMPLES_BAD] = parts.engine.bad_samples
+    counts[Count.VALUES_UNNAMED] = sum(machine.unnamed.count for machine in parts.engine.machines.values())
     counts[Count.SAMPLES_REPORTED] = parts.engine.reported_samples
     counts[Count.RECORDS_EVICTED] = sum(follower.cursor.evicted for follower in parts.followers)
     counts[Count.RECORDS_DROPPED] = parts.journal.dropped

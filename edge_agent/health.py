@@ -14,6 +14,7 @@ class Count(StrEnum):
     SAMPLES_BAD = "samples_bad"                 # of these, how many were marked bad
     SAMPLES_REPORTED = "samples_reported"       # samples that passed the deadband into the journal
     SAMPLES_STALE = "samples_stale"             # times a tag went stale
+    VALUES_UNNAMED = "values_unnamed"           # times a machine came to a state or product the site file does not name
     SCANS_SKIPPED = "scans_skipped"             # scans left out because an earlier one took too long
     SESSIONS_OPENED = "sessions_opened"         # connections to devices
     SESSIONS_LOST = "sessions_lost"

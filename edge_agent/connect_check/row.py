@@ -11,6 +11,7 @@ from edge_agent.api import UNCERTAIN, Batch, Driver, Reason, Tag, TagConfig, Val
 from edge_agent.core.advice import words
 from edge_agent.core.phrase import without_password
 from edge_agent.core.quality import BAD
+from edge_agent.core.unnamed import Unnamed
 from edge_agent.why import plain
 
 # How a driver finds a tag: the keys of the contract, in the words of the site file.
@@ -28,6 +29,7 @@ class Verdict(StrEnum):
     NOT_ASKED = "not asked"     # the device failed, or the check was ended before its turn
     ABSENT = "absent"           # a tag the device need not have
     CALLED = "not read"         # a method: it is called when somebody writes
+    UNNAMED = "not named"       # a good value, but no state or product of a machine
 
     @property
     def is_fine(self) -> bool:
@@ -47,6 +49,10 @@ class TagRow:
     quality: int | None = None
     asked: bool = False
     why: list[str] = field(default_factory=list)
+    raw: float = float("nan")
+    """the value as the core has it"""
+    unnamed: list[Unnamed] = field(default_factory=list)
+    """of which machines it should name a state or product, and does not"""
 
     @classmethod
     def of(cls, tag: Tag, config: TagConfig) -> TagRow:
@@ -67,11 +73,16 @@ class TagRow:
             return Verdict.ABSENT
         if self.quality >= BAD:
             return Verdict.BAD
-        return Verdict.UNCERTAIN if self.quality >= UNCERTAIN else Verdict.OK
+        if self.quality >= UNCERTAIN:
+            return Verdict.UNCERTAIN
+        return Verdict.UNNAMED if self.unnamed else Verdict.OK
 
     def explain(self, driver: Driver, seconds: float) -> None:
         """Say in words what is the matter, if anything is."""
         verdict = self.verdict
+        if verdict is Verdict.UNNAMED:
+            self.why = [str(one) for one in self.unnamed]
+            return
         if verdict in (Verdict.OK, Verdict.CALLED, Verdict.NOT_ASKED):
             if self.quality is not None and self.quality & 63:
                 self.why = [words(self.quality).said]
@@ -107,7 +118,7 @@ class DeviceRow:
             samples.tag.tolist(), samples.value.tolist(), samples.quality.tolist(), strict=True
         ):
             row = self.tags[position - first]
-            row.quality = quality
+            row.quality, row.raw = quality, value
             row.value = plain(row.tag, value)
 
     def is_known(self) -> bool:

@@ -11,6 +11,7 @@ from edge_agent import registry
 from edge_agent.agent import Prepared
 from edge_agent.api import Batch, Driver, PublishConfig, Publisher, Session
 from edge_agent.config import Site
+from edge_agent.connect_check.naming import note_unnamed
 from edge_agent.connect_check.row import DestinationRow, DeviceRow, TagRow
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.phrase import without_password
@@ -51,6 +52,7 @@ class Trial:
         self._drivers = ready.drivers
         self._publishers = {name: _publisher(site, ready, name, one) for name, one in site.publish.items()}
         self._table = table
+        self._machines = [machine.spec for machine in ready.engine.machines.values()]
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     def __str__(self) -> str:
@@ -93,6 +95,7 @@ class Trial:
             try:
                 await self._read(row, session, began + self.seconds)
             finally:
+                note_unnamed(row.tags, self._machines)
                 _explain(row, driver, self.seconds)
                 await _let_go(session)
 

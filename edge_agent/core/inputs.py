@@ -85,6 +85,12 @@ class Inputs:
         last = self._instants[-1] if self._instants else self._start
         return last.values, last.memory
 
+    def told(self) -> Iterator[tuple[Tag, Value]]:
+        """The inputs whose values are known now."""
+        for tag, value in zip(self._tags, self.now[0], strict=True):
+            if value is not None and not isinstance(value, Unknown):
+                yield tag, value
+
     @staticmethod
     def sample(value: Value | None, quality: int) -> Sample:
         """A sample of an input; `value` is None where it cannot be used."""

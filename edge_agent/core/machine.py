@@ -18,12 +18,13 @@ from edge_agent.core.counting import EXACT, Counting
 from edge_agent.core.facts import Facts
 from edge_agent.core.inputs import AWAY, Inputs, Row
 from edge_agent.core.ledger import MINUTE, Ledger, Policy
-from edge_agent.core.models import MapModel, StateModel, Value
+from edge_agent.core.models import UNMAPPED, MapModel, StateModel, Value
 from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
 from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
+from edge_agent.core.unnamed import UnnamedValues
 
 Known = tuple[int, MachineState, str]
 """A state sample: time, state, reason."""
@@ -105,6 +106,8 @@ class Machine:
         if spec.runs:
             self._counting.infer(lambda: self.ledger.told, self.ledger.stroke)
         self._inputs = Inputs(spec.state_model(), spec.state_inputs())
+        self.unnamed = UnnamedValues(spec.id)
+        self._nameless: tuple[tuple[Tag, Value], ...] = ()      # what came last, if it names no state
         self._pending: Known | None = None
         self._newest = {"state": -1}
         self._clock_minute = -1
@@ -130,7 +133,7 @@ class Machine:
                 continue
             if quality & REASON == Reason.CLOCK:
                 self._note_clock(time)
-            key = _key(tag, value) if quality < UNCERTAIN and value == value else None
+            key = key_of(tag, value) if quality < UNCERTAIN and value == value else None
             for at in self._inputs.positions.get(position, ()):
                 told.append((time, at, self._inputs.sample(key, quality)))
             self._sample(tag, time, value, key)
@@ -152,6 +155,8 @@ class Machine:
             ideal = self.spec.products.get(key)
             self._note("job", [time, str(key), None if ideal is None else str(ideal)])
             self._counting.ran(time)
+            if ideal is None:
+                self.unnamed.add("product", tag, key)
         if tag is self.spec.order and key is not None:
             self._note("order", [time, bool(value)])
         if tag is self.spec.number and key is not None:
@@ -161,6 +166,8 @@ class Machine:
         before = self._inputs.now
         for steps in self._inputs.take(told):
             newest, late = self._newest["state"], False
+            if steps[0][0] >= newest:
+                self._look_for_name(steps[0][2])
             for step in steps:
                 if step[0] > newest or (self.spec.dwell_ns and step[0] == newest):
                     self._next_state(*step)
@@ -170,6 +177,14 @@ class Machine:
                 self._correct_current()
         if not self._inputs.is_one and self._inputs.now != before:
             self._turn += 1     # one input changes, and a restart must know of it to judge the next change of another
+
+    def _look_for_name(self, reason: str) -> None:
+        """Count the values that have just come, if together they name no state."""
+        told = tuple(self._inputs.told()) if reason == UNMAPPED else ()
+        if told != self._nameless:
+            self._nameless = told
+            for tag, value in told:
+                self.unnamed.add("state", tag, value)
 
     def _next_state(self, time: int, state: MachineState, reason: str) -> None:
         self._newest["state"] = time
@@ -310,7 +325,8 @@ class Machine:
         self._counting.was_away(since)
 
 
-def _key(tag: Tag, value: float) -> int | str:
+def key_of(tag: Tag, value: float) -> int | str:
+    """A value as maps of states and products have it: a whole number or a text."""
     if tag.kind is Kind.TEXT:
         return tag.vocabulary.text(value)
     return int(value) if abs(value) < EXACT else repr(value)

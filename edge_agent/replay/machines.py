@@ -166,7 +166,7 @@ class Machines:
         final = as_of is None or due <= as_of
         at = due if as_of is None else min(due, as_of)
         cell, spec = machine.ledger.cell(window.start, window.end, at), machine.spec
-        flags = tuple(kpi.flags(cell, spec.min_coverage))
+        flags = tuple(kpi.flags(cell, spec.min_coverage, spec.patience_ns))
         progress.reports.append(Report(spec.id, window, 0, final, at, spec.config_hash, cell, flags))
         progress.settled = max(progress.settled, window.end)
 

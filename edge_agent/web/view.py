@@ -64,7 +64,8 @@ class View:
         """Everything at a glance."""
         status = self._status()
         devices = {name: self._device(name, line) for name, line in self._health.devices.items()}
-        problems = [*self._problems(status), *_of_tags(devices)]
+        unnamed = [str(one) for machine in self._engine.machines.values() for one in machine.unnamed.met.values()]
+        problems = [*self._problems(status), *_of_tags(devices), *unnamed]
         return answers.StatusAnswer(
             agent=self._site.agent.id,
             version=__version__,

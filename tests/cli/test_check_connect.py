@@ -142,6 +142,32 @@ def test_each_row_that_is_not_ok_says_why_in_words_and_no_secret(write: Callable
     assert PASSWORD not in done.stdout + done.stderr
 
 
+def test_a_value_that_names_no_state_or_product_of_its_machine_is_named(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    with Misbehaving() as plc:          # a register holds its own number
+        path = write(
+            f"  plc: {{driver: modbus, url: 'modbus+tcp://127.0.0.1:{plc.port}', tags: {{state: 'holding:7', "
+            "job: 'holding:8', total: 'holding:9', scrap: 'holding:10'}}\n"
+        )
+        machine = (
+            "    state: {{tag: plc.state, map: {{{state}: RUN}}}}\n    counts: {{total: plc.total, scrap: plc.scrap}}\n"
+            "    job: {{tag: plc.job, products: {{{job}: {{ideal_cycle: 1s}}}}}}\n"
+        )
+        text = path.read_text()
+        path.write_text(f"{text}machines:\n  m:\n{machine.format(state=1, job=5)}")
+        done = check(path)
+        path.write_text(f"{text}machines:\n  m:\n{machine.format(state=7, job=8)}")
+        assert check(path).returncode == 0
+    assert done.returncode == 1
+    rows = rows_of(done.stdout)
+    assert rows["plc.state"][:2] == ["not named", "7"]
+    assert rows["plc.state"][-1].startswith("m: plc.state is 7, which its state does not name")
+    assert rows["plc.job"][0] == "not named"
+    assert rows["plc.job"][-1].startswith("m: plc.job is 8, which names no product")
+    assert rows["plc.total"][0] == "ok"
+
+
 def test_devices_are_tried_at_the_same_time_and_a_silent_one_costs_only_itself(write: Callable[..., Path]) -> None:
     with Misbehaving("deaf") as deaf:
         url = f"modbus+tcp://127.0.0.1:{deaf.port}?timeout=30s"

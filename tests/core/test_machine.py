@@ -434,3 +434,40 @@ def test_packing_now_and_then_changes_nothing_but_the_size_of_the_rest() -> None
     other = restarted(restarted(held, machine()), machine())
     assert other.ledger.cell(0, 2000 * S) == held.ledger.cell(0, 2000 * S)
     assert other.current == held.current
+
+
+# -- values without a name -----------------------------------------------------------------------
+
+
+def test_a_state_the_map_misses_is_counted_each_time_and_told_once() -> None:
+    held = machine()
+    held.feed(samples([(STATE, 1, 1), (STATE, 2, 7), (STATE, 3, 7), (STATE, 4, 1), (STATE, 5, 7), (STATE, 6, 8)]))
+    assert held.unnamed.count == 3, "twice to 7, once to 8; 7 told again is nothing new"
+    assert [str(one) for one in held.unnamed.take_fresh()] == [
+        f"m: plc.state is {code}, which its state does not name: the machine is UNKNOWN meanwhile" for code in (7, 8)
+    ]
+    held.feed(samples([(STATE, 7, 1), (STATE, 8, 7)]))
+    assert (held.unnamed.count, list(held.unnamed.take_fresh())) == (4, [])
+
+
+def test_a_product_that_is_not_listed_is_counted_and_told() -> None:
+    held = machine(job=JOB, products={"A": Fraction(1)}, ideal=None)
+    held.feed(samples([(JOB, 1, JOB.vocabulary.code("A")), (JOB, 2, JOB.vocabulary.code("X9"))]))
+    assert [str(one) for one in held.unnamed.take_fresh()] == [
+        "m: plc.job is 'X9', which names no product: the pieces have no ideal cycle (PRU_MISSING)"
+    ]
+
+
+def test_a_tag_that_brings_ever_new_values_costs_no_memory() -> None:
+    held = machine()
+    held.feed(samples([(STATE, t, 100 + t) for t in range(1, 100)]))
+    assert len(held.unnamed.met) == len(list(held.unnamed.take_fresh())) == 16
+    assert held.unnamed.count == 99
+
+
+def test_a_nameless_state_that_comes_late_is_not_taken_for_the_present_one() -> None:
+    held = machine()
+    held.feed(samples([(STATE, 1, 0), (STATE, 5, 1)]))
+    held.feed(samples([(STATE, 3, 7)]))
+    assert list(held.unnamed.take_fresh()) == []
+    assert held.ledger.spans(3 * S, 4 * S)[0].reason == "UNMAPPED"

@@ -225,3 +225,22 @@ async def test_passwords_in_addresses_are_shown_nowhere(running: Any) -> None:
         reply = await running.get(path)
         assert secret not in reply.body.decode()
         assert "opc.tcp://user:***@10.0.0.7:4840" in reply.body.decode()
+
+
+async def test_a_state_the_map_misses_is_logged_once_counted_and_shown(
+    run_site: Any, site_text: Any, plc: Plc, caplog: pytest.LogCaptureFixture
+) -> None:
+    await plc.start("0 7")
+    machine = (
+        "machines: {m: {state: {tag: plc.state, map: {1: RUN}}, ideal_cycle: 1s, "
+        "counts: {total: press-1.total, scrap: plc.temp}}}\n"
+    )
+    async with run_site(site_text(plc.port) + machine) as agent:
+        said = "m: plc.state is 7, which its state does not name: the machine is UNKNOWN meanwhile"
+        status = await eventually(
+            lambda: agent.get("/api/v1/status"), lambda reply: said in reply.json()["problems"]
+        )
+        assert status.json()["counts"]["values_unnamed"] == 1
+        await asyncio.sleep(1.2)
+        assert [record.getMessage() for record in caplog.records].count(said) == 1
+        assert (await agent.get("/api/v1/health")).status == 200, "a restart would not help"
