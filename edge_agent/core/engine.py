@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from edge_agent.core import kpi
 from edge_agent.core.alarms import Alarms
 from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.clean import Cleaner
@@ -203,7 +202,7 @@ class Engine:
 
     def _report(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
         cell = machine.ledger.cell(window.start, window.end, as_of)
-        flags = tuple(kpi.flags(cell, machine.spec.min_coverage, machine.spec.patience_ns))
+        flags = machine.spec.flags(cell)
         return Report(machine.spec.id, window, 0, final, as_of, machine.spec.config_hash, cell, flags)
 
     # -- survival ----------------------------------------------------------------------------

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from edge_agent.core import kpi
 from edge_agent.core.batch import Batch
 from edge_agent.core.calendar import Calendar
+from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.counting import EXACT, Counting
 from edge_agent.core.facts import Facts
@@ -68,6 +70,10 @@ class MachineSpec:
         """Every tag the machine draws from."""
         named = [*self.state_inputs().values(), *self.counts.values(), self.job, self.order, self.number]
         return [tag for tag in named if tag is not None]
+
+    def flags(self, cell: Cell) -> tuple[str, ...]:
+        """What a reader must know before trusting the figures of a cell of this machine."""
+        return tuple(kpi.flags(cell, self.min_coverage, self.patience_ns))
 
     def state_model(self) -> StateModel:
         """What tells the state from the values of `state_inputs`."""

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from edge_agent.core import kpi
 from edge_agent.core.batch import Batch
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.deadband import Deadband
@@ -166,7 +165,7 @@ class Machines:
         final = as_of is None or due <= as_of
         at = due if as_of is None else min(due, as_of)
         cell, spec = machine.ledger.cell(window.start, window.end, at), machine.spec
-        flags = tuple(kpi.flags(cell, spec.min_coverage, spec.patience_ns))
+        flags = spec.flags(cell)
         progress.reports.append(Report(spec.id, window, 0, final, at, spec.config_hash, cell, flags))
         progress.settled = max(progress.settled, window.end)
 

@@ -8,7 +8,6 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from edge_agent.core import kpi
 from edge_agent.core.cell import Cell
 from edge_agent.core.kpi import SECOND
 from edge_agent.core.ledger import Ledger
@@ -59,7 +58,7 @@ def machine_page(machine: Machine, window: Window, made: Sequence[Report], until
 def _fresh(machine: Machine, window: Window, as_of: int, due: int) -> Report:
     """The record of a window, added up now."""
     cell = machine.ledger.cell(window.start, window.end, as_of)
-    flags = tuple(kpi.flags(cell, machine.spec.min_coverage))
+    flags = machine.spec.flags(cell)
     return Report(machine.spec.id, window, 0, as_of >= due, as_of, machine.spec.config_hash, cell, flags)
 
 
