@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edge_agent.report.choose import Asked
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
-FORMS: Final = (".html",)
+FORMS: Final = (".html", ".xlsx")
 
 Load = Callable[[Path], "Site"]
 
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--date", metavar="DATE", help="all such windows of a production date, as 2026-11-23")
     parser.add_argument("--machine", action="append", default=[], metavar="ID", help="only this one; may be repeated")
     parser.add_argument("--lang", choices=LANGUAGES, help="default agent.language of the site file")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to: .html")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to: .html or .xlsx")
 
 
 def run(options: argparse.Namespace, load: Load) -> int:
@@ -59,11 +59,15 @@ def run(options: argparse.Namespace, load: Load) -> int:
 
 def _write(site: Site, options: argparse.Namespace) -> None:
     from edge_agent.report import html, oee
+    from edge_agent.report.book.oee import oee_book
 
     asked = _asked(site, options)
     document = oee.oee_document(site, asked, options.machine, time.time_ns())
     language: Language = options.lang or site.agent.language
-    options.out.write_text(html.oee_page(document, language), "utf-8")
+    if options.out.suffix.lower() == ".html":
+        options.out.write_text(html.oee_page(document, language), "utf-8")
+    else:
+        options.out.write_bytes(oee_book(document, language))
 
 
 def _asked(site: Site, options: argparse.Namespace) -> Asked:

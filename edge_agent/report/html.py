@@ -20,7 +20,7 @@ from edge_agent.report.draw import bar, curve, timeline
 from edge_agent.report.draw.timeline import Block
 from edge_agent.report.model import MachinePage, OeeDocument
 from edge_agent.report.sections import Step
-from edge_agent.report.words import Language, Words, clock_of, shared_out
+from edge_agent.report.words import Language, Words, clock_of, shared_out, window_name
 
 # So many rows are read by people; the workbook has all.
 STOPS_SHOWN: Final = 25
@@ -45,8 +45,9 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals.update(
-        kpi=kpi, sections=sections, bar=bar, curve=curve, timeline=timeline, OPEN=OPEN, clock_of=clock_of,
-        digits=digits, states=states, bucket_parts=bucket_parts, shared_rows=shared_rows, shared_steps=shared_steps,
+        kpi=kpi, sections=sections, bar=bar, curve=curve, timeline=timeline,
+        OPEN=OPEN, window_name=window_name, clock_of=clock_of, digits=digits,
+        states=states, bucket_parts=bucket_parts, shared_rows=shared_rows, shared_steps=shared_steps,
         span_of=span_of, total_of=total_of, greatest=greatest, behind=behind, longest=longest, v_over=is_over,
         STOPS_SHOWN=STOPS_SHOWN, JOBS_SHOWN=JOBS_SHOWN, STRETCHES_SHOWN=STRETCHES_SHOWN,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.report.model import OeeDocument
 from tests.report import plant
 
 
@@ -16,3 +17,9 @@ def site_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = plant.site_file(tmp_path_factory.mktemp("plant"))
     asyncio.run(plant.live(plant.read_site(path), plant.ns("2026-11-23T05:00"), plant.ns("2026-11-24T07:30")))
     return path
+
+
+@pytest.fixture(scope="session")
+def shifts(site_file: Path) -> OeeDocument:
+    """Its report of Monday's shifts."""
+    return plant.document(site_file)

@@ -21,6 +21,9 @@ from edge_agent.core.wall import to_ns
 from edge_agent.duties import put_aside
 from edge_agent.encode import records
 from edge_agent.journal import Journal, RecordKind
+from edge_agent.report.choose import asked
+from edge_agent.report.model import OeeDocument
+from edge_agent.report.oee import oee_document
 from edge_agent.report.recall import blank, folder_of
 
 SECOND = 1_000_000_000
@@ -167,3 +170,9 @@ def _lose(engine: Engine, device: str, now: int) -> None:
     positions = np.array([tag.position for tag in tags], np.int32)
     quality = np.full(len(tags), bad(Reason.COMM_LOST), np.uint8)
     engine.feed(device, Batch(positions, np.full(len(tags), now), np.full(len(tags), np.nan), quality))
+
+
+def document(path: Path, window: str = "shift", date: str | None = "2026-11-23", *machines: str) -> OeeDocument:
+    """The OEE report of a data folder, made on Tuesday morning."""
+    wanted = asked(window, date, "Asia/Shanghai", ("shift", "hour", "day"))
+    return oee_document(read_site(path), wanted, machines, ns("2026-11-24T08:00"))

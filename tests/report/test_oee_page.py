@@ -19,26 +19,16 @@ from edge_agent.core.kpi import SECOND
 from edge_agent.encode import records
 from edge_agent.journal import Journal, RecordKind
 from edge_agent.report import sections
-from edge_agent.report.choose import Asked, asked
+from edge_agent.report.choose import Asked
 from edge_agent.report.html import oee_page
 from edge_agent.report.model import OeeDocument, Trace
 from edge_agent.report.oee import oee_document
 from edge_agent.report.recall import NothingRecorded, folder_of, recall
 from edge_agent.report.words import TEXTS, Words, shared_out
 from tests.report import plant
+from tests.report.plant import document
 
 VOID = {"meta", "br", "link", "img"}
-MONDAY = plant.ns("2026-11-23T00:00")
-
-
-def document(site_file: Path, window: str = "shift", date: str | None = "2026-11-23", *machines: str) -> OeeDocument:
-    site = plant.read_site(site_file)
-    return oee_document(site, asked(window, date, "Asia/Shanghai", ("shift", "hour", "day")), machines, MONDAY)
-
-
-@pytest.fixture(scope="session")
-def shifts(site_file: Path) -> OeeDocument:
-    return document(site_file)
 
 
 class Text(HTMLParser):
@@ -273,7 +263,7 @@ def test_what_is_shown_adds_up_though_it_is_rounded() -> None:
 def test_nothing_recorded_is_said_with_the_folder(tmp_path: Path) -> None:
     site = plant.read_site(plant.site_file(tmp_path))
     with pytest.raises(NothingRecorded, match=r"data/journal does not exist"):
-        oee_document(site, Asked("shift"), (), MONDAY)
+        oee_document(site, Asked("shift"), (), 0)
 
 
 def test_records_that_cannot_be_read_are_counted_and_the_rest_is_shown(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_the_language_is_that_of_the_site_file_unless_asked_otherwise(site_file:
         (["--window", "2026-11-23/2026-11-24", "--date", "2026-11-23", "--out", "a.html"], "not to START/END"),
         (["--date", "23.11.2026", "--out", "a.html"], "'23.11.2026' is no date"),
         (["--machine", "press-9", "--out", "a.html"], "--machine press-9: there are press-1, press-2, cnc-7"),
-        (["--out", "a.pdf"], "must end in .html"),
+        (["--out", "a.pdf"], "must end in .html or .xlsx"),
     ],
 )
 def test_a_wrong_question_is_answered_with_what_would_be_right(

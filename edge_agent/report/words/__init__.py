@@ -6,10 +6,12 @@ shifts, reasons that a site made up) is shown as it is.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from edge_agent.core.report import Window
 from edge_agent.core.wall import SECOND, local
 from edge_agent.report.words import kpi, page, state
 
@@ -78,9 +80,23 @@ class Words:
         """The same with seconds and the offset of the zone, which an auditor needs."""
         return local(t_ns, self._zone).isoformat(sep=" ")
 
+    def local(self, t_ns: int) -> datetime:
+        """The wall clock, to the microsecond, without a zone: for those that know none."""
+        return local(t_ns, self._zone).replace(tzinfo=None) + timedelta(microseconds=t_ns % SECOND // 1000)
+
+    def utc(self, t_ns: int) -> str:
+        """ISO 8601 to the nanosecond."""
+        return f"{local(t_ns, ZoneInfo('UTC')):%Y-%m-%dT%H:%M:%S}.{t_ns % SECOND:09d}Z"
+
     def hour(self, t_ns: int, seconds: bool = False) -> str:
         """The wall clock alone."""
         return f"{local(t_ns, self._zone):{'%H:%M:%S' if seconds else '%H:%M'}}"
+
+
+def window_name(window: Window, words: Words) -> str:
+    """`Shift night, 2026-11-23`."""
+    own = [part for part in (window.name if window.name != window.kind else "", window.order) if part]
+    return f"{' '.join((words.of('window.', window.kind), *own))}, {window.production_date}"
 
 
 def rounded(value: Fraction | float, digits: int) -> str:

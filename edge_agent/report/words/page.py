@@ -196,4 +196,30 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "element": ("Element", "要素"),
     "name": ("Name", "名称"),
     "unit": ("Unit", "单位"),
+    # -- the workbook: sheets and what stands above them ----------------------------------------------------
+    "book.kpis": ("KPIs", "指标"),
+    "book.kpis.note": (
+        "Formulas over the sheet of time elements, as written below each name. Empty: not defined, never 0.",
+        "由“时间要素与计数”表按名称下方的公式计算。空白表示无定义，而不是 0。",
+    ),
+    "book.elements": (
+        "Times in seconds. What the listed stretches add up to is a sum over their sheet.",
+        "时间单位为秒。由明细区间累加的要素为对明细表的求和公式。",
+    ),
+    "book.losses": ("Losses", "损失"),
+    "book.losses.note": (
+        "Seconds. The waterfall adds up to planned busy time; then the Six Big Losses.",
+        "单位为秒。损失瀑布合计等于计划忙碌时间；其后为六大损失。",
+    ),
+    "book.rest": ("Not accounted for", "未归类"),
+    "book.rest.note": ("always 0", "恒为 0"),
+    "book.stretches": ("Stretches", "明细区间"),
+    "book.stretches.note": (
+        "Where calendar time went, stretch by stretch; times of the day are local.",
+        "日历时间逐段明细；时刻为当地时间。",
+    ),
+    "book.begins": ("Begins here", "始于本时段"),
+    "book.seconds": ("Seconds", "秒"),
+    "book.sum": ("Sum of all rows", "所有行合计"),
+    "book.formulas": ("Formulas", "公式"),
 }
