@@ -21,7 +21,7 @@ import orjson
 from edge_agent import __version__, registry
 from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Server, Value
 from edge_agent.clock import SteadyClock
-from edge_agent.config import Site, device_facts, machine_specs
+from edge_agent.config import Site, device_facts, machine_specs, scopes
 from edge_agent.core.engine import Engine
 from edge_agent.core.writing import held
 from edge_agent.duties import (
@@ -41,6 +41,7 @@ from edge_agent.duties import (
 )
 from edge_agent.encode import records
 from edge_agent.encode.json_profile import root_topic
+from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.north.commands import CommandProfile, Commands
@@ -76,6 +77,7 @@ def prepare(
 ) -> Prepared:
     """Build every plugin and the core; no I/O but the API's certificate; raises ConfigError."""
     table = site.tag_table()
+    specs = machine_specs(site, table)
     made = {
         name: drivers[device.driver].build(name, device, table.device_tags(name), clock)
         for name, device in site.devices.items()
@@ -83,11 +85,12 @@ def prepare(
     engine = Engine(
         table,
         [group for driver in made.values() for group in driver.groups],
-        machine_specs(site, table),
+        specs,
         ring_bytes=site.ring.memory,
         windows=site.kpi.windows,
         watermark_ns=site.kpi.watermark,
         devices=device_facts(site, table),
+        scopes=scopes(site, specs),
     )
     api = site.api
     if api.listen and api.cert and api.key:
@@ -236,7 +239,13 @@ def _remember(engine: Engine, record: Record) -> None:
     elif record.kind == RecordKind.EVENT:
         engine.replay(orjson.loads(record.body))
     elif record.kind == RecordKind.REPORT:
-        engine.settle(records.unpack_report(record.body))
+        report = records.unpack_report(record.body)
+        engine.settle(report)
+        engine.told.note(report)
+    elif record.kind == RecordKind.ROLLUP:
+        rollup = unpack_rollup(record.body)
+        engine.rollups.settle(rollup)
+        engine.told.note(rollup)
     elif record.kind == RecordKind.ALARM:
         engine.alarms.replay(records.unpack_alarms(record.body)[1])
 

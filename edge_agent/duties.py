@@ -19,10 +19,12 @@ from edge_agent.core import kpi
 from edge_agent.core.engine import Engine
 from edge_agent.core.machine import Machine
 from edge_agent.core.report import Report, Status
+from edge_agent.core.rollup import Rollup
 from edge_agent.encode import columns, records
+from edge_agent.encode.rollup_body import pack_rollup
 from edge_agent.health import Count, Health
 from edge_agent.journal import Alive, Journal, RecordKind
-from edge_agent.north.follow import Follower
+from edge_agent.north.follow import Follower, RollupProfile
 from edge_agent.serve import Look
 from edge_agent.south.command import Commander
 from edge_agent.south.reader import Reader
@@ -231,20 +233,41 @@ async def keep_reporting(parts: Parts) -> None:
     """Publish the KPIs of open windows every `kpi.every`, and journal those that are final."""
     while True:
         await asyncio.sleep(parts.site.kpi.every / 1e9)
+        # Taken before the machines': so a window of theirs is final no later than their line's.
+        now = parts.clock()
         for machine in parts.engine.machines.values():
             _report(parts, machine)
             await asyncio.sleep(0)      # many machines must not hold up the readers
+        for scope in parts.engine.rollups.scopes.values():
+            for rollup in parts.engine.rollups_of(scope, now):
+                if rollup is not None:
+                    _report_rollup(parts, rollup)
+                await asyncio.sleep(0)
 
 
 def _report(parts: Parts, machine: Machine) -> None:
     for report in parts.engine.reports_of(machine, parts.clock()):
         _note_coverage(parts, report)
         parts.look.note(report)
+        parts.engine.told.note(report)
         if report.final:
             parts.journal.append(RecordKind.REPORT, records.pack_report(report))
         for follower in parts.followers:
             messages = follower.profile.report(report)
             if report.final:
+                follower.latest.drop(messages)
+            else:
+                follower.latest.put(messages)
+
+
+def _report_rollup(parts: Parts, rollup: Rollup) -> None:
+    parts.engine.told.note(rollup)
+    if rollup.final:
+        parts.journal.append(RecordKind.ROLLUP, pack_rollup(rollup))
+    for follower in parts.followers:
+        if isinstance(follower.profile, RollupProfile):
+            messages = follower.profile.rollup(rollup)
+            if rollup.final:
                 follower.latest.drop(messages)
             else:
                 follower.latest.put(messages)

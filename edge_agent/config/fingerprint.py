@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from edge_agent.api import TagConfig
 from edge_agent.config.counts import RUNS
+from edge_agent.config.line import LineModel
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.state import StateModel
 from edge_agent.core.counters import Counter
@@ -49,6 +50,21 @@ def config_hash(
         told["total"] = RUNS
     if machine.units_per_count != 1 or machine.units_of():
         told["units"] = [machine.units_per_count, machine.units_of()]
+    return _digest(told)
+
+
+def scope_hash(kind: str, machines: Mapping[str, str], line: LineModel | None, calendar: str) -> str:
+    """12 hex digits of everything that moves a roll-up: the hashes of its machines by id, how they are lined up,
+    and the identity of its calendar."""
+    told: dict[str, Any] = {"kind": kind, "machines": sorted(machines.values()), "calendar": calendar}
+    if line is not None and line.stations is not None:
+        told["stations"] = [sorted(machines[one] for one in station) for station in line.stations]
+        told["constraint"] = machines.get(line.constraint or "", "")
+        told["design"] = str(line.design_cycle)
+    return _digest(told)
+
+
+def _digest(told: Mapping[str, Any]) -> str:
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_CHARS]
 

@@ -28,6 +28,8 @@ from edge_agent.config.expand import Expansion
 from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
 from edge_agent.config.finding import did_you_mean
 from edge_agent.config.http_api import ApiModel
+from edge_agent.config.line import AreaModel, LineModel
+from edge_agent.config.lineup import Lineup, line_of
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import WINDOWS, Names, id_finding, is_id
 from edge_agent.config.plan import chain, clash
@@ -45,7 +47,7 @@ P = TypeVar("P", DriverPlugin, PublisherPlugin, ServerPlugin)
 _PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
 _PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard", "influx"})
 _SPARKPLUG_KEYS: Final = frozenset({"group", "node", "primary_host"})
-_GROUPS: Final = ("devices", "machines", "calendars", "publish", "serve")
+_GROUPS: Final = ("devices", "machines", "lines", "areas", "calendars", "publish", "serve")
 
 
 def load(
@@ -130,11 +132,14 @@ class _Loader:
             "agent": self._validated(AgentModel, ("agent",)) if "agent" in self.data else None,
             "devices": devices,
             "machines": self._all(MachineModel, "machines"),
+            "lines": self._all(LineModel, "lines"),
+            "areas": self._all(AreaModel, "areas"),
             "calendars": self._all(CalendarModel, "calendars"),
             "publish": {name: self._destination(name) for name in self._group("publish")},
             "serve": {name: self._server(name) for name in self._group("serve")},
         }
         self.found += ports_taken(parts["serve"], self.source)
+        self.found += self._lineup(parts).findings()
         single = (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel))
         for name, model in single:
             if self.data.get(name) is not None:
@@ -147,10 +152,12 @@ class _Loader:
     def _check_plans(self, parts: Mapping[str, Any]) -> None:
         """Where a machine's calendars follow one another their shifts may meet, not overlap."""
         agent, calendars = parts["agent"], parts["calendars"]
+        lines = {name: line for name, line in parts["lines"].items() if line is not None}
         for name, machine in parts["machines"].items():
             if agent is None or machine is None or None in calendars.values():
                 continue
-            links = chain(calendars, machine.calendar or (), agent.calendar or ())
+            line = lines.get(line_of(lines, name, machine))
+            links = chain(calendars, machine.calendar or (), (line and line.calendar) or (), agent.calendar or ())
             overlapping = clash(links, agent.timezone)
             if overlapping:
                 hint = "let the first end a day earlier or the second begin a day later"
@@ -194,6 +201,14 @@ class _Loader:
 
     def _all(self, model: type[M], group: str) -> dict[str, M | None]:
         return {name: self._validated(model, (group, name)) for name in self._group(group)}
+
+    def _lineup(self, parts: Mapping[str, Any]) -> Lineup:
+        right = {
+            group: {name: model for name, model in parts[group].items() if model is not None}
+            for group in ("machines", "lines", "areas")
+        }
+        default = parts["agent"] is None or parts["agent"].calendar is not None
+        return Lineup(**right, declared=tuple(parts["machines"]), all_lines=tuple(parts["lines"]), default=default)
 
     def _device(self, name: str) -> DeviceConfig | None:
         key: Key = ("devices", name)

@@ -11,9 +11,11 @@ import numpy as np
 from pydantic import AfterValidator, Field, PrivateAttr, SerializeAsAny
 
 from edge_agent.api import DeviceConfig, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
-from edge_agent.config.calendar import CalendarModel
+from edge_agent.config.calendar import CalendarModel, PlannedDownModel
 from edge_agent.config.fingerprint import config_hash
 from edge_agent.config.http_api import ApiModel
+from edge_agent.config.line import AreaModel, LineModel
+from edge_agent.config.lineup import line_of
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import CalendarRefs, Id, Level, Zone
 from edge_agent.config.plan import Chain, calendar_of, chain
@@ -109,6 +111,10 @@ class Site(StrictModel):
     """id → what one driver session talks to"""
     machines: Mapping[str, MachineModel] = Field(default_factory=dict)
     """id → what gets an OEE"""
+    lines: Mapping[str, LineModel] = Field(default_factory=dict)
+    """id → machines that work one after the other, or side by side"""
+    areas: Mapping[str, AreaModel] = Field(default_factory=dict)
+    """id → lines and machines"""
     calendars: Mapping[str, CalendarModel] = Field(default_factory=dict)
     """id → when machines are planned to be busy"""
     publish: Mapping[str, SerializeAsAny[PublishConfig]] = Field(default_factory=dict)
@@ -161,13 +167,24 @@ class Site(StrictModel):
         own = None if (tag.scale, tag.offset) != (1, 0) else tag.bits() or BITS
         return Counter(model.counter.bits or own, model.max_rate(), model.counter.jitter)
 
+    def line_of(self, machine: str) -> str:
+        """The line a machine belongs to: the one it names, or whose station it is; '' if it is in none."""
+        return line_of(self.lines, machine, self.machines[machine])
+
     def calendars_of(self, machine: str) -> Chain:
-        """The calendars the machine follows, narrowest scope first: its own, then the site's."""
-        return chain(self.calendars, self.machines[machine].calendar or (), self.agent.calendar or ())
+        """The calendars the machine follows, narrowest scope first: its own, then its line's, then the site's."""
+        return self.chain_of(self.machines[machine].calendar, self.lines.get(self.line_of(machine)))
+
+    def chain_of(self, own: tuple[str, ...] | None, line: LineModel | None = None) -> Chain:
+        """Calendars of a narrow scope, of a line, and the site's, narrowest first."""
+        return chain(self.calendars, own or (), (line.calendar if line else None) or (), self.agent.calendar or ())
 
     def plan(self, machine: str) -> Calendar:
         """When the machine is planned to be busy; one object for all machines of the same plan."""
-        links, down = self.calendars_of(machine), self.machines[machine].planned_down
+        return self.plan_of(self.calendars_of(machine), self.machines[machine].planned_down)
+
+    def plan_of(self, links: Chain, down: tuple[PlannedDownModel, ...] = ()) -> Calendar:
+        """The plan of such calendars; one object for the same."""
         key = (tuple(name for name, _ in links), down)
         if key not in self._plans:
             self._plans[key] = calendar_of(links, self.agent.timezone, down)

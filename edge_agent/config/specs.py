@@ -34,7 +34,7 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
     roles = model.state.roles
     return MachineSpec(
         id=name,
-        line=model.line or "",
+        line=site.line_of(name),
         state=None if model.state.tag is None else tag(model.state.tag),
         states=model.state.states(),
         otherwise=model.state.default,

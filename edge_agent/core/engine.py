@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -24,8 +24,11 @@ from edge_agent.core.machine import Machine, MachineSpec
 from edge_agent.core.quality import BAD, UNCERTAIN
 from edge_agent.core.report import Report, StateChange, Window
 from edge_agent.core.ring import Ring
+from edge_agent.core.rollup import Rollup, Scope
+from edge_agent.core.rollups import Rollups
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import TagTable
+from edge_agent.core.told import Told
 
 Snapshot = dict[str, Any]
 
@@ -61,6 +64,7 @@ class Engine:
         windows: Sequence[str] = ("shift", "hour", "day"),
         watermark_ns: int = WATERMARK_NS,
         devices: Sequence[DeviceFacts] = (),
+        scopes: Iterable[Scope] = (),
     ) -> None:
         self.table = table
         self.ring = Ring(len(table), groups, ring_bytes)
@@ -68,6 +72,9 @@ class Engine:
         self.evidence = Evidence(devices)
         self.alarms = Alarms()
         self.machines = {spec.id: Machine(spec) for spec in machines}
+        self.told = Told()
+        """kept by whoever publishes"""
+        self.rollups = Rollups(scopes, self.machines, windows, watermark_ns)
         self.bad_samples = 0
         self.reported_samples = 0
         self._cleaner = Cleaner(table)
@@ -156,14 +163,20 @@ class Engine:
         for kind in self.kinds:
             due, later = self._unsettled(machine, kind, now)
             for window in due:
-                made.append(self._report(machine, window, now, final=True))
+                made.append(self.report(machine, window, now, final=True))
                 machine.settled[kind] = window.end
             for window in later:
                 oldest = min(oldest, window.start)
                 if window.start < as_of and now < window.end:
-                    made.append(self._report(machine, window, as_of, final=False))
-        machine.ledger.prune(oldest)
+                    made.append(self.report(machine, window, as_of, final=False))
+        needed = self.rollups.needs(machine.spec.id)
+        machine.ledger.prune(oldest if needed is None else min(oldest, needed))
         return made
+
+    def rollups_of(self, scope: Scope, now: int) -> Iterator[Rollup | None]:
+        """A scope's roll-ups, after its machines' reports of the same `now`; see `Rollups.reports`."""
+        known = {name: self._as_of.get(name, 0) for name in scope.machines}
+        return self.rollups.reports(scope, now, known, self.report)
 
     def _unsettled(self, machine: Machine, kind: str, now: int) -> tuple[list[Window], list[Window]]:
         """Windows to be made final now, and those that come later; both by their end."""
@@ -200,7 +213,8 @@ class Engine:
         stretches = calendar.hours(start, end) if kind == "hour" else calendar.days(start, end)
         return [Window(kind, kind, s.start, s.end, zone=zone, production_date=s.date) for s in stretches]
 
-    def _report(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
+    def report(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
+        """The machine's KPIs in one window, as they were known at `as_of`."""
         cell = machine.ledger.cell(window.start, window.end, as_of)
         flags = machine.spec.flags(cell)
         return Report(machine.spec.id, window, 0, final, as_of, machine.spec.config_hash, cell, flags)
@@ -218,7 +232,9 @@ class Engine:
             one, package = machine.checkpoint()
             told.append({**one, "packed": len(package)})
             packed.append(package)
-        more = {"evidence": self.evidence.snapshot(), "alarms": self.alarms.snapshot()}
+        more = {
+            "evidence": self.evidence.snapshot(), "alarms": self.alarms.snapshot(), "rollups": self.rollups.snapshot(),
+        }  # fmt: skip
         head = orjson.dumps({"machines": told, **more})
         return b"".join((_CHECKPOINT.pack(_VERSION, len(head)), head, *packed))
 
@@ -253,6 +269,10 @@ class Engine:
             self.alarms.restore(head.get("alarms", {"spans": []}))     # checkpoints of 0.1 have none
         except (ValueError, KeyError, TypeError, AttributeError):
             damaged.append("the alarms")
+        try:
+            self.rollups.restore(head.get("rollups", {}))       # as above
+        except (ValueError, TypeError, AttributeError):
+            damaged.append("the roll-ups")
         if damaged:
             raise ValueError(f"the checkpoint of {', '.join(damaged)} is damaged")
 
@@ -283,3 +303,4 @@ class Engine:
             if ended and machine.settled:
                 machine.was_away(ended)
             machine.settled = {kind: machine.settled.get(kind, now) for kind in self.kinds}
+        self.rollups.begin(now)

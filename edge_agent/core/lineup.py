@@ -1,55 +1,186 @@
-"""Serial lines: several stations one after the other, one constraint (domain 2.2)."""
+"""Serial lines: stations one after the other, of which the slowest sets the pace (domain 2.2).
+
+What a line is worth is what leaves it: good pieces of the last station, at the line's design cycle, over the planned
+busy time of the line's own calendar. Time losses are those of the constraint; a mean over stations means nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final, NamedTuple
 
-from edge_agent.core.kpi import ratio
+from edge_agent.core.calendar import Calendar, FixedCalendar
+from edge_agent.core.cell import NO_IDEAL, Cell
+from edge_agent.core.kpi import SECOND, kpis, ratio
+from edge_agent.core.tiles import BUSY, CalendarKind
+from edge_agent.core.yields import first_pass_yield, rolled_throughput_yield
+
+OF_CONSTRAINT: Final = ("availability_classic", "performance_classic", "availability_iso", "effectiveness_iso")
+"""KPIs of the constraint that a line has as its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """A machine of a line with its ideal cycles, seconds: by product, or `every` for all products."""
+
+    machine: str
+    every: Fraction | None = None
+    products: Mapping[str, Fraction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One station of a line: its ideal cycle in seconds and what it made."""
+    """One machine, or several side by side that share the work."""
 
-    name: str
-    ideal: Fraction
-    total: int
-    good: int
+    machines: tuple[Cycles, ...]
+
+    @property
+    def name(self) -> str:
+        """`press-1`, or `press-1+press-2`."""
+        return "+".join(one.machine for one in self.machines)
+
+    def ideal(self, product: str) -> Fraction | None:
+        """Its ideal cycle: that of the machine, or what those side by side reach together; None if one is not known."""
+        rate = NO_IDEAL
+        for one in self.machines:
+            cycle = one.products.get(product, one.every)
+            if cycle is None:
+                return None
+            rate += 1 / cycle
+        return 1 / rate
+
+
+class Pace(NamedTuple):
+    """What sets the pace for a product: the constraint ('' if not known) and the design cycle, seconds."""
+
+    station: str = ""
+    cycle: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class LineKpis:
-    """KPIs of a serial line; undefined is `None`."""
+class Serial:
+    """The stations in the order of the flow; `constraint` and `design` as the site file names them, if it does."""
 
-    station_oee: dict[str, Fraction | None]
-    line_oee: Fraction | None           # what left the line good, at the line's design cycle
-    constraint_oee: Fraction | None     # of the slowest station
-    mean_oee: Fraction | None           # mean over stations, weighted by planned busy time: says little
-    rty: Fraction | None                # rolled throughput yield: product of the stations' yields
+    stations: tuple[Station, ...]
+    constraint: str = ""
+    design: Fraction | None = None
+
+    @property
+    def products(self) -> list[str]:
+        """All that any station tells apart, sorted."""
+        return sorted({product for station in self.stations for one in station.machines for product in one.products})
+
+    def pace(self, product: str) -> Pace:
+        """The constraint is the one named, or the slowest for this product (of equals the first).
+
+        A product that the last station does not tell ('') has the pace of all, if they have one.
+        """
+        if not product and self.products:
+            paces = {self.pace(known) for known in self.products}
+            return paces.pop() if len(paces) == 1 else Pace(self.constraint, self.design)
+        ideals = {station.name: station.ideal(product) for station in self.stations}
+        if self.constraint:
+            return Pace(self.constraint, self.design or ideals[self.constraint])
+        known = {name: ideal for name, ideal in ideals.items() if ideal is not None}
+        if len(known) < len(ideals):
+            return Pace("", self.design)
+        slowest = max(known, key=lambda name: known[name])
+        return Pace(slowest, self.design or known[slowest])
 
 
-def line_kpis(
-    pbt: Fraction, stations: Sequence[Station], end_good: int, design_cycle: Fraction | None = None
-) -> LineKpis:
-    """`pbt` is the line calendar's planned busy time in seconds, `end_good` what left the line good.
+class Plan(NamedTuple):
+    """What a calendar planned of a stretch of time, ns; `ct` is all of it."""
 
-    `design_cycle` is the ideal cycle of the slowest station unless given. ValueError without stations.
+    ct: int = 0
+    nst: int = 0
+    pdot: int = 0
+    pbt: int = 0
+
+
+def plan_of(calendar: Calendar | FixedCalendar, start: int, end: int) -> Plan:
+    """The plan of [start, end)."""
+    times = dict.fromkeys(CalendarKind, 0)
+    for span in calendar.spans(start, end):
+        times[span.kind] += span.end - span.start
+    down = times[CalendarKind.PLANNED_DOWN]
+    return Plan(max(end - start, 0), times[CalendarKind.NON_SCHEDULED], down, times[BUSY])
+
+
+@dataclass(frozen=True, slots=True)
+class LineFigures:
+    """What a serial line did in a window.
+
+    `plan`, `entered`, `good` (pieces that left it) and `ideal` (Σ design cycle x good, seconds; None: some of a
+    product whose design cycle is not known) are additive, so a shift is the sum of its hours.
     """
-    if not stations:
-        raise ValueError("a line has at least one station")
-    slowest = max(stations, key=lambda station: station.ideal)
-    each = {station.name: ratio(station.ideal * station.good, pbt) for station in stations}
-    ideal_sum = sum((station.ideal * station.good for station in stations), Fraction(0))
-    rty: Fraction | None = Fraction(1)
-    for station in stations:
-        passed = ratio(station.good, station.total)
-        rty = None if rty is None or passed is None else rty * passed
-    return LineKpis(
-        station_oee=each,
-        line_oee=ratio((design_cycle or slowest.ideal) * end_good, pbt),
-        constraint_oee=each[slowest.name],
-        mean_oee=ratio(ideal_sum, pbt * len(stations)),
-        rty=rty,
+
+    plan: Plan
+    entered: int
+    good: int
+    ideal: Fraction | None
+    constraint: str
+    kpi: Mapping[str, Fraction | None]
+    stations: Mapping[str, Mapping[str, Fraction | None]]
+
+
+def line_figures(serial: Serial, plan: Plan, machines: Mapping[str, Cell], out: Mapping[str, Cell]) -> LineFigures:
+    """`machines` has the cell of each machine of the line, `out` the last station's by product.
+
+    Pieces on their way are not known: over short windows fewer or more may leave the line than enter it.
+    """
+    cells = {
+        station.name: sum((machines[one.machine] for one in station.machines), Cell()) for station in serial.stations
+    }
+    first, last = cells[serial.stations[0].name], cells[serial.stations[-1].name]
+    ideal = _ideal(serial, out)
+    constraint = _constraint(serial, out)
+    paced = kpis(cells[constraint]) if constraint else {}
+    return LineFigures(
+        plan=plan,
+        entered=first.pq,
+        good=last.gq,
+        ideal=ideal,
+        constraint=constraint,
+        kpi={
+            "line_oee": None if ideal is None else ratio(ideal * SECOND, plan.pbt),
+            "constraint_oee": paced.get("oee"),
+            **{name: paced.get(name) for name in OF_CONSTRAINT},
+            "line_quality": ratio(last.gq, first.pq),
+            "line_quality_rty": rolled_throughput_yield(map(first_pass_yield, cells.values())),
+        },
+        stations={
+            name: {
+                "oee": kpis(cell)["oee"],
+                "first_pass_yield": first_pass_yield(cell),
+                "fall_off_ratio": ratio(cell.sq, first.pq),
+            }
+            for name, cell in cells.items()
+        },
     )
+
+
+def _ideal(serial: Serial, out: Mapping[str, Cell]) -> Fraction | None:
+    total = NO_IDEAL
+    for product, cell in out.items():
+        cycle = serial.pace(product).cycle
+        if cycle is None and cell.gq:
+            return None
+        total += (cycle or 0) * cell.gq
+    return total
+
+
+def _constraint(serial: Serial, out: Mapping[str, Cell]) -> str:
+    """The station that set the pace for most of the time; of a line that made nothing, for the slowest product."""
+    if serial.constraint:
+        return serial.constraint
+    load: dict[str, Fraction] = {}
+    for product, cell in out.items():
+        station, cycle = serial.pace(product)
+        load[station] = load.get(station, NO_IDEAL) + (cycle or 0) * cell.pq
+    load.pop("", None)
+    if any(load.values()):
+        return max(load, key=lambda name: load[name])
+    paces = [pace for product in serial.products or [""] if (pace := serial.pace(product)).station]
+    return max(paces, key=lambda pace: pace.cycle or 0).station if paces else ""

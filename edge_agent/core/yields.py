@@ -1,34 +1,32 @@
-"""Yields of inspected pieces (ISO 22400-2 rows 7 and 13 to 16; rolled throughput yield)."""
+"""Yields of steps that pieces pass one after the other (ISO 22400-2 row 14; rolled throughput yield)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import prod
 
+from edge_agent.core.cell import Cell
 from edge_agent.core.kpi import ratio
 
 
-def yields(
-    pq: int,
-    good_first_pass: int,
-    rework: int,
-    scrap: int,
-    reworked_ok: int = 0,
-    planned_scrap: int = 0,
-    other_step_fpy: Iterable[Fraction] = (),
-) -> dict[str, Fraction | None]:
-    """Quality, yields and scrap of one step; `other_step_fpy` are the first pass yields of the others.
+def first_pass_yield(cell: Cell) -> Fraction | None:
+    """Good in the first run over all that were inspected, GP / IP; where single pieces are not inspected, GQ / PQ.
 
-    Pieces recovered by rework raise the final yield and never the quality ratio of OEE.
+    Scrap and rework are not good, and pieces recovered by rework do not become it (domain 1.3).
     """
-    fpy = ratio(good_first_pass, good_first_pass + rework + scrap)
-    return {
-        "quality_ratio": ratio(good_first_pass, pq),
-        "fpy": fpy,
-        "rework_ratio": ratio(rework, pq),
-        "scrap_ratio": ratio(scrap, pq),
-        "actual_to_planned_scrap_ratio": ratio(scrap, planned_scrap),
-        "final_yield": ratio(good_first_pass + reworked_ok, pq),
-        "rolled_throughput_yield": None if fpy is None else fpy * prod(other_step_fpy, start=Fraction(1)),
-    }
+    return ratio(cell.gp, cell.ip) if cell.ip else ratio(cell.gq, cell.pq)
+
+
+def rolled_throughput_yield(steps: Iterable[Fraction | None]) -> Fraction | None:
+    """The share of pieces that pass every step at the first run; None if one step's yield is not defined."""
+    product = Fraction(1)
+    for step in steps:
+        if step is None:
+            return None
+        product *= step
+    return product
+
+
+def final_yield(cell: Cell, recovered: int) -> Fraction | None:
+    """Good at last over all that were made: `recovered` pieces became good by rework."""
+    return ratio(cell.gq + recovered, cell.pq)

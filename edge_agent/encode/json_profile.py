@@ -7,6 +7,7 @@
     {root}/{device}/alarms           alarms, each time one changes, see `json_alarms`
     {root}/{machine}/state           retained
     {root}/{machine}/kpi/{window}    retained; the window's kind: shift, hour, day …
+    {root}/{scope}/{id}/kpi/{window} retained; of a line, an area, the site: see `rollup_record`
     {root}/digital                   retained
     {root}/command/{device}, {root}/reply/{id}    see `json_command`
 
@@ -25,10 +26,12 @@ import orjson
 from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.command import Outcome
 from edge_agent.core.report import Report, Samples, StateChange, Status
+from edge_agent.core.rollup import Rollup
 from edge_agent.encode import json_alarms, json_samples
 from edge_agent.encode.json_command import Asked, command_topics, read_command, reply_topic, write_reply
 from edge_agent.encode.kpi_record import exact, kpi_record
 from edge_agent.encode.message import Message
+from edge_agent.encode.rollup_record import rollup_record
 
 VERSION: Final = 1
 """The `v` of every payload; grows only when a key changes its meaning or goes."""
@@ -120,6 +123,11 @@ class JsonProfile:
     def report(self, report: Report) -> list[Message]:
         """A machine's KPIs in one window."""
         return [self._retained(f"{report.machine}/kpi/{report.window.kind}", kpi_record(report))]
+
+    def rollup(self, rollup: Rollup) -> list[Message]:
+        """The KPIs of a line, an area or the site in one window."""
+        topic = f"{rollup.kind}/{rollup.id}/kpi/{rollup.window.kind}"
+        return [self._retained(topic, rollup_record(rollup))]
 
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
         """Plant indices and device levels, as of `time_ns`."""

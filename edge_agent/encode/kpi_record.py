@@ -37,18 +37,19 @@ def kpi_record(report: Report) -> dict[str, Any]:
     return {
         "v": VERSION,
         "machine": report.machine,
-        "window": _window(report.window, zone),
+        "window": window_record(report.window, zone),
         "rev": report.revision,
         "final": report.final,
         "as_of": iso(report.as_of, zone),
         "config_hash": report.config_hash,
-        **_figures(report.cell, report.window.kind),
+        **figures(report.cell, report.window.kind),
         **({"products": _products(report.products)} if report.products else {}),
         "flags": list(report.flags),
     }
 
 
-def _window(window: Window, zone: ZoneInfo) -> dict[str, Any]:
+def window_record(window: Window, zone: ZoneInfo) -> dict[str, Any]:
+    """The window, as every record has it."""
     told: dict[str, Any] = {
         "kind": window.kind,
         "name": window.name,
@@ -59,19 +60,21 @@ def _window(window: Window, zone: ZoneInfo) -> dict[str, Any]:
     return told | ({"order": window.order} if window.order else {})
 
 
-def _figures(cell: Cell, kind: str) -> dict[str, Any]:
+def figures(cell: Cell, kind: str) -> dict[str, Any]:
+    """Everything a record says of a cell, of a window of this kind."""
     order = catalog.order_kpis_of(cell) if kind == "job" else {}
     return {
-        **_sums(cell),
-        "losses_s": _numbers(kpi.waterfall(cell)),
-        "six_losses_s": _numbers(six_big_losses(cell)),
+        **sums(cell),
+        "losses_s": numbers(kpi.waterfall(cell)),
+        "six_losses_s": numbers(six_big_losses(cell)),
         "semi_e10_s": {state: number(Fraction(ns, _SECOND)) for state, ns in e10_times(cell).items()},
-        "kpi": _numbers({**catalog.values(cell), **order}),
+        "kpi": numbers({**catalog.values(cell), **order}),
         "bounds": {name: [number(low), number(high)] for name, (low, high) in kpi.bounds(cell).items()},
     }
 
 
-def _sums(cell: Cell) -> dict[str, Any]:
+def sums(cell: Cell) -> dict[str, Any]:
+    """The additive part."""
     return {
         "time_s": {name: number(Fraction(getattr(cell, name), _SECOND)) for name in _TIMES},
         "counts": {name: getattr(cell, name) for name in _COUNTS},
@@ -80,10 +83,11 @@ def _sums(cell: Cell) -> dict[str, Any]:
 
 
 def _products(products: Mapping[str, Cell]) -> dict[str, Any]:
-    return {name: {**_sums(cell), "kpi": _numbers(kpi.kpis(cell))} for name, cell in products.items()}
+    return {name: {**sums(cell), "kpi": numbers(kpi.kpis(cell))} for name, cell in products.items()}
 
 
-def _numbers(values: Mapping[str, Fraction | None]) -> dict[str, int | float | None]:
+def numbers(values: Mapping[str, Fraction | None]) -> dict[str, int | float | None]:
+    """`number` of each."""
     return {name: number(value) for name, value in values.items()}
 
 

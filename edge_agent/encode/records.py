@@ -5,7 +5,7 @@ Numbers of enums are stored, not names; `v` is the version of the body.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ def pack_state(change: StateChange) -> bytes:
 
 def unpack_state(body: bytes) -> StateChange:
     """What `pack_state` wrote; ValueError if it is no such thing."""
-    said = _opened(body)
+    said = opened(body)
     try:
         return StateChange(said["machine"], MachineState(said["state"]), said["reason"], said["since"])
     except (KeyError, TypeError) as problem:
@@ -43,20 +43,11 @@ def unpack_state(body: bytes) -> StateChange:
 
 def pack_report(report: Report) -> bytes:
     """The body of a REPORT record."""
-    window = report.window
     return orjson.dumps(
         {
             "v": VERSION,
             "machine": report.machine,
-            "window": {
-                "kind": window.kind,
-                "name": window.name,
-                "start": window.start,
-                "end": window.end,
-                "production_date": window.production_date.isoformat(),
-                "zone": window.zone,
-                "order": window.order,
-            },
+            "window": pack_window(report.window),
             "revision": report.revision,
             "final": report.final,
             "as_of": report.as_of,
@@ -70,20 +61,11 @@ def pack_report(report: Report) -> bytes:
 
 def unpack_report(body: bytes) -> Report:
     """What `pack_report` wrote; ValueError if it is no such thing."""
-    said = _opened(body)
+    said = opened(body)
     try:
-        window = said["window"]
         return Report(
             said["machine"],
-            Window(
-                window["kind"],
-                window["name"],
-                window["start"],
-                window["end"],
-                date.fromisoformat(window["production_date"]),
-                window["zone"],
-                window.get("order", ""),
-            ),
+            unpack_window(said["window"]),
             said["revision"],
             said["final"],
             said["as_of"],
@@ -96,6 +78,25 @@ def unpack_report(body: bytes) -> Report:
         raise ValueError(f"not a report: {problem!r}") from problem
 
 
+def pack_window(window: Window) -> dict[str, Any]:
+    """A window, as bodies have it."""
+    return {
+        "kind": window.kind,
+        "name": window.name,
+        "start": window.start,
+        "end": window.end,
+        "production_date": window.production_date.isoformat(),
+        "zone": window.zone,
+        "order": window.order,
+    }
+
+
+def unpack_window(said: Mapping[str, Any]) -> Window:
+    """What `pack_window` wrote; KeyError or TypeError if it is no such thing."""
+    day = date.fromisoformat(said["production_date"])
+    return Window(said["kind"], said["name"], said["start"], said["end"], day, said["zone"], said.get("order", ""))
+
+
 def pack_alarms(device: str, spans: Sequence[AlarmSpan]) -> bytes:
     """The body of an ALARM record: spans of one device as they are now, in the order of their changes."""
     return orjson.dumps({"v": VERSION, "device": device, "spans": [span.to_dict() for span in spans]})
@@ -103,14 +104,15 @@ def pack_alarms(device: str, spans: Sequence[AlarmSpan]) -> bytes:
 
 def unpack_alarms(body: bytes) -> tuple[str, list[AlarmSpan]]:
     """What `pack_alarms` wrote; ValueError if it is no such thing."""
-    said = _opened(body)
+    said = opened(body)
     try:
         return str(said["device"]), [AlarmSpan.from_dict(told) for told in said["spans"]]
     except (KeyError, TypeError) as problem:
         raise ValueError(f"no alarms: {problem!r}") from problem
 
 
-def _opened(body: bytes) -> dict[str, Any]:
+def opened(body: bytes) -> dict[str, Any]:
+    """The JSON of a body of this version; ValueError if it is of another."""
     said = orjson.loads(body)
     version = said.get("v") if isinstance(said, dict) else None
     if version != VERSION:

@@ -57,6 +57,7 @@ class RecordKind(IntEnum):
     EVENT = 6
     ALIVE = 7
     ALARM = 8
+    ROLLUP = 9
 
 
 OWN = frozenset((int(RecordKind.DEFINITION), int(RecordKind.CHECKPOINT)))

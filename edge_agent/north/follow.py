@@ -20,7 +20,9 @@ import orjson
 from edge_agent.api import Clock, Kind, Link, Message, Publisher, Rejected
 from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.report import Report, Samples, StateChange, Status
+from edge_agent.core.rollup import Rollup
 from edge_agent.encode import columns, records
+from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.errors import EdgeAgentError
 from edge_agent.health import Count, Health, Line
 from edge_agent.journal import Cursor, Record, RecordKind
@@ -73,6 +75,15 @@ class AlarmProfile(Profile, Protocol):
 
     def alarms(self, seq: int, device: str, spans: Sequence[AlarmSpan]) -> list[Message]:
         """One device's alarms that have changed, as they are now; `seq` is that of their journal record."""
+        ...
+
+
+@runtime_checkable
+class RollupProfile(Profile, Protocol):
+    """A profile that knows lines, areas and the site; to others their figures are not sent."""
+
+    def rollup(self, rollup: Rollup) -> list[Message]:
+        """Their KPIs in one window."""
         ...
 
 
@@ -231,6 +242,8 @@ class Follower:
             return self.profile.state(records.unpack_state(record.body))
         if record.kind == RecordKind.REPORT:
             return self.profile.report(records.unpack_report(record.body))
+        if record.kind == RecordKind.ROLLUP and isinstance(self.profile, RollupProfile):
+            return self.profile.rollup(unpack_rollup(record.body))
         if record.kind == RecordKind.ALARM and isinstance(self.profile, AlarmProfile):
             return self.profile.alarms(record.seq, *records.unpack_alarms(record.body))
         return []

@@ -77,6 +77,23 @@ class JournalState(Answer):
     """records in memory that are not on disk yet"""
 
 
+class Figures(Answer):
+    """The figures of the open shift; where none is open, of the longest other window."""
+
+    scope: Literal["machine", "line", "area", "site"]
+    id: str
+    window: str | None
+    """its kind; null while no window is open, or nothing has been published yet"""
+    name: str | None
+    """of the shift"""
+    start: str | None
+    as_of: str | None
+    oee: float | None
+    """of a serial line its `line_oee`"""
+    data_coverage: float | None
+    flags: list[str]
+
+
 class StatusAnswer(Answer):
     """The agent's status now."""
 
@@ -89,6 +106,8 @@ class StatusAnswer(Answer):
     """what is wrong, a sentence each; of what is connected, too, which health does not look at"""
     devices: dict[str, Device]
     destinations: dict[str, Destination]
+    kpis: list[Figures]
+    """the site, areas, lines and the first 100 machines"""
     backlog: dict[str, int]
     counts: dict[str, int]
     """what the agent counts about itself, as in the status message"""

@@ -17,6 +17,7 @@ from edge_agent import __version__
 from edge_agent.api import Value
 from edge_agent.web import alarms, answers
 from edge_agent.web.access import Access, Forbidden
+from edge_agent.web.kpi_routes import add_kpis
 from edge_agent.web.view import View
 
 PAGE: Final = 1000
@@ -82,6 +83,7 @@ def make_app(view: View, access: Access, write: Write | None) -> FastAPI:
     _add_errors(app)
     _add_reading(app, view)
     _add_past(app, view)
+    add_kpis(app, view.kpis)
     _add_writing(app, view, write)
     return app
 

@@ -20,6 +20,7 @@ def status(said: Mapping[str, Any]) -> list[str]:
         for name, place in said["destinations"].items()
     ]
     lines += _table(("destination", "state", "since", "waiting", "address"), destinations)
+    lines += _table(("", "", "window", "OEE %", "data %", "flags"), [_figures(row) for row in said.get("kpis", ())])
     counts = said["counts"]
     shown = ("samples_read", "samples_bad", "samples_reported", "messages_acknowledged", "messages_rejected")
     lines += ["", ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in shown if name in counts)]
@@ -37,6 +38,13 @@ def unknown(said: Mapping[str, Any]) -> str:
     """What is wrong with a name that is no tag's, and which would be right."""
     near = ", ".join(said.get("near", ()))
     return f"{said['error']}; did you mean {near}?" if near else str(said["error"])
+
+
+def _figures(row: Mapping[str, Any]) -> tuple[str, ...]:
+    window = row["window"] or ""
+    named = window if row["name"] in (None, window) else f"{window} {row['name']}"
+    shares = [f"{row[name]:.1%}".rstrip("%") if row[name] is not None else "-" for name in ("oee", "data_coverage")]
+    return row["scope"], row["id"], named or "none open", *shares, " ".join(row["flags"])
 
 
 def _tags(tags: Mapping[str, int]) -> str:

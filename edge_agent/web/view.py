@@ -22,6 +22,7 @@ from edge_agent.health import Health, Line
 from edge_agent.journal import Journal
 from edge_agent.web import answers
 from edge_agent.web.alarms import AlarmsView
+from edge_agent.web.kpis import KpiView
 from edge_agent.why import Facts, line_chain, plain, run_of, why
 
 # How a driver finds a tag: the keys of the contract, in the words of the site file.
@@ -54,6 +55,7 @@ class View:
         self._zone = site.zone
         self._started = clock()
         self.past = AlarmsView(site, engine, clock, self._iso)
+        self.kpis = KpiView(site, engine, clock, self._iso)
 
     def health(self) -> answers.Health:
         """Whether all lines stand and the journal is fine."""
@@ -78,6 +80,7 @@ class View:
                 name: answers.Destination(**self._line(line), backlog=status.backlog.get(name, 0))
                 for name, line in self._health.destinations.items()
             },
+            kpis=self.kpis.figures(),
             backlog=dict(status.backlog),
             counts=dict(status.counts),
             journal=answers.JournalState(

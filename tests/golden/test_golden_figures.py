@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from edge_agent.core import wall
+from edge_agent.core import catalog, kpi, wall
+from edge_agent.core.calendar import Calendar
 from edge_agent.core.capability import capability
+from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.digital import Device, indices, level, sme_score
 from edge_agent.core.energy import energy_kpis, register_kwh
 from edge_agent.core.lamps import lamp_state
-from edge_agent.core.lineup import Station, line_kpis
+from edge_agent.core.ledger import Policy
+from edge_agent.core.lineup import Cycles, Plan, Serial, Station
 from edge_agent.core.pieces import apportion
 from edge_agent.core.power import PowerLevels, PowerState
 from edge_agent.core.reliability import order_kpis, reliability
-from edge_agent.core.yields import yields
+from edge_agent.core.report import Report, Window
+from edge_agent.core.rollup import Scope, roll_up
+from edge_agent.core.yields import final_yield, first_pass_yield, rolled_throughput_yield
 
 Json = Mapping[str, Any]
 TOLERANCE = Fraction(5, 10_000_000)
@@ -90,26 +95,51 @@ def check_wall_time(case: Json) -> None:
 def check_quality(case: Json) -> None:
     given = dict(case["input"])
     steps = [exact(value) for value in given.get("other_step_fpy", [])]
-    names = ("pq", "good_first_pass", "rework", "scrap", "reworked_ok", "planned_scrap")
-    numbers = {name: given[name] for name in names if name in given}
-    assert_figures(yields(**numbers, other_step_fpy=steps), case["expected"])
+    cell = Cell(
+        pq=given["pq"],
+        gq=given["good_first_pass"],
+        sq=given["scrap"],
+        rq=given["rework"],
+        psq=Fraction(given.get("planned_scrap", 0)),
+    )
+    values = catalog.values(cell)
+    found = {
+        **values,
+        "quality_ratio": values["quality_count"],
+        "fpy": first_pass_yield(cell),
+        "final_yield": final_yield(cell, given.get("reworked_ok", 0)),
+        "rolled_throughput_yield": rolled_throughput_yield([first_pass_yield(cell), *steps]),
+    }
+    assert_figures(found, case["expected"])
 
 
 def check_line(case: Json) -> None:
+    """The stations' cells as a ledger makes them, through the roll-up of a serial line."""
     given, expected = case["input"], dict(case["expected"])
-    stations = [Station(s["name"], exact(s["ideal"]), s["total"], s["good"]) for s in given["stations"]]
-    design = given.get("line_design_cycle_s")
-    found = line_kpis(
-        exact(given["pbt_s"]), stations, given["line_end_good"], None if design is None else exact(design)
+    pbt, design = ns(given["pbt_s"]), given.get("line_design_cycle_s")
+    reports = [station_report(station, pbt) for station in given["stations"]]
+    stations = tuple(Station((Cycles(s["name"], exact(s["ideal"])),)) for s in given["stations"])
+    names = tuple(report.machine for report in reports)
+    scope = Scope(
+        "line", "line", names, dict.fromkeys(names, Policy()), Calendar("UTC", None), "UTC", "",
+        serial=Serial(stations, design=None if design is None else exact(design)),
+    )  # fmt: skip
+    rollup = roll_up(scope, reports[0].window, reports)
+    assert rollup.line is not None
+    assert (rollup.line.plan, rollup.line.good) == (Plan(pbt, 0, 0, pbt), given["line_end_good"])
+    station_oee = {name: figures["oee"] for name, figures in rollup.line.stations.items()}
+    assert_figures(station_oee, expected.pop("station_oee", {}))
+    mean = kpi.kpis(rollup.cell)["oee"]
+    assert_figures({**rollup.line.kpi, "pbt_weighted_mean_of_stations": mean}, expected)
+
+
+def station_report(station: Json, pbt: int) -> Report:
+    run, ideal = ns(station["run"]), exact(station["ideal"])
+    total, good = station["total"], station["good"]
+    cell = Cell(
+        ct=pbt, apt=run, adet_other=pbt - run, pq=total, gq=good, sq=total - good, ipt=ideal * total, igt=ideal * good
     )
-    assert_figures(found.station_oee, expected.pop("station_oee", {}))
-    figures = {
-        "line_oee": found.line_oee,
-        "constraint_oee": found.constraint_oee,
-        "pbt_weighted_mean_of_stations": found.mean_oee,
-        "line_quality_rty": found.rty,
-    }
-    assert_figures(figures, expected)
+    return Report(station["name"], Window("shift", "day", 0, pbt, date(1970, 1, 1), "UTC"), 0, True, pbt, "", cell)
 
 
 def check_capability(case: Json) -> None:

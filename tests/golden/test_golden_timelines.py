@@ -17,6 +17,8 @@ from edge_agent.core.calendar import CalendarKind, CalendarSpan, FixedCalendar
 from edge_agent.core.cell import COUNTS, TIMES, Cell
 from edge_agent.core.ledger import Ledger, Policy
 from edge_agent.core.reliability import reliability_of
+from edge_agent.core.report import Report, Window
+from edge_agent.core.rollup import Rollup, Scope, roll_up
 from edge_agent.core.states import MachineState
 
 Json = Mapping[str, Any]
@@ -177,10 +179,26 @@ def check_merge(case: Json, golden: Json) -> None:
     names = [part.get("name") for part in case["parts"]]
     for expected in case.get("expected_parts", []):
         assert_cell(parts[names.index(expected["name"])], expected)
-    cell = sum(parts, Cell())
+    cell = rolled_up(names, parts)
     assert_cell(cell, case["expected"])
     assert_extra(case, cell, parts)
     assert_published(case, cell)
+
+
+def rolled_up(names: Sequence[str | None], parts: Sequence[Cell]) -> Cell:
+    """As members of a site, in two groups and in one, either way round."""
+    window = Window("span", "span", 0, 1, date(1970, 1, 1), "UTC")
+    reports = [Report(str(name), window, 0, True, 1, "", cell) for name, cell in zip(names, parts, strict=True)]
+
+    def site(members: Sequence[Report]) -> Rollup:
+        machines = tuple(report.machine for report in members)
+        rules = dict.fromkeys(machines, Policy())
+        return roll_up(Scope("site", "plant", machines, rules, None, "UTC", ""), window, members)
+
+    whole = site(reports)
+    assert site(reports[::-1]).cell == whole.cell
+    assert site(reports[:1]).cell + site(reports[1:]).cell == whole.cell
+    return whole.cell
 
 
 def named_timeline(case: Json, golden: Json) -> Json:

@@ -191,7 +191,8 @@ async def test_the_openapi_document_describes_every_route_and_what_they_answer(r
     document = (await running.get("/api/openapi.json")).json()
     assert set(document["paths"]) == {
         "/api/v1/health", "/api/v1/status", "/api/v1/tags", "/api/v1/tags/{tag}", "/api/v1/alarms",
-        "/api/v1/machines/{id}/spans",
+        "/api/v1/machines/{id}/spans", "/api/v1/machines", "/api/v1/lines", "/api/v1/areas",
+        *(f"/api/v1/{scope}/kpi" for scope in ("machines/{id}", "lines/{id}", "areas/{id}", "site")),
     }  # fmt: skip
     for path, model in (("/api/v1/status", "StatusAnswer"), ("/api/v1/tags/plc.state", "TagDetail")):
         schema = {"$ref": f"#/components/schemas/{model}", "components": document["components"]}

@@ -1,0 +1,156 @@
+"""What the API shows of KPIs: machines, lines, areas and the site at a glance, and the records last published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any, Final
+
+from edge_agent.api import Clock
+from edge_agent.config import Site
+from edge_agent.core import kpi
+from edge_agent.core.engine import Engine
+from edge_agent.core.rollup import Rollup, Scope
+from edge_agent.core.told import MACHINE, Record
+from edge_agent.encode.kpi_record import kpi_record, number
+from edge_agent.encode.rollup_record import rollup_record
+from edge_agent.web.answers import Answer, Figures
+
+SCOPES: Final = ("site", "area", "line")
+_NEAR: Final = 5
+_LIKENED: Final = 500
+# Of windows that are open now, the one people mean when they ask how it is going.
+_MEANT: Final = ("shift", "production_day", "day", "hour")
+# More machines than that are a list of their own (`/machines`), no part of a glance.
+_AT_A_GLANCE: Final = 100
+
+
+class MachineRow(Figures):
+    """A machine now."""
+
+    line: str | None
+    state: str
+    reason: str | None
+    since: str | None
+
+
+class MachinesAnswer(Answer):
+    """The machines, in the order of the site file."""
+
+    machines: list[MachineRow]
+
+
+class ScopeRow(Figures):
+    """A line, an area or the site."""
+
+    serial: bool
+    """whether its machines work one after the other"""
+    machines: list[str]
+    """in the order of the flow, or of the site file"""
+
+
+class ScopesAnswer(Answer):
+    """Lines, or areas."""
+
+    rows: list[ScopeRow]
+
+
+class NotThere(LookupError):
+    """Nothing of that name, or no such window now; `near`: names that may have been meant."""
+
+    def __init__(self, error: str, near: Iterable[str] = ()) -> None:
+        super().__init__(error)
+        self.near = list(near)
+
+
+class KpiView:
+    """Reads what was published last and changes nothing; every method is quick and does no I/O."""
+
+    def __init__(self, site: Site, engine: Engine, clock: Clock, iso: Callable[[int], str]) -> None:
+        self._site = site
+        self._engine = engine
+        self._clock = clock
+        self._iso = iso
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of windows that are reported."""
+        return tuple(self._engine.kinds)
+
+    def machines(self) -> MachinesAnswer:
+        """Every machine at a glance."""
+        return MachinesAnswer(machines=[self._machine(name) for name in self._engine.machines])
+
+    def scopes(self, kind: str) -> ScopesAnswer:
+        """Every line, or every area."""
+        return ScopesAnswer(rows=[self._scope(scope) for scope in self._of(kind)])
+
+    def figures(self) -> list[Figures]:
+        """The site, areas, lines and the first machines, each in one row."""
+        whose = [(scope.kind, scope.id) for kind in SCOPES for scope in self._of(kind)]
+        whose += [(MACHINE, name) for name in list(self._engine.machines)[:_AT_A_GLANCE]]
+        return [Figures(**self._figures(*one)) for one in whose]
+
+    def record(self, scope: str, name: str | None, kind: str, *, final: bool) -> dict[str, Any]:
+        """The KPI record as last published; raises NotThere. The site needs no name."""
+        name = self._known(scope, name)
+        told = self._engine.told
+        found = told.final(scope, name, kind) if final else told.open(scope, name, kind, self._clock())
+        if found is None and final:
+            raise NotThere(f"no {kind} has become final since the agent started")
+        if found is None:
+            every = self._site.kpi.every / kpi.SECOND
+            raise NotThere(f"no {kind} is open now, or it has only begun: records are made every {every:g} s")
+        return rollup_record(found) if isinstance(found, Rollup) else kpi_record(found)
+
+    def _of(self, kind: str) -> list[Scope]:
+        return [scope for scope in self._engine.rollups.scopes.values() if scope.kind == kind]
+
+    def _known(self, scope: str, name: str | None) -> str:
+        known = list(self._engine.machines) if scope == MACHINE else [one.id for one in self._of(scope)]
+        if name is None and known:
+            return known[0]
+        if name is None:
+            raise NotThere("the site is rolled up where it has more than one machine")
+        if name not in known:
+            raise NotThere(f"there is no {scope} {name}", get_close_matches(name, known[:_LIKENED], _NEAR, 0.4))
+        return name
+
+    def _machine(self, name: str) -> MachineRow:
+        machine = self._engine.machines[name]
+        current = machine.current
+        return MachineRow(
+            **self._figures(MACHINE, name),
+            line=machine.spec.line or None,
+            state=current.state.name,
+            reason=current.reason or None,
+            since=self._iso(current.since) if current.since else None,
+        )
+
+    def _scope(self, scope: Scope) -> ScopeRow:
+        row = self._figures(scope.kind, scope.id)
+        return ScopeRow(**row, serial=scope.serial is not None, machines=list(scope.machines))
+
+    def _figures(self, scope: str, name: str) -> dict[str, Any]:
+        record = self._meant(scope, name)
+        if record is None:
+            nothing = dict.fromkeys(("window", "name", "start", "as_of", "oee", "data_coverage"))
+            return {"scope": scope, "id": name, **nothing, "flags": []}
+        values = kpi.kpis(record.cell)
+        line = record.line if isinstance(record, Rollup) else None
+        return {
+            "scope": scope,
+            "id": name,
+            "window": record.window.kind,
+            "name": record.window.name,
+            "start": self._iso(record.window.start),
+            "as_of": self._iso(record.as_of),
+            "oee": number(values["oee"] if line is None else line.kpi["line_oee"]),
+            "data_coverage": number(values["data_coverage"]),
+            "flags": list(record.flags),
+        }
+
+    def _meant(self, scope: str, name: str) -> Record | None:
+        now = self._clock()
+        open_ones = (self._engine.told.open(scope, name, kind, now) for kind in _MEANT)
+        return next((record for record in open_ones if record is not None), None)
