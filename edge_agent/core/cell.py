@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from operator import add, attrgetter, itemgetter
 from typing import Final
 
 NO_IDEAL: Final = Fraction(0)
@@ -98,7 +99,11 @@ class Cell:
     def __add__(self, other: Cell) -> Cell:
         if not isinstance(other, Cell):
             return NotImplemented
-        return Cell(*[getattr(self, name) + getattr(other, name) for name in NAMES])
+        # In C where it can be: an open window is added up with every look at it.
+        added = list(map(add, _whole(self), _whole(other)))
+        for one, another in zip(_ideal(self), _ideal(other), strict=True):
+            added.append(another if one is NO_IDEAL else one if another is NO_IDEAL else one + another)
+        return Cell(*_in_order(added))
 
     def __radd__(self, other: int) -> Cell:
         """So that `sum(cells)` works."""
@@ -126,3 +131,8 @@ COUNTS: Final = (
     "estimated", "n_clock",
 )  # fmt: skip
 TIMES: Final = tuple(name for name in NAMES if name not in FRACTIONS and name not in COUNTS)
+
+_SORTED: Final = (*(name for name in NAMES if name not in FRACTIONS), *(name for name in NAMES if name in FRACTIONS))
+_whole = attrgetter(*_SORTED[: len(NAMES) - len(FRACTIONS)])
+_ideal = attrgetter(*_SORTED[len(NAMES) - len(FRACTIONS) :])
+_in_order = itemgetter(*map(_SORTED.index, NAMES))

@@ -139,6 +139,13 @@ class CountLog:
     def _settle(self) -> None:
         if not self._new:
             return
+        if len(self._new) == 1 and self._n < self._columns.shape[1]:
+            [row] = self._new
+            if row[SINCE] == row[TIME] and (not self._n or row[TIME] > self._columns[TIME, self._n - 1]):
+                # As mostly: the next one, made just then.
+                self._columns[:, self._n] = row
+                self._n, self._new = self._n + 1, []
+                return
         fresh = np.array(self._new, np.int64).T
         self._new = []
         times = self._columns[TIME, : self._n]

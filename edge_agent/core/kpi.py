@@ -31,7 +31,11 @@ TIME_REPLACED: Final = "TIME_REPLACED"              # source times that could no
 
 def ratio(numerator: Fraction | int, denominator: Fraction | int) -> Fraction | None:
     """The exact quotient; `None` if there is nothing to divide by."""
-    return Fraction(numerator) / denominator if denominator else None
+    if not denominator:
+        return None
+    if isinstance(denominator, int):        # one reduction instead of three
+        return Fraction(numerator.numerator, numerator.denominator * denominator)
+    return numerator / denominator
 
 
 def kpis(cell: Cell) -> dict[str, Fraction | None]:
@@ -123,8 +127,8 @@ def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE, patience: i
 
     `patience`: so long, ns, the machine may run without a piece; None: for ever.
     """
-    values = kpis(cell)
-    performance, covered = values["performance_classic"], values["data_coverage"]
+    performance = _over(_ideal_ns(cell)[0], cell.apt + cell.credited + cell.micro)
+    covered = coverage(cell)
     preventive_in_plan = cell.maint - (cell.cmt - cell.adet_fault)
     raised = (
         (PERFORMANCE_GT_1, performance is not None and performance > 1),

@@ -228,9 +228,10 @@ class Ledger:
         ).of_window(runs, start, end)
         times = self._clock.times
         sums["n_clock"] = bisect_left(times, end) - bisect_left(times, start)
-        sums["inferred"] = made.pq if self.policy.inferred else 0
-        sums["unsorted"] = made.pq if self.policy.unsorted else 0
-        found = made + Cell.from_dict({"ct": end - start, "credited": credited, **sums})
+        sums["inferred"] = made["pq"] if self.policy.inferred else 0
+        sums["unsorted"] = made["pq"] if self.policy.unsorted else 0
+        fields: dict[str, Any] = {**sums, **made}
+        found = Cell(ct=end - start, credited=credited, **fields)
         if self.policy.capacity is None:
             return found
         return found + Cell(epc=self.policy.capacity * Fraction(found.pbt, HOUR))

@@ -6,14 +6,14 @@ to the last job that began before `t`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from edge_agent.core.buckets import Policy
 from edge_agent.core.calendar import Calendar, FixedCalendar
-from edge_agent.core.cell import Cell
 from edge_agent.core.counts import CountLog
 from edge_agent.core.steps import Steps
 from edge_agent.core.tiles import BUSY
@@ -23,6 +23,8 @@ SECOND: Final = 1_000_000_000
 NO_IDEAL: Final = Fraction(0)
 
 Interval = tuple[int, int]
+Made = defaultdict[str, Any]
+"""Fields of a cell: counts, and ideal times as fractions."""
 
 
 class Job(NamedTuple):
@@ -82,27 +84,29 @@ class Pieces:
         self._policy = policy
         self._as_of = as_of
 
-    def of_window(self, runs: Sequence[Run], start: int, end: int) -> tuple[Cell, int]:
-        """The counts and ideal times of (start, end], and the ns of run they prove in its gaps."""
+    def of_window(self, runs: Sequence[Run], start: int, end: int) -> tuple[Made, int]:
+        """Fields of the cell of (start, end]: counts and ideal times; and the ns of run they prove in its gaps."""
         gaps = [run for run in runs if run.raw is UNKNOWN and run.start < end and run.end > start]
         dropped = gaps if self._policy.unknown == "exclude" else []
         made = self._made(start, end, [(gap.start, gap.end) for gap in dropped])
-        made += Cell(ist=self._starting_up(start, end, dropped))
+        if self._setups:
+            made["ist"] = self._starting_up(start, end, dropped)
         if dropped or not gaps or not self._counts.extent():
             return made, 0
         igt_gap, credited = NO_IDEAL, 0
         for gap in gaps:
-            igt_gap += self._made(max(gap.start, start), min(gap.end, end)).igt
+            igt_gap += self._made(max(gap.start, start), min(gap.end, end))["igt"]
             if gap.state is UNKNOWN and self._policy.unknown != "down":
                 credited += self._credit(gap, start, end)
-        return made + Cell(igt_gap=igt_gap), credited
+        made["igt_gap"] = igt_gap
+        return made, credited
 
-    def _made(self, start: int, end: int, without: Sequence[Interval] = ()) -> Cell:
+    def _made(self, start: int, end: int, without: Sequence[Interval] = ()) -> Made:
         """Counts and ideal times of (start, end], less those of the intervals (low, high] of `without`."""
-        found = Cell()
+        found: Made = defaultdict(int, ipt=NO_IDEAL, igt=NO_IDEAL)
         for low, high in _remaining(start, end, [*without, *self._outside(start, end)]):
             for begin, finish in pairwise((low, *self._jobs.changes(low, high), high)):
-                found = self._add(found, begin, finish)
+                self._add(found, begin, finish)
         return found
 
     def _starting_up(self, start: int, end: int, dropped: Sequence[Run]) -> Fraction:
@@ -112,26 +116,30 @@ class Pieces:
         for low, high in self._setups:
             if max(low, start) < min(high, end):
                 made = self._made(max(low, start), min(high, end), without)
-                found += made.ipt - made.igt
+                found += made["ipt"] - made["igt"]
         return found
 
-    def _add(self, found: Cell, start: int, end: int) -> Cell:
+    def _add(self, found: Made, start: int, end: int) -> None:
         """Add the pieces of (start, end], all of one job."""
         if self._inspected is not None:
             inspected, passed, _ = self._inspected.within(start, end, self._as_of)
-            found += Cell(ip=inspected, gp=passed)
+            found["ip"] += inspected
+            found["gp"] += passed
         made = self._jobs.before(end)
         total, scrap, rework = self._counts.within(start, end, self._as_of, made.units if made else 1)
         if not (total or scrap or rework):
-            return found
+            return
         good = total - scrap - rework
-        if made is None:
-            return found + Cell(pq=total, gq=good, sq=scrap, rq=rework, unrated=total)
-        pieces = Cell(pq=total, gq=good, sq=scrap, rq=rework, psq=made.scrap * total)
-        if not made.rated:
-            return found + pieces + Cell(unrated=total)
-        rated = Cell(ipt=made.ideal * total, igt=made.ideal * good, estimated=total if made.estimated else 0)
-        return found + pieces + rated
+        for name, n in (("pq", total), ("gq", good), ("sq", scrap), ("rq", rework)):
+            found[name] += n
+        if made is None or not made.rated:
+            found["unrated"] += total
+        else:
+            found["ipt"] += made.ideal * total
+            found["igt"] += made.ideal * good
+            found["estimated"] += total if made.estimated else 0
+        if made is not None and made.scrap:
+            found["psq"] += made.scrap * total
 
     def _outside(self, start: int, end: int) -> Iterator[Interval]:
         """Where pieces do not count because nothing was planned."""
@@ -146,7 +154,7 @@ class Pieces:
         Proven is the ideal time of the pieces that came out of the whole gap, at most the gap's busy
         time; it is spread evenly over that, rounding the running sum, so any cut adds up.
         """
-        ideal = self._made(*self._whole(gap)).ipt
+        ideal = self._made(*self._whole(gap))["ipt"]
         if ideal <= 0:
             return 0
         busy = self._calendar.busy(gap.from_, gap.until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.config import Site, machine_specs
-from edge_agent.core.counters import Counter
 from edge_agent.core.machine import MachineSpec
 from edge_agent.core.tags import Kind, TagTable
 from edge_agent.replay.window import CUSTOM, Asked
@@ -66,11 +66,8 @@ def make_plan(site: Site, asked: Asked, machines: Collection[str] | None = None)
 
 
 def _without_site(spec: MachineSpec) -> MachineSpec:
-    """Its counters are made from numbers, not by asking the site, which holds passwords."""
-    made = {source: make() for source, make in spec.counters.items()}
-    return replace(spec, counters={
-        source: partial(Counter, counter.bits, counter.max_rate, counter.jitter) for source, counter in made.items()
-    })  # fmt: skip
+    """Its counters are copies of fresh ones, not made by asking the site, which holds passwords."""
+    return replace(spec, counters={source: partial(copy, make()) for source, make in spec.counters.items()})
 
 
 def _open(spec: MachineSpec) -> list[int]:
