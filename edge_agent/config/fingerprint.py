@@ -38,6 +38,10 @@ def config_hash(
         "tags": _pairs({what: named.get(tag, tag) for what, tag in _tags(machine).items()}),
         "scaling": {named.get(name, name): _scaling(tag) for name, tag in tags.items()},
         "ideals": {product: str(ideal) for product, ideal in machine.ideals().items()},
+        "later": {
+            product: sorted([since.isoformat(), str(ideal)] for since, ideal in many.items())
+            for product, many in machine.versions().items()
+        },
         "policy": [
             machine.micro_stop,
             machine.policy().unknown,

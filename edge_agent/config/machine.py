@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -16,6 +17,7 @@ from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import CalendarRefs, Id, NumberTagRef, TagRef, names_of
 from edge_agent.config.positive import IdealCycle, PositiveDuration
 from edge_agent.config.state import FORMS, StateModel, by_code_and_text, keys_fit
+from edge_agent.config.wall_words import LocalSince
 from edge_agent.core.ledger import Policy
 from edge_agent.core.quantity import SECOND
 
@@ -47,6 +49,8 @@ class ProductModel(StrictModel):
 
     ideal_cycle: IdealCycle
     """shortest time per piece the machine can do, such as 1.2s; every digit counts"""
+    ideal_cycle_from: Mapping[LocalSince, IdealCycle] = Field(default_factory=dict)
+    """date, or local date and time, → ideal cycle from then on; before the first `ideal_cycle` holds"""
     units_per_count: int | None = Field(default=None, ge=1, le=100_000)
     """pieces of one stroke, such as the cavities of its mould; default as the machine says"""
 
@@ -119,6 +123,8 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """product being made, with an ideal cycle each; or `ideal_cycle`"""
     ideal_cycle: IdealCycle | None = Field(default=None, validate_default=True)
     """shortest time per piece, for a machine that always makes the same; or `job`"""
+    ideal_cycle_from: Mapping[LocalSince, IdealCycle] = Field(default_factory=dict)
+    """date, or local date and time, → ideal cycle from then on; before the first `ideal_cycle` holds"""
     order: OrderModel | None = None
     """whether an order is active"""
     alarms: MachineAlarms | None = None
@@ -156,14 +162,21 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     @model_validator(mode="after")
     def _counters_may_run_as_fast_as_the_machine(self) -> MachineModel:
         """Else pieces made at ideal speed would not be believed."""
-        rate, ideals = self.counter.max_rate, self.ideals()
+        rate, ideals = self.counter.max_rate, self.all_ideals()
         if rate is not None and ideals:
-            fastest = min(ideals, key=ideals.__getitem__)
-            needed = 1 / ideals[fastest]
+            fastest, ideal = min(ideals, key=lambda one: one[1])
+            needed = 1 / ideal
             if rate < needed:
                 of = f" of {fastest}" if fastest else ""
                 hint = f"its ideal cycle{of} needs {float(needed):.6g} pieces per second; allow more, or leave it out"
                 report([Finding("is slower than the machine", hint, ("counter", "max_rate"))])
+        return self
+
+    @model_validator(mode="after")
+    def _later_cycles_stand_beside_the_first(self) -> MachineModel:
+        if self.ideal_cycle_from and self.ideal_cycle is None:
+            hint = "write it beside the ideal_cycle of each product"
+            report([Finding("stands beside no ideal_cycle", hint, ("ideal_cycle_from",))])
         return self
 
     @model_validator(mode="after")
@@ -196,10 +209,25 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         )
 
     def ideals(self) -> dict[str, Fraction]:
-        """Product → ideal cycle, exact seconds; the product of a machine without a job tag is ""."""
+        """Product → (first) ideal cycle, exact seconds; the product of a machine without a job tag is ""."""
         if self.job is None:
             return {} if self.ideal_cycle is None else {"": self.ideal_cycle}
         return {name: product.ideal_cycle for name, product in self.job.products.items()}
+
+    def versions(self) -> dict[str, dict[datetime, Fraction]]:
+        """Product → local time → ideal cycle from then on, of the products that have later ones."""
+        if self.job is None:
+            return {"": dict(self.ideal_cycle_from)} if self.ideal_cycle_from else {}
+        return {
+            name: dict(product.ideal_cycle_from)
+            for name, product in self.job.products.items()
+            if product.ideal_cycle_from
+        }
+
+    def all_ideals(self) -> list[tuple[str, Fraction]]:
+        """Product and ideal cycle, of every product at every time."""
+        later = [(name, ideal) for name, many in self.versions().items() for ideal in many.values()]
+        return [*self.ideals().items(), *later]
 
     def products(self) -> dict[int | str, Fraction]:
         """Ideal cycles of the job's products by text and, where it is a whole number, by number."""
@@ -209,7 +237,7 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         """So long the machine may run without a piece, ns."""
         if self.patience is not None:
             return self.patience
-        return max(_PATIENCE_LEAST, *(int(_PATIENCE_CYCLES * ideal * SECOND) for ideal in self.ideals().values()))
+        return max(_PATIENCE_LEAST, *(int(_PATIENCE_CYCLES * ideal * SECOND) for _, ideal in self.all_ideals()))
 
     def units_of(self) -> dict[str, int]:
         """Product → pieces of a stroke, of those that have their own."""
@@ -220,4 +248,4 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         """Most plausible pieces per second of its counters."""
         if self.counter.max_rate is not None:
             return self.counter.max_rate
-        return max(_RATE_LEAST, *(float(_RATE_ROOM / ideal) for ideal in self.ideals().values()))
+        return max(_RATE_LEAST, *(float(_RATE_ROOM / ideal) for _, ideal in self.all_ideals()))

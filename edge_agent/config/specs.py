@@ -11,9 +11,12 @@ import numpy as np
 from edge_agent.config.counts import PAIR
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.site import Site
+from edge_agent.config.state import by_code_and_text
 from edge_agent.core.ladder import CYCLE, IDENTITY, POWER, SCRAP, STATE, TOTAL, DeviceFacts
 from edge_agent.core.machine import MachineSpec
+from edge_agent.core.rates import Versions
 from edge_agent.core.tags import Tag, TagTable
+from edge_agent.core.wall import wall_to_ns
 
 # UCUM codes of power and energy, and the same as people write them: all the site file says of either.
 POWER_UNITS: Final = frozenset(
@@ -44,6 +47,7 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         job=tag(model.job.tag) if model.job else None,
         products=model.products(),
         ideal=model.ideal_cycle,
+        versions=_versions(model, site.agent.timezone),
         order=tag(model.order.tag) if model.order else None,
         calendar=site.plan(name),
         policy=model.policy(),
@@ -57,6 +61,14 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         runs=model.counts.runs,
         inputs={} if roles is None else {role: tag(reference) for role, reference in roles.inputs().items()},
     )
+
+
+def _versions(model: MachineModel, zone: str) -> Versions:
+    """By the name of the product in the ledger, which is the text of the tag's value."""
+    return {
+        str(product): sorted((wall_to_ns(since, zone), ideal) for since, ideal in many.items())
+        for product, many in by_code_and_text(model.versions()).items()
+    }
 
 
 def device_facts(site: Site, table: TagTable) -> list[DeviceFacts]:

@@ -67,6 +67,14 @@ def _any_instant(value: object) -> datetime:
         raise ValueError("is not a date and time; there is no such day or hour") from error
 
 
+def _since(value: object) -> datetime:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        return datetime.combine(_date(value), time())
+    if isinstance(value, str) and not _INSTANT.fullmatch(value):
+        raise ValueError("is neither a date nor a local date and time; write 2026-07-01 or 2026-07-01T06:00")
+    return _local_instant(value)
+
+
 def _days(value: object) -> tuple[int, ...]:
     words = value.split(",") if isinstance(value, str) else value
     if not isinstance(words, list | tuple) or not words:
@@ -101,6 +109,12 @@ LocalInstant = Annotated[
     BeforeValidator(_local_instant),
     WithJsonSchema({"type": "string", "pattern": f"^{_INSTANT.pattern}$"}),
 ]
+LocalSince = Annotated[
+    datetime,
+    BeforeValidator(_since),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_DATE.pattern}$|^{_INSTANT.pattern}$"}),
+]
+"""A date, which means its midnight, or a date and time."""
 _DAY_OR_RANGE: Final = rf"({'|'.join(DAYS)})(-({'|'.join(DAYS)}))?"
 Days = Annotated[
     tuple[int, ...],

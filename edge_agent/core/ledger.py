@@ -25,6 +25,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.counts import CountLog
 from edge_agent.core.jobs import Jobs, JobSpan
 from edge_agent.core.pieces import Pieces
+from edge_agent.core.rates import Rates, Versions
 from edge_agent.core.settled import Settled
 from edge_agent.core.slices import Slice, slices
 from edge_agent.core.states import MachineState
@@ -39,9 +40,12 @@ HOUR: Final = 60 * MINUTE
 
 
 class Ledger:
-    """What is known about one machine; all times are ns UTC."""
+    """What is known about one machine; all times are ns UTC. `versions`: of ideal cycles, see `core.rates`."""
 
-    def __init__(self, calendar: Calendar | FixedCalendar, policy: Policy | None = None) -> None:
+    def __init__(
+        self, calendar: Calendar | FixedCalendar, policy: Policy | None = None, versions: Versions | None = None
+    ) -> None:
+        self._rates = Rates(versions)
         self.calendar = calendar
         self.policy = policy or Policy()
         self._clear()
@@ -224,7 +228,7 @@ class Ledger:
         sums = buckets.times(runs, self.calendar, self._orders, self.policy, start, end)
         setups = list(self._setups(start, end, as_of))
         made, credited = Pieces(
-            self._counts, self._jobs.made, self.calendar, self.policy, as_of, setups, self._inspected
+            self._counts, self._jobs.made, self.calendar, self.policy, as_of, setups, self._inspected, self._rates
         ).of_window(runs, start, end)
         times = self._clock.times
         sums["n_clock"] = bisect_left(times, end) - bisect_left(times, start)

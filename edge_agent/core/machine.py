@@ -23,6 +23,7 @@ from edge_agent.core.ledger import MINUTE, Ledger, Policy
 from edge_agent.core.models import UNMAPPED, MapModel, StateModel, Value
 from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
+from edge_agent.core.rates import Versions
 from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
@@ -53,6 +54,7 @@ class MachineSpec:
     job: Tag | None = None
     products: Mapping[int | str, Fraction] = field(default_factory=dict)    # ideal cycle, seconds
     ideal: Fraction | None = None                   # for a machine without a job tag
+    versions: Versions = field(default_factory=dict)                        # later ideal cycles
     order: Tag | None = None
     number: Tag | None = None                       # the order's number, or name
     planned_scrap: Mapping[str, Fraction] = field(default_factory=dict)     # product → share
@@ -104,7 +106,7 @@ class Machine:
     def clear(self) -> None:
         """Know nothing, as at the very beginning."""
         spec = self.spec
-        ledger = Ledger(spec.calendar, spec.policy)
+        ledger = Ledger(spec.calendar, spec.policy, spec.versions)
         self.facts = Facts(ledger, self._rated, spec.ideal, self._planned_scrap, self._units)
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from edge_agent.core.buckets import Policy
 from edge_agent.core.calendar import Calendar, FixedCalendar
 from edge_agent.core.counts import CountLog
+from edge_agent.core.rates import Rates
 from edge_agent.core.steps import Steps
 from edge_agent.core.tiles import BUSY
 from edge_agent.core.timeline import UNKNOWN, Run
@@ -75,7 +76,9 @@ class Pieces:
         as_of: int | None,
         setups: Sequence[Interval] = (),
         inspected: CountLog | None = None,
+        rates: Rates | None = None,
     ) -> None:
+        self._rates = rates or Rates()
         self._inspected = inspected
         self._setups = setups
         self._counts = counts
@@ -105,7 +108,8 @@ class Pieces:
         """Counts and ideal times of (start, end], less those of the intervals (low, high] of `without`."""
         found: Made = defaultdict(int, ipt=NO_IDEAL, igt=NO_IDEAL)
         for low, high in _remaining(start, end, [*without, *self._outside(start, end)]):
-            for begin, finish in pairwise((low, *self._jobs.changes(low, high), high)):
+            cuts = sorted({low, *self._jobs.changes(low, high), *self._rates.changes(low, high), high})
+            for begin, finish in pairwise(cuts):
                 self._add(found, begin, finish)
         return found
 
@@ -120,7 +124,7 @@ class Pieces:
         return found
 
     def _add(self, found: Made, start: int, end: int) -> None:
-        """Add the pieces of (start, end], all of one job."""
+        """Add the pieces of (start, end], all of one job and one ideal cycle."""
         if self._inspected is not None:
             inspected, passed, _ = self._inspected.within(start, end, self._as_of)
             found["ip"] += inspected
@@ -135,8 +139,9 @@ class Pieces:
         if made is None or not made.rated:
             found["unrated"] += total
         else:
-            found["ipt"] += made.ideal * total
-            found["igt"] += made.ideal * good
+            ideal = self._rates.ideal(made.product, end, made.ideal)
+            found["ipt"] += ideal * total
+            found["igt"] += ideal * good
             found["estimated"] += total if made.estimated else 0
         if made is not None and made.scrap:
             found["psq"] += made.scrap * total

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from site_files import FAKE_SITE, mistakes_of, replaced, site_of, told
 
+from edge_agent.config import machine_specs
 from edge_agent.config.holidays import gaps, holidays_of
 from edge_agent.core.calendar import Calendar, CalendarKind
 from edge_agent.core.rota import OFF, WORKDAY
@@ -252,6 +254,47 @@ def test_patience_is_twenty_ideal_cycles_but_at_least_ten_minutes(tmp_path: Path
     assert site.machines["press-1"].patience_ns() == minutes * 60 * 10**9
 
 
+# -- ideal cycles by date ------------------------------------------------------------------------
+
+
+def test_an_ideal_cycle_may_be_another_one_from_a_date_on(tmp_path: Path) -> None:
+    later = "1.2s\n    ideal_cycle_from: {2026-07-01: 1.1s, 2027-01-01T06:00: 0.05s}"
+    site = site_of(tmp_path, replaced(FAKE_SITE, "1.2s", later))       # in Berlin
+    [spec] = machine_specs(site, site.tag_table())
+    assert spec.ideal == Fraction(6, 5)
+    later_on = [(ns("2026-06-30T22:00"), Fraction(11, 10)), (ns("2027-01-01T05:00"), Fraction(1, 20))]
+    assert spec.versions == {"": later_on}
+    assert site.counter("press-1", "total").max_rate == 100, "five times the fastest there will be"
+
+
+def test_products_have_ideal_cycles_by_date_whatever_their_codes_are_written_like(tmp_path: Path) -> None:
+    job = "job: {tag: press-1.total, products: {0x1F: {ideal_cycle: 1s, ideal_cycle_from: {2026-07-01: 2s}}}}"
+    site = site_of(tmp_path, replaced(FAKE_SITE, "ideal_cycle: 1.2s", job))
+    [spec] = machine_specs(site, site.tag_table())
+    assert spec.versions["31"] == [(ns("2026-06-30T22:00"), Fraction(2))]
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ("ideal_cycle: 1.2s\n    ideal_cycle_from: {2026-07-32: 1.1s}",
+         "ideal_cycle_from.2026-07-32: '1.1s' is not a date; there is no such day"),
+        ("ideal_cycle: 1.2s\n    ideal_cycle_from: {July: 1.1s}", "ideal_cycle_from.July: '1.1s' is neither a date nor "
+         "a local date and time; write 2026-07-01 or 2026-07-01T06:00"),
+        ("ideal_cycle: 1.2s\n    ideal_cycle_from: {2026-07-01: 0s}",
+         "ideal_cycle_from.2026-07-01: '0s' must be more than 0"),
+        ("ideal_cycle: 1.2s\n    counter: {max_rate: 1}\n    ideal_cycle_from: {2026-07-01: 0.5s}",
+         "counter.max_rate: '1' is slower than the machine; its ideal cycle needs 2 pieces per second; allow more, or "
+         "leave it out"),
+        ("job: {tag: press-1.program, products: {A: {ideal_cycle: 1s}}}\n    ideal_cycle_from: {2026-07-01: 0.5s}",
+         "ideal_cycle_from: stands beside no ideal_cycle; write it beside the ideal_cycle of each product"),
+    ],
+)  # fmt: skip
+def test_a_later_ideal_cycle_that_cannot_be_is_named(tmp_path: Path, new: str, message: str) -> None:
+    found = told(mistakes_of(tmp_path, replaced(FAKE_SITE, "ideal_cycle: 1.2s", new)))
+    assert [one.split(": machines.press-1.", 1)[1] for one in found] == [message]
+
+
 # -- the config hash -----------------------------------------------------------------------------
 
 BASE = site_text(
@@ -277,6 +320,7 @@ calendars:
         ("days: mon-fri", "days: mon-fri, from: 2026-01-01"),
         ("1.2s", "1.2s\n    planned_down: [{start: 2026-12-02T06:00, end: 2026-12-02T07:00}]"),
         ("1.2s", "1.2s\n    no_order_is_planned_stop: true"),
+        ("1.2s", "1.2s\n    ideal_cycle_from: {2026-07-01: 1.1s}"),
     ],
 )  # fmt: skip
 def test_the_hash_changes_with_every_rule_of_the_plan(tmp_path: Path, old: str, new: str) -> None:

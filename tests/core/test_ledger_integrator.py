@@ -46,6 +46,7 @@ class Story:
     outside: str
     hold_max: int | None
     no_order_planned: bool
+    versions: dict[str, list[tuple[int, Fraction]]]
 
     def facts(self) -> list[Callable[[Ledger], None]]:
         """Each fact as something to be told to a ledger."""
@@ -64,7 +65,8 @@ class Story:
             self.micro * TICK, self.unknown, self.outside, hold_max, STARTUP * TICK,  # type: ignore[arg-type]
             no_order_planned=self.no_order_planned,
         )  # fmt: skip
-        ledger = Ledger(FixedCalendar(spans), policy)
+        versions = {name: [(ns(t), ideal) for t, ideal in many] for name, many in self.versions.items()}
+        ledger = Ledger(FixedCalendar(spans), policy, versions)
         for tell in self.facts() if facts is None else facts:
             tell(ledger)
         return ledger
@@ -203,13 +205,15 @@ class Integrator:
                 if job is None or job[2] is None:
                     self.add(x, "unrated", made[0])
                     continue
+                later = [ideal for t, ideal in sorted(self.story.versions.get(job[1], [])) if t < x + 1]
+                ideal = later[-1] if later else job[2]
                 if any(self.raw[y][0] == "SETUP" for y in range(max(x - STARTUP, 0), x + 1)):
-                    self.add(x, "ist", job[2] * (made[0] - good))
-                self.add(x, "ipt", job[2] * made[0])
-                self.add(x, "igt", job[2] * good)
+                    self.add(x, "ist", ideal * (made[0] - good))
+                self.add(x, "ipt", ideal * made[0])
+                self.add(x, "igt", ideal * good)
                 if self.raw[x][0] == "UNKNOWN":
-                    self.add(x, "igt_gap", job[2] * good)
-                    proof[x] = proof.get(x, Fraction(0)) + job[2] * made[0]
+                    self.add(x, "igt_gap", ideal * good)
+                    proof[x] = proof.get(x, Fraction(0)) + ideal * made[0]
         for a, b in self.stretches([s == "UNKNOWN" for s, _ in self.raw]):
             credited = self.raw[a][0] == "UNKNOWN" and self.state[a][0] == "UNKNOWN"
             if credited and self.story.unknown in ("bridge", "hold"):
@@ -276,7 +280,8 @@ class Integrator:
 
 # -- stories -----------------------------------------------------------------------------------
 
-IDEALS = [Fraction(7), Fraction(333, 10), Fraction(90), Fraction(1000, 3), None]
+RATED = [Fraction(7), Fraction(333, 10), Fraction(90), Fraction(1000, 3)]
+IDEALS = [*RATED, None]
 KINDS = ["BUSY", "BUSY", "PLANNED_DOWN"]
 STATES = [state.name for state in MachineState] + ["IDLE", "FAULT", "UNKNOWN", "RUN"]
 
@@ -303,6 +308,8 @@ def story(seed: int, size: int) -> Story:
         outside=rules.choice(["promote", "exclude"]),
         hold_max=rules.choice([None, *range(10)]),
         no_order_planned=rules.choice([False, True]),
+        versions={name: list({rules.randrange(TICKS): rules.choice(RATED) for _ in range(rules.randint(0, 3))}.items())
+                  for name in "pq"},
     )
 
 

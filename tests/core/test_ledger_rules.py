@@ -28,6 +28,9 @@ def at(minute: float) -> int:
     return START + int(minute * MIN)
 
 
+PLANNED_HOUR = FixedCalendar([CalendarSpan(at(0), at(60), CalendarKind.BUSY)])
+
+
 def hour(*states: tuple[float, MachineState], policy: Policy | None = None, pause: bool = False) -> Ledger:
     """Two planned hours, with a break from 30 to 40 if asked for, one product at 6 s."""
     spans = [CalendarSpan(at(0), at(120), CalendarKind.BUSY), *([BREAK] if pause else [])]
@@ -93,6 +96,26 @@ def test_time_without_data_is_no_gap_where_the_held_state_is_a_planned_stop() ->
     cell = ledger.cell(at(0), at(60))
     assert minutes(cell, "pdot", "pbt", "unk_raw") == [20, 40, 0]
     assert kpi.coverage(cell) == 1
+
+
+def test_an_ideal_cycle_is_the_one_of_the_time_at_which_a_piece_was_made() -> None:
+    """6 s a piece, from minute 20 on 3 s; a piece reported at minute 20 was made before."""
+    ledger = Ledger(PLANNED_HOUR, None, {"p": [(at(20), Fraction(3))]})
+    ledger.job(0, "p", Fraction(6))
+    ledger.state(at(0), RUN)
+    for minute in (10, 20, 30):
+        ledger.count(at(minute), "total", total=100)
+    cell = ledger.cell(at(0), at(60))
+    assert (cell.ipt, cell.unrated) == (100 * 6 + 100 * 6 + 100 * 3, 0)
+    assert cell == ledger.cell(at(0), at(20)) + ledger.cell(at(20), at(60))
+    assert ledger.cell(at(20), at(60)).ipt == 300
+
+
+def test_pieces_spread_over_a_gap_are_rated_by_the_time_each_share_falls_in() -> None:
+    ledger = Ledger(PLANNED_HOUR, None, {"": [(at(30), Fraction(2))]})
+    ledger.job(0, "", Fraction(4))
+    ledger.count(at(40), "total", total=40, since=at(0))
+    assert ledger.cell(at(0), at(60)).ipt == 30 * 4 + 10 * 2
 
 
 def test_a_failure_begins_in_one_shift_and_is_restored_in_the_next() -> None:
