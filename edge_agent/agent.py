@@ -21,7 +21,7 @@ import orjson
 from edge_agent import __version__, registry
 from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Server, Value
 from edge_agent.clock import SteadyClock
-from edge_agent.config import Site, device_facts, machine_specs, scopes
+from edge_agent.config import Site, machine_specs, plant, scopes
 from edge_agent.core.engine import Engine
 from edge_agent.core.writing import held
 from edge_agent.duties import (
@@ -89,7 +89,7 @@ def prepare(
         ring_bytes=site.ring.memory,
         windows=site.kpi.windows,
         watermark_ns=site.kpi.watermark,
-        devices=device_facts(site, table),
+        plant=plant(site, table),
         scopes=scopes(site, specs),
     )
     api = site.api
@@ -145,7 +145,7 @@ async def build(
     parts.readers = [
         Reader(
             name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
-            parts.health, clock, site.devices[name].addresses(), engine.evidence.late,
+            parts.health, clock, site.devices[name].addresses(), engine.evidence.tags,
             lambda device, told: engine.alarms.take(device, told, clock()),
         )
         for name, driver in ready.drivers.items()

@@ -6,8 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -15,10 +14,9 @@ import orjson
 from edge_agent.api import DriverPlugin, Server, Tag
 from edge_agent.clock import SteadyClock
 from edge_agent.config import Site
-from edge_agent.core import kpi
 from edge_agent.core.engine import Engine
 from edge_agent.core.machine import Machine
-from edge_agent.core.report import Report, Status
+from edge_agent.core.report import Status
 from edge_agent.core.rollup import Rollup
 from edge_agent.encode import columns, records
 from edge_agent.encode.rollup_body import pack_rollup
@@ -39,8 +37,9 @@ ALARMS_A_RECORD = 500
 ALIVE_EVERY_S = 10.0
 STATUS_EVERY_S = 60.0
 DIGITAL_EVERY_S = 60.0
-# What a crash may cost of seven days of evidence.
-EVIDENCE_KEPT_EVERY_S = 3600.0
+# In minutes: what a crash may cost of seven days of evidence. That of single tags takes a hundred times the room.
+EVIDENCE_KEPT_EVERY = 10
+TAGS_KEPT_EVERY = 60
 # A destination that takes what it gets acknowledges at least the status, every minute.
 DELIVERING_NS = 90_000_000_000
 # A commit takes milliseconds, on a tired SD card a second or two.
@@ -90,7 +89,6 @@ class Parts:
     commits: Commits = field(default_factory=Commits)
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
     kinds: dict[str, list[int]] = field(default_factory=dict)
-    coverage: dict[str, Fraction | None] = field(default_factory=dict)  # machine → data coverage, longest window
 
 
 async def keep_watching(parts: Parts) -> None:
@@ -120,7 +118,9 @@ def _observe(parts: Parts) -> None:
         now - follower.acknowledged_ns < DELIVERING_NS and not _is_here(follower.line.address)
         for follower in parts.followers
     )
-    parts.engine.observe(now, connected, delivering)
+    counts = parts.health.counts
+    published = counts[Count.MESSAGES_ACKNOWLEDGED], counts[Count.MESSAGES_REJECTED]
+    parts.engine.observe(now, connected, delivering, published)
 
 
 def _is_here(url: str) -> bool:
@@ -247,7 +247,6 @@ async def keep_reporting(parts: Parts) -> None:
 
 def _report(parts: Parts, machine: Machine) -> None:
     for report in parts.engine.reports_of(machine, parts.clock()):
-        _note_coverage(parts, report)
         parts.look.note(report)
         parts.engine.told.note(report)
         if report.final:
@@ -273,29 +272,30 @@ def _report_rollup(parts: Parts, rollup: Rollup) -> None:
                 follower.latest.put(messages)
 
 
-def _note_coverage(parts: Parts, report: Report) -> None:
-    longest = max(parts.site.kpi.windows, key=("hour", "shift", "day").index)
-    if not report.final and report.window.kind == longest:
-        parts.coverage[report.machine] = kpi.coverage(report.cell)
+def digital(parts: Parts) -> dict[str, Any]:
+    """How digital the plant is now, see `core.plant`."""
+    return parts.engine.evidence.summary(parts.clock(), parts.health.down())
 
 
 async def keep_telling_digital(parts: Parts) -> None:
-    """Publish how digital the plant is every minute; keep the evidence in the journal every hour."""
-    kept = asyncio.get_running_loop().time()
+    """Publish how digital the plant is every minute, and keep the evidence in the journal."""
+    kept_ns, minute = parts.clock(), 0
     while True:
         await asyncio.sleep(DIGITAL_EVERY_S)
-        now = parts.clock()
-        said = parts.engine.evidence.summary(now, parts.coverage)
+        now, minute = parts.clock(), minute + 1
+        said = digital(parts)
         for follower in parts.followers:
             follower.latest.put(follower.profile.digital(said, now))
-        if asyncio.get_running_loop().time() - kept >= EVIDENCE_KEPT_EVERY_S:
-            kept = asyncio.get_running_loop().time()
-            keep_evidence(parts)
+        if minute % EVIDENCE_KEPT_EVERY == 1:
+            snapshot = parts.engine.evidence.snapshot(kept_ns, tags=minute % TAGS_KEPT_EVERY == 1)
+            parts.journal.append(RecordKind.EVENT, orjson.dumps({"evidence": snapshot}))
+            kept_ns = now
 
 
 def keep_evidence(parts: Parts) -> None:
-    """Append the evidence to the journal."""
-    parts.journal.append(RecordKind.EVENT, orjson.dumps({"evidence": parts.engine.evidence.snapshot()}))
+    """Append all the evidence to the journal."""
+    snapshot = parts.engine.evidence.snapshot(exact=True)
+    parts.journal.append(RecordKind.EVENT, orjson.dumps({"evidence": snapshot}))
 
 
 async def keep_telling_status(parts: Parts) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from edge_agent.core.phrase import without_password
+
 
 class Count(StrEnum):
     """Everything the agent counts about itself. Documented in the README; a test says so."""
@@ -77,3 +79,8 @@ class Health:
     def device_states(self) -> dict[str, str]:
         """Each device's line state, as the status message shows it."""
         return {name: line.state for name, line in self.devices.items()}
+
+    def down(self) -> dict[str, str]:
+        """Each device that is not connected, and why."""
+        lines = self.devices.values()
+        return {line.name: without_password(line.error) for line in lines if line.state != "connected"}

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Final
 
 from edge_agent.api import DriverPlugin
-from edge_agent.config import Site
+from edge_agent.config import Site, unlisted
 from edge_agent.config.plan import warnings_of
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,9 @@ def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str
     for name, device in site.devices.items():
         for warning in drivers[device.driver].warnings(device):
             said.setdefault(warning, name)
-    return [f"devices.{name}: {warning}" for warning, name in said.items()]
+    return [f"devices.{name}: {warning}" for warning, name in said.items()] + [
+        f"{name}: belongs to no entry of assets, so it counts in no figure about the plant" for name in unlisted(site)
+    ]
 
 
 def plan_warnings(site: Site, today: date) -> list[str]:

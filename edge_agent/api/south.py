@@ -46,6 +46,11 @@ class TagConfig(StrictModel):
     """smallest change worth reporting, in the tag's unit; 0 reports every change"""
     range: tuple[float, float] | None = None
     """lowest and highest plausible value; outside it the sample is marked bad"""
+    max_step: float | None = Field(None, gt=0)
+    """largest plausible change from one sample to the next, in the tag's unit; a value further away than that from
+    the last one believed is a spike, bad, unless the next one is near it"""
+    stuck_after: Duration | None = None
+    """a value that has not changed for so long is uncertain; default: it may stand still for ever"""
     stale: Duration | None = None
     """no sample for this long makes the tag stale; default three poll periods, at least 10 s"""
 

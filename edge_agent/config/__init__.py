@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from edge_agent.config.load import load
+from edge_agent.config.plant import plant, unlisted
 from edge_agent.config.sample import sample, samples
 from edge_agent.config.schema import schema
 from edge_agent.config.scopes import scopes
 from edge_agent.config.site import Site
-from edge_agent.config.specs import device_facts, machine_specs
+from edge_agent.config.specs import machine_specs
 from edge_agent.config.template import about
 
-__all__ = ["Site", "about", "device_facts", "load", "machine_specs", "sample", "samples", "schema", "scopes"]
+__all__ = ["Site", "about", "load", "machine_specs", "plant", "sample", "samples", "schema", "scopes", "unlisted"]

@@ -22,6 +22,7 @@ from edge_agent.api import (
     ServerPlugin,
     TagConfig,
 )
+from edge_agent.config.asset import AssetModel
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.companion import Companions
 from edge_agent.config.expand import Expansion
@@ -36,7 +37,7 @@ from edge_agent.config.plan import chain, clash
 from edge_agent.config.section import validate
 from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
 from edge_agent.config.substitute import substitute
-from edge_agent.config.together import clashes, ports_taken
+from edge_agent.config.together import assets_alike, clashes, ports_taken
 from edge_agent.config.yaml_lines import Document, Key, parse
 from edge_agent.errors import ConfigError, Mistake
 
@@ -47,7 +48,7 @@ P = TypeVar("P", DriverPlugin, PublisherPlugin, ServerPlugin)
 _PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
 _PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard", "influx"})
 _SPARKPLUG_KEYS: Final = frozenset({"group", "node", "primary_host"})
-_GROUPS: Final = ("devices", "machines", "lines", "areas", "calendars", "publish", "serve")
+_GROUPS: Final = ("devices", "machines", "lines", "areas", "calendars", "assets", "publish", "serve")
 
 
 def load(
@@ -135,10 +136,11 @@ class _Loader:
             "lines": self._all(LineModel, "lines"),
             "areas": self._all(AreaModel, "areas"),
             "calendars": self._all(CalendarModel, "calendars"),
+            "assets": self._all(AssetModel, "assets"),
             "publish": {name: self._destination(name) for name in self._group("publish")},
             "serve": {name: self._server(name) for name in self._group("serve")},
         }
-        self.found += ports_taken(parts["serve"], self.source)
+        self.found += [*ports_taken(parts["serve"], self.source), *assets_alike(parts["assets"], self.source)]
         self.found += self._lineup(parts).findings()
         single = (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel))
         for name, model in single:

@@ -43,7 +43,7 @@ def schema(
         if group == "devices":
             forms = {name: _with_or_without(form, named[name], defs) for name, form in forms.items()}
         properties[group]["additionalProperties"] = _one_of(chooser, forms)
-    for group in ("devices", "machines", "lines", "areas", "calendars", "publish", "serve"):
+    for group in ("devices", "machines", "lines", "areas", "calendars", "assets", "publish", "serve"):
         properties[group]["propertyNames"] = _IDS
     whole = {"$schema": DIALECT, **site, "title": TITLE}
     whole["$defs"] = {name: defs[name] for name in sorted(_needed(whole, defs))}

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, PrivateAttr, SerializeAsAny
 
 from edge_agent.api import DeviceConfig, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
+from edge_agent.config.asset import AssetModel
 from edge_agent.config.calendar import CalendarModel, PlannedDownModel
 from edge_agent.config.fingerprint import config_hash
 from edge_agent.config.http_api import ApiModel
@@ -117,6 +118,8 @@ class Site(StrictModel):
     """id → lines and machines"""
     calendars: Mapping[str, CalendarModel] = Field(default_factory=dict)
     """id → when machines are planned to be busy"""
+    assets: Mapping[str, AssetModel] = Field(default_factory=dict)
+    """id → a piece of equipment of the plant's register, connected or not"""
     publish: Mapping[str, SerializeAsAny[PublishConfig]] = Field(default_factory=dict)
     """id → destination"""
     serve: Mapping[str, SerializeAsAny[ServeConfig]] = Field(default_factory=dict)
@@ -201,6 +204,7 @@ class Site(StrictModel):
 def _tag(position: int, device_id: str, device: DeviceConfig, name: str) -> Tag:
     config = device.tags[name]
     low, high = config.range or (-np.inf, np.inf)
+    period = device.period_ns(config)
     return Tag(
         position,
         device_id,
@@ -212,5 +216,8 @@ def _tag(position: int, device_id: str, device: DeviceConfig, name: str) -> Tag:
         low=low,
         high=high,
         deadband=config.deadband,
-        stale_ns=config.stale or max(STALE_POLLS * device.period_ns(config), STALE_LEAST),
+        max_step=np.inf if config.max_step is None else config.max_step,
+        stuck_ns=config.stuck_after or 0,
+        stale_ns=config.stale or max(STALE_POLLS * period, STALE_LEAST),
+        period_ns=period,
     )

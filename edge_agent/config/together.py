@@ -1,4 +1,5 @@
-"""What only shows when several sections are seen together: one serial port at two speeds, one port twice."""
+"""What only shows when several sections are seen together: one serial port at two speeds, one port twice,
+one machine in two entries of the asset register."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge_agent.api import DeviceConfig, DriverPlugin, ServeConfig, listen_place
+from edge_agent.config.asset import AssetModel
 from edge_agent.config.explain import Found, Source
 from edge_agent.config.yaml_lines import Key
 
@@ -44,4 +46,19 @@ def ports_taken(servers: Mapping[str, ServeConfig | None], source: Source) -> li
                 found.append(Found(key, message, "each server needs a port of its own", source.written(key)))
                 break
         before[name] = (host, port)
+    return found
+
+
+def assets_alike(assets: Mapping[str, AssetModel | None], source: Source) -> list[Found]:
+    """A mistake for each asset that has the machine or the identifier of one before it: it would count twice."""
+    found = list[Found]()
+    before = dict[tuple[str, str], str]()
+    for name, asset in assets.items():
+        for field in ("machine", "identifier") if asset else ():
+            said = getattr(asset, field)
+            if said is None:
+                continue
+            if (other := before.setdefault((field, said), name)) != name:
+                key: Key = ("assets", name, field)
+                found.append(Found(key, f"is that of assets.{other}", "each has its own", source.written(key)))
     return found

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.core.batch import Batch, Bytes, Floats, Int32s
-from edge_agent.core.quality import BAD, Reason, bad
+from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s
+from edge_agent.core.moves import Moves
+from edge_agent.core.quality import BAD, Reason, bad, uncertain
 from edge_agent.core.selection import Remembered, index_of
 from edge_agent.core.tags import Kind, TagTable
 
@@ -43,10 +44,11 @@ class Cleaner:
     def __init__(self, table: TagTable) -> None:
         self._table = table
         self._plans: Remembered[_Plan] = Remembered(self._plan)
+        self._moves = Moves(table)
         self.counts: dict[Reason, int] = {
-            Reason.NOT_A_NUMBER: 0, Reason.UNMAPPED: 0, Reason.OUT_OF_RANGE: 0,
+            Reason.NOT_A_NUMBER: 0, Reason.UNMAPPED: 0, Reason.OUT_OF_RANGE: 0, Reason.SPIKE: 0, Reason.STUCK: 0,
         }  # fmt: skip
-        """How many samples were marked bad here, by reason."""
+        """How many samples were marked here, by reason."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -62,13 +64,15 @@ class Cleaner:
         self._high = np.array([tag.high for tag in self._table], np.float64)
         self._text = np.array([tag.kind is Kind.TEXT for tag in self._table], np.bool_)
         self._plans.forget()
+        self._moves.refresh()
 
     def clean(self, batch: Batch) -> Batch:
         """The samples of `batch` with final values and qualities, as many and in the same order.
 
         NaN or infinite → BAD|NOT_A_NUMBER (a text without a code: BAD|UNMAPPED); outside the tag's
-        range → BAD|OUT_OF_RANGE, the value is kept. Samples that come bad keep their quality. The
-        `tag` column is the very same array, and so is every column that does not change.
+        range → BAD|OUT_OF_RANGE, a move that the tag does not make → see `moves`; the value is kept. Samples
+        that come bad keep their quality. The `tag` column is the very same array, and so is every column that does
+        not change.
         """
         plan = self._plans(batch.tag)
         value = _scaled(batch.value, plan)
@@ -80,9 +84,24 @@ class Cleaner:
         quality = batch.quality
         if np.count_nonzero(ok) != len(ok):
             quality = self._marked(batch.tag, value, quality, ok)
-        if value is batch.value and quality is batch.quality:
+        if value is not batch.value or quality is not batch.quality:
+            batch = Batch(batch.tag, batch.time, value, quality)
+        return self._moved(batch) if self._moves.any else batch
+
+    def stuck(self, seen: Int64s) -> Batch | None:
+        """What is to be said of tags that have not changed for too long; see `Moves.stuck`. Clean already."""
+        batch = self._moves.stuck(seen)
+        self.counts[Reason.STUCK] += 0 if batch is None else len(batch)
+        return batch
+
+    def _moved(self, batch: Batch) -> Batch:
+        quality = self._moves.judge(batch)
+        if quality is batch.quality:
             return batch
-        return Batch(batch.tag, batch.time, value, quality)
+        new = quality[quality != batch.quality]
+        self.counts[Reason.SPIKE] += int(np.count_nonzero(new == bad(Reason.SPIKE)))
+        self.counts[Reason.STUCK] += int(np.count_nonzero(new == uncertain(Reason.STUCK)))
+        return Batch(batch.tag, batch.time, batch.value, quality)
 
     def _marked(self, tag: Int32s, value: Floats, quality: Bytes, ok: NDArray[np.bool_]) -> Bytes:
         wrong = (~ok & (quality < BAD)).nonzero()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -55,6 +56,14 @@ class Counting:
         """What the machine did from `since` on, or should have made, is known anew."""
         if self._edges is not None:
             self._book("total", self._edges.take(since))
+
+    def take_doubts(self) -> dict[int, int]:
+        """Of each counter's tag, by position, how many readings since the last call were not plausible."""
+        doubts: dict[int, int] = defaultdict(int)
+        for source, register in self._registers.items():
+            doubts[self._tags[source].position] += register.doubted
+            register.doubted = 0
+        return {position: n for position, n in doubts.items() if n}
 
     def was_away(self, ended: int) -> None:
         """Nothing was read from `ended` on."""

@@ -7,7 +7,7 @@ nothing here may be called 普及率.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from edge_agent.core.kpi import ratio
 
 LEVELS: Final = ("registered", "digital", "connected", "data-complete", "measured", "interoperable")
+LEVELS_ZH: Final = ("台账级", "数字化", "联网", "采集完备", "度量", "协同")
 TOP: Final = len(LEVELS) - 1
 
 ONLINE_L2: Final = Fraction(1, 2)
@@ -63,24 +64,37 @@ def level(device: Device) -> int:
     return next((at for at, holds in enumerate(rungs) if not holds), TOP)
 
 
-def indices(devices: Sequence[Device]) -> dict[str, Fraction | None]:
-    """Plant indices; the connected rate is given over all and over digital devices, for sources disagree."""
-    n = len(devices)
+def indices(
+    devices: Sequence[Device], weights: Sequence[Fraction | int | None] | None = None
+) -> dict[str, Fraction | None]:
+    """Plant indices; the connected rate is given over all and over digital devices, for sources disagree.
+
+    The official figures count devices. With `weights`, such as replacement values, they weigh them instead; all
+    are None if one of these is not known.
+    """
+    known = [1 if weight is None else weight for weight in weights or [1] * len(devices)]
     levels = [level(device) for device in devices]
-    digital = sum(at >= 1 for at in levels)
-    connected = [device for device in devices if device.connected]
-    key = [device for device in devices if device.key_process]
-    online = sum((device.online_ratio for device in connected), Fraction(0))
-    return {
-        "device_digital_rate": ratio(digital, n),
-        "device_connected_rate_of_all": ratio(len(connected), n),
-        "digital_device_connected_rate": ratio(len(connected), digital),
-        "key_process_nc_rate": ratio(sum(device.nc for device in key), len(key)),
-        "device_cloud_rate": ratio(sum(device.cloud for device in devices), n),
-        "mean_online_ratio_of_connected": ratio(online, len(connected)),
-        "digital_maturity_index": ratio(100 * sum(levels), TOP * n),
-        "oee_managed_rate": ratio(sum(at >= 4 for at in levels), n),
+
+    def weigh(which: Iterable[Fraction | int]) -> Fraction:
+        return sum((Fraction(share) * weight for share, weight in zip(which, known, strict=True)), Fraction(0))
+
+    all_ = weigh([1] * len(devices))
+    digital, connected = weigh([at >= 1 for at in levels]), weigh([device.connected for device in devices])
+    key = weigh([device.key_process for device in devices])
+    online = weigh([device.online_ratio * device.connected for device in devices])
+    found = {
+        "device_digital_rate": ratio(digital, all_),
+        "device_connected_rate_of_all": ratio(connected, all_),
+        "digital_device_connected_rate": ratio(connected, digital),
+        "key_process_nc_rate": ratio(weigh([device.key_process and device.nc for device in devices]), key),
+        "device_cloud_rate": ratio(weigh([device.cloud for device in devices]), all_),
+        "mean_online_ratio_of_connected": ratio(online, connected),
+        "digital_maturity_index": ratio(100 * weigh(levels), TOP * all_),
+        "oee_managed_rate": ratio(weigh([at >= 4 for at in levels]), all_),
     }
+    if weights is not None and None in weights:
+        return dict.fromkeys(found)
+    return found
 
 
 def sme_score(rate: Fraction | None) -> Fraction | None:

@@ -18,10 +18,11 @@ from edge_agent.core.alarms import Alarms
 from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.deadband import Deadband
-from edge_agent.core.evidence import Evidence
-from edge_agent.core.ladder import DeviceFacts
 from edge_agent.core.machine import Machine, MachineSpec
+from edge_agent.core.plant import Plant
+from edge_agent.core.plant_evidence import PlantEvidence
 from edge_agent.core.quality import BAD, UNCERTAIN
+from edge_agent.core.register import SKEW_NS
 from edge_agent.core.report import Report, StateChange, Window
 from edge_agent.core.ring import Ring
 from edge_agent.core.rollup import Rollup, Scope
@@ -63,18 +64,18 @@ class Engine:
         ring_bytes: int,
         windows: Sequence[str] = ("shift", "hour", "day"),
         watermark_ns: int = WATERMARK_NS,
-        devices: Sequence[DeviceFacts] = (),
+        plant: Plant | None = None,
         scopes: Iterable[Scope] = (),
     ) -> None:
         self.table = table
         self.ring = Ring(len(table), groups, ring_bytes)
         self.seen = np.zeros(len(table), np.int64)
-        self.evidence = Evidence(devices)
         self.alarms = Alarms()
         self.machines = {spec.id: Machine(spec) for spec in machines}
         self.told = Told()
         """kept by whoever publishes"""
         self.rollups = Rollups(scopes, self.machines, windows, watermark_ns)
+        self.evidence = PlantEvidence(table, plant or Plant(), self.machines, windows)
         self.bad_samples = 0
         self.reported_samples = 0
         self._cleaner = Cleaner(table)
@@ -98,8 +99,12 @@ class Engine:
 
     def feed(self, device: str, raw: Batch) -> None:
         """Take one batch of one device."""
-        batch = self._cleaner.clean(raw)
-        if np.count_nonzero(batch.quality):
+        self._take(device, self._cleaner.clean(raw))
+
+    def _take(self, device: str, batch: Batch) -> None:
+        good = not np.count_nonzero(batch.quality)
+        self.evidence.tags.take(batch, good)
+        if not good:
             self.bad_samples += int(np.count_nonzero(batch.quality >= BAD))
         self.ring.append(batch)
         reported = self._deadband.filter(batch)
@@ -138,11 +143,17 @@ class Engine:
         """Tell the machines what `seen` confirms of tags that bring no samples; call every second or so."""
         for machine in self.machines.values():
             machine.confirm(min((int(self.seen[tag.position]) for tag in machine.deciding()), default=0))
+        stuck = self._cleaner.stuck(self.seen - SKEW_NS)    # a change may still be on its way
+        if stuck is not None:
+            for device in dict.fromkeys(self.table[position].device for position in stuck.tag.tolist()):
+                tags = self.table.device_slice(device)
+                self._take(device, stuck.where((stuck.tag >= tags.start) & (stuck.tag < tags.stop)))
 
-    def observe(self, now: int, connected: Mapping[str, bool], delivering: bool) -> None:
+    def observe(
+        self, now: int, connected: Mapping[str, bool], delivering: bool, published: tuple[int, int] = (0, 0)
+    ) -> None:
         """Add the time since the last call to the evidence of how digital the devices are; once a second."""
-        good = self.ring.latest.quality < UNCERTAIN
-        self.evidence.tick(now, self.seen, good, connected, delivering)
+        self.evidence.observe(now, self.seen, self.ring.latest, connected, delivering, published)
 
     # -- reports -----------------------------------------------------------------------------
 
@@ -169,6 +180,8 @@ class Engine:
                 oldest = min(oldest, window.start)
                 if window.start < as_of and now < window.end:
                     made.append(self.report(machine, window, as_of, final=False))
+        for report in made:
+            self.evidence.note(report)
         needed = self.rollups.needs(machine.spec.id)
         machine.ledger.prune(oldest if needed is None else min(oldest, needed))
         return made

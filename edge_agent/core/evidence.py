@@ -1,23 +1,29 @@
-"""Evidence for the digitalisation ladder: what was really seen of each device in the last seven days.
+"""Evidence for the digitalisation ladder: what was really seen of each unit in the last seven days.
 
-Milliseconds add up in hour slots, a ring of 168. A slot carries the time at which it was begun, and
-only slots begun within the last 168 hours are ever counted: a clock that jumps, in either direction,
-costs at most the slots it lands in.
+A unit is a set of tags that is judged together: all tags of a device, or those of an entry of the asset
+register. Milliseconds and counts add up in hour slots, see `slots`; of single tags there is less, see
+`tag_counts`. What an hour was not looked at, because the agent did not run, is not observed and not held
+against anyone.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.core import digital
-from edge_agent.core.batch import Int64s
-from edge_agent.core.digital import Device
-from edge_agent.core.ladder import DeviceFacts, missing, unmeasured
+from edge_agent.core import sighting
+from edge_agent.core.batch import Batch, Bytes, Int64s
+from edge_agent.core.indicators import HELD, Row
+from edge_agent.core.quality import UNCERTAIN
+from edge_agent.core.sighting import Seen
+from edge_agent.core.slots import Slots, places_of
+from edge_agent.core.tag_counts import TagCounts
+from edge_agent.core.tags import TagTable
+from edge_agent.core.units import Groups, Unit
 
 Flags = NDArray[np.bool_]
 
@@ -25,195 +31,250 @@ LATE_NS: Final = 5_000_000_000
 """A sample received later than this after its source time is late."""
 
 _MS: Final = 1_000_000
-_HOUR: Final = 3_600_000_000_000
-_SLOTS: Final = 7 * 24
 _LONGEST_STEP: Final = 2_000_000_000    # past it nobody looked: what was not seen is no evidence
-
-# Rows of a slot: milliseconds (of known and expected: tag-milliseconds), then numbers of samples.
-_OBSERVED, _CONNECTED, _ONLINE, _DELIVERED, _KNOWN, _EXPECTED, _LATE, _RECEIVED = range(8)
-_ROWS: Final = 8
-
-_NOTE: Final = "points of 6 estimated from evidence about the devices of the site file, not a self-assessment"
 
 
 class Evidence:
-    """A moving window of seven days over all devices; their slices tile the tag table."""
+    """A moving window of seven days over `units`; `devices` are those of the site, whose tags tile `table`."""
 
-    def __init__(self, devices: Sequence[DeviceFacts]) -> None:
-        self._facts = tuple(devices)
-        self._at = {facts.id: at for at, facts in enumerate(self._facts)}
-        n_tags, n = sum(len(facts.stale_ns) for facts in self._facts), len(self._facts)
-        self._limit = np.zeros(n_tags, np.int64)
-        self._owner = np.zeros(n_tags, np.intp)
-        for at, facts in enumerate(self._facts):
-            self._limit[facts.tags] = facts.stale_ns
-            self._owner[facts.tags] = at
-        self._n_tags = np.bincount(self._owner, minlength=n)
-        self._begun = np.full(_SLOTS, -1, np.int64)         # ns UTC; −1: the slot was never used
-        self._sums = np.zeros((_SLOTS, _ROWS, n), np.int64)
-        self._arrived = np.zeros((2, n), np.int64)          # late and received since the last tick
+    def __init__(
+        self, table: TagTable, devices: Sequence[str], units: Sequence[Unit], max_age_ns: int = LATE_NS
+    ) -> None:
+        n, n_tags = len(units), len(table)
+        self._table = table
+        self._devices = {name: at for at, name in enumerate(devices)}
+        self._units = {unit.id: at for at, unit in enumerate(units)}
+        self._lines = [unit.devices for unit in units]
+        self._max_age_ns = max_age_ns
+        self._limit = np.array([tag.stale_ns for tag in table], np.int64)
+        self._period_ms = np.array([max(tag.period_ns // _MS, 1) for tag in table], np.int64)
+        self._groups = Groups(units)
+        self._polled = np.zeros(n_tags, np.bool_)           # a sample stands for a period; else for as long as known
+        self._slots = Slots(sighting.SLOT_ROWS, n)
+        self._north = Slots(2, 1)                           # messages acknowledged and refused by destinations
+        self._published = (0, 0)
+        self._tags = TagCounts(n_tags, len(devices))
+        self._taken = np.zeros(n_tags, np.int64)            # samples received up to the last tick
+        self._summed = self._sums()                         # and all counters, by unit
         self._last_good = np.zeros(n, np.int64)             # ns UTC; 0: no good sample ever
-        self._coverage: dict[str, Fraction] = {}            # machine → data coverage of its OEE
+        self._last_tag = np.zeros(n, np.intp)
         self._last_tick: int | None = None
+        self._packed: dict[str, list[Any]] = {}             # counts of each device's tags, for snapshots
+        self._round = iter(self._devices)
 
-    # -- what is seen ------------------------------------------------------------------------
+    # -- what comes --------------------------------------------------------------------------
+
+    def reads(self, device: str, *, polled: bool) -> None:
+        """A session begins: one that polls, or one that brings changes and confirms everything else."""
+        self._polled[self._table.device_slice(device)] = polled
+
+    def failed(self, device: str) -> None:
+        """An attempt to reach the device failed: nothing of it could be read."""
+        self._tags.now[Row.FAILED, self._table.device_slice(device)] += 1
+
+    def heard(self, device: str, now_ns: int, batch: Batch) -> None:
+        """Samples as they came, at `now_ns`: how old are they? Not for those a session begins with."""
+        self._tags.heard(self._devices[device], now_ns, batch, self._max_age_ns)
+
+    def take(self, batch: Batch, good: bool) -> None:
+        """Samples with their final qualities; `good`: all of them are."""
+        self._tags.take(batch, good)
+
+    def doubt(self, position: int, n: int) -> None:
+        """A counter could not believe `n` samples it has got of this tag."""
+        self._tags.now[Row.DOUBTED, position] += n
+
+    def checked(self, positions: Sequence[int], passed: bool) -> None:
+        """What these tags say was held against each other."""
+        at = np.unique(positions)
+        self._tags.now[Row.CHECKED, at] += 1
+        self._tags.now[Row.CONTRADICTED, at] += not passed
+
+    # -- every second ------------------------------------------------------------------------
 
     def tick(
-        self, now_ns: int, seen: Int64s, good: Flags, connected: Mapping[str, bool], delivering: bool
+        self,
+        now_ns: int,
+        seen: Int64s,
+        quality: Bytes,
+        connected: Mapping[str, bool],
+        delivering: bool,
+        published: tuple[int, int] = (0, 0),
     ) -> None:
         """Account for the time since the last tick as it looks now; call once a second.
 
-        `seen` (tags,) is the time up to which each tag is known, ns UTC, `good` (tags,) whether its
-        latest sample is good; `connected` the state of each device's line; `delivering` whether a
-        destination acknowledges. A device is online while one of its tags is known.
+        `seen` (tags,) is the time up to which each tag is known, ns UTC, `quality` (tags,) that of its latest
+        sample; `connected` the state of each device's line; `delivering` whether a cloud platform acknowledges;
+        `published` how many messages destinations have acknowledged and refused since the agent started. A
+        unit is online while one of its tags is known and good.
         """
         elapsed = self._elapsed_ms(now_ns)
-        known = (good & (now_ns - seen <= self._limit)).nonzero()[0]
-        owners = self._owner[known]
-        n_known = np.bincount(owners, minlength=len(self._facts))
-        online = n_known > 0
-        newest = np.zeros_like(self._last_good)
-        np.maximum.at(newest, owners, np.minimum(seen[known], now_ns))
-        self._last_good[online] = newest[online]
-        slot = self._slot(now_ns)
-        slot[_OBSERVED] += elapsed
-        slot[_CONNECTED] += elapsed * self._flags(connected)
-        slot[_ONLINE] += elapsed * online
-        slot[_DELIVERED] += elapsed * (online & delivering)
-        slot[_KNOWN] += elapsed * n_known
-        slot[_EXPECTED] += elapsed * self._n_tags
-        slot[_LATE:] += self._arrived
-        self._arrived[:] = 0
+        fresh = now_ns - seen <= self._limit
+        good = fresh & (quality < UNCERTAIN)
+        online = self._note_last(good, np.minimum(seen, now_ns))
+        slot = self._slots.at(now_ns)
+        slot[sighting.OBSERVED] += elapsed
+        slot[sighting.CONNECTED] += elapsed * self._connected(connected)
+        slot[sighting.ONLINE] += elapsed * online
+        slot[sighting.DELIVERED] += elapsed * (online & delivering)
+        slot[sighting.EXPECTED] += elapsed * self._groups.sizes
+        self._north.at(now_ns)[:, 0] += np.subtract(published, self._published)
+        self._published = published
+        self._count_tags(elapsed, good, fresh & ~self._polled & HELD[quality])
+        summed = self._sums()
+        slot[sighting.SUMMED_TO] += summed - self._summed
+        self._summed = summed
+        if self._tags.turn(now_ns):
+            self._taken[:] = self._summed[:] = 0
+        self._pack_next()
 
-    def late(self, device: str, n_late: int, n: int) -> None:
-        """Of `n` samples received, `n_late` came more than LATE_NS after their source time.
+    def _count_tags(self, elapsed: int, good: Flags, present: Flags) -> None:
+        self._tags.fold()
+        counts = self._tags.now
+        new = (counts[Row.RECEIVED] - self._taken) * self._polled
+        self._taken[:] = counts[Row.RECEIVED]
+        counts[Row.PRESENT] += new * self._period_ms + elapsed * present
+        counts[Row.GOOD] += elapsed * good
+        counts[Row.OBSERVED] += elapsed
+        counts[Row.READ] += present & (elapsed > 0)     # the session has confirmed them
 
-        Not for polled devices: their source time is the time of the poll.
-        """
-        self._arrived[:, self._at[device]] += (n_late, n)
+    def _sums(self) -> Int64s:
+        """What the tags of each unit have had in the half under way, by `sighting.SUMMED`."""
+        return self._groups.sums(self._tags.now[sighting.SUMMED])
+
+    def _note_last(self, good: Flags, seen: Int64s) -> Flags:
+        """Which units are online; of each that is, note its newest good sample."""
+        newest, at = self._groups.largest(np.where(good, seen, 0))
+        online = newest > 0
+        self._last_good[online], self._last_tag[online] = newest[online], at[online]
+        return online
 
     def _elapsed_ms(self, now_ns: int) -> int:
         passed = 0 if self._last_tick is None else max(now_ns - self._last_tick, 0)
         self._last_tick = now_ns - passed % _MS     # the rest of a millisecond counts next time
         return min(passed, _LONGEST_STEP) // _MS
 
-    def _slot(self, now_ns: int) -> Int64s:
-        """The rows to add to, shape (_ROWS, devices)."""
-        hour = now_ns // _HOUR
-        at = hour % _SLOTS
-        if self._begun[at] // _HOUR != hour:
-            self._begun[at] = now_ns
-            self._sums[at] = 0
-        slot: Int64s = self._sums[at]
-        return slot
-
-    def _flags(self, connected: Mapping[str, bool]) -> Flags:
-        return np.fromiter((connected.get(name, False) for name in self._at), np.bool_, len(self._at))
+    def _connected(self, connected: Mapping[str, bool]) -> Flags:
+        up = (any(connected.get(device, False) for device in devices) for devices in self._lines)
+        return np.fromiter(up, np.bool_, len(self._lines))
 
     # -- what it amounts to ------------------------------------------------------------------
 
-    def devices(self, now_ns: int) -> list[Device]:
-        """Every device with its evidence, in the order of the facts.
+    def since(self, now_ns: int) -> int:
+        """The beginning of the oldest hour that counts."""
+        return self._slots.since(now_ns)
 
-        Whether a device belongs to a key process, is numerically controlled or has a standard
-        semantic model cannot be seen; it is left unset.
-        """
-        columns = self._sums[self._recent(now_ns)].sum(axis=0).T.tolist()
-        return [self._device(at, sums) for at, sums in enumerate(columns)]
+    def observed_ms(self, now_ns: int) -> int:
+        """For how long the agent looked."""
+        slots = self._slots.recent(now_ns)[:, sighting.OBSERVED]
+        return int(slots.sum(axis=0).max(initial=0))
 
-    def _device(self, at: int, sums: Sequence[int]) -> Device:
-        facts = self._facts[at]
-        on_time = 1 - _share(sums[_LATE], sums[_RECEIVED])
-        return Device(
-            name=facts.id,
-            digital=bool(self._last_good[at] > 0),
-            connected=sums[_CONNECTED] > 0,
-            cloud=sums[_DELIVERED] > 0,
-            online_ratio=_share(sums[_ONLINE], sums[_OBSERVED]),
-            tag_coverage=facts.coverage,
-            completeness=_share(sums[_KNOWN], sums[_EXPECTED]),
-            timeliness=on_time if sums[_RECEIVED] or sums[_ONLINE] else Fraction(0),
-            oee_ready=bool(facts.machines) and not unmeasured(facts, self._coverage),
-        )
+    def published(self, now_ns: int) -> tuple[int, int]:
+        """Messages that destinations have acknowledged and refused in the window."""
+        acknowledged, refused = self._north.recent(now_ns).sum(axis=0)[:, 0].tolist()
+        return acknowledged, refused
 
-    def summary(self, now_ns: int, kpi_coverage: Mapping[str, Fraction | None]) -> dict[str, Any]:
-        """Plant indices, scores and every device, JSON-safe; ratios are 0 to 1, times ms UTC.
+    def look(self, now_ns: int) -> dict[str, Seen]:
+        """Every unit with its evidence."""
+        sums = sighting.over_hours(self._slots.recent(now_ns)).T.tolist()
+        last = zip(self._last_good.tolist(), self._last_tag.tolist(), strict=True)
+        return {name: sighting.of(one, *told) for name, one, told in zip(self._units, sums, last, strict=True)}
 
-        `kpi_coverage` is each machine's data coverage in its open window; for a machine whose window
-        has no planned time (None) the last one that had some stands.
-        """
-        self._coverage.update({name: c for name, c in kpi_coverage.items() if c is not None})
-        devices = self.devices(now_ns)
-        rates = digital.indices(devices)
-        return {
-            "since": self._since(now_ns) // _MS,
-            "indices": {name: _number(rate) for name, rate in rates.items()},
-            "sme": {
-                "q2_digital_rate": _number(digital.sme_score(rates["device_digital_rate"])),
-                "q3_connected_rate": _number(digital.sme_score(rates["device_connected_rate_of_all"])),
-                "note": _NOTE,
-            },
-            "devices": {device.name: self._said(at, device) for at, device in enumerate(devices)},
-        }
+    def tag_counts(self) -> Int64s:
+        """Counts of every tag in the tags' own window, shape (ROWS, tags), by `Row`; see `indicators`."""
+        return self._tags.sums()
 
-    def _said(self, at: int, device: Device) -> dict[str, Any]:
-        level, last_good = digital.level(device), int(self._last_good[at])
-        return {
-            "level": level,
-            "name": digital.LEVELS[level],
-            "connected": device.connected,
-            "cloud": device.cloud,
-            "online_ratio": float(device.online_ratio),
-            "completeness": float(device.completeness),
-            "timeliness": float(device.timeliness),
-            "tag_coverage": float(device.tag_coverage),
-            "last_good": last_good // _MS if last_good else None,
-            "missing": missing(self._facts[at], device, self._coverage),
-        }
-
-    def _recent(self, now_ns: int) -> Flags:
-        """The slots that count, shape (_SLOTS,); the next hour's too, which a clock set back has left."""
-        ahead = self._begun // _HOUR - now_ns // _HOUR
-        return (self._begun >= 0) & (ahead <= 1) & (ahead > -_SLOTS)
-
-    def _since(self, now_ns: int) -> int:
-        """The beginning of the oldest slot that counts."""
-        return int(self._begun[self._recent(now_ns)].min(initial=now_ns))
+    def age_ms(self, device: str) -> float | None:
+        """95 % of the device's samples were not older than this at receipt; None if none was judged."""
+        return self._tags.age_ms(self._devices[device])
 
     # -- survival ----------------------------------------------------------------------------
 
-    def snapshot(self) -> dict[str, Any]:
-        """Everything, JSON-safe: what `restore` needs."""
-        held = (self._begun >= 0).nonzero()[0]
+    def snapshot(self, since_ns: int = 0, *, tags: bool = True, exact: bool = False) -> dict[str, Any]:
+        """What `restore` needs, JSON-safe: everything, or of the hours only those since `since_ns`.
+
+        Quick, for all wait while it is made: of single `tags` it tells what was packed in the last ticks, a device
+        a tick, unless it is to be `exact`.
+        """
+        devices = self._devices if tags else ()
+        last = zip(self._last_good.tolist(), self._last_tag.tolist(), strict=True)
         return {
-            "begun": self._begun[held].tolist(),
-            "coverage": {machine: str(covered) for machine, covered in self._coverage.items()},
-            "devices": {
-                name: {"last_good": int(self._last_good[at]), "sums": self._sums[held, :, at].tolist()}
-                for name, at in self._at.items()
-            },
+            "part": since_ns > 0,
+            "units": list(self._units),
+            "hours": self._slots.snapshot(since_ns),
+            "last": [[good, self._name(tag)] for good, tag in last],
+            "north": self._north.snapshot(since_ns),
+            "halves": self._tags.begun.tolist(),
+            "tags": {name: self._pack(name) if exact else self._packed.get(name) for name in devices},
         }
+
+    def _pack(self, device: str) -> list[Any]:
+        packed = self._tags.snapshot(self._devices[device], self._table.device_slice(device))
+        self._packed[device] = [self._key(device), self._tags.begun.tolist(), *packed]
+        return self._packed[device]
+
+    def _pack_next(self) -> None:
+        """One device a tick, so that a snapshot need not pack them all at once."""
+        name = next(self._round, None)
+        if name is None:
+            self._round = iter(self._devices)
+        else:
+            self._pack(name)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up where `snapshot` was made; the time between is not observed.
 
-        Devices that are gone are passed over, new ones begin with nothing.
+        Units that are gone are passed over, new ones begin with nothing, and so do the counters of tags where
+        a device has others now. A part only takes the place of what there is of its hours.
         """
-        begun = np.array(snapshot["begun"], np.int64)
-        slots = begun // _HOUR % _SLOTS
-        self._begun[:], self._sums[:], self._last_good[:], self._last_tick = -1, 0, 0, None
-        self._begun[slots] = begun
-        for name, held in snapshot["devices"].items():
-            at = self._at.get(name)
-            if at is not None:
-                self._sums[slots, :, at] = np.array(held["sums"], np.int64).reshape(-1, _ROWS)
-                self._last_good[at] = held["last_good"]
-        self._coverage = {machine: Fraction(covered) for machine, covered in snapshot["coverage"].items()}
+        if not snapshot.get("part"):
+            self._slots.clear()
+            self._north.clear()
+            self._last_good[:] = self._last_tag[:] = 0
+        self._last_tick = None
+        if "devices" in snapshot:
+            self._restore_first(snapshot)
+            return
+        places = places_of(snapshot["units"], self._units)
+        self._slots.restore(snapshot["hours"], places)
+        self._north.restore(snapshot["north"], [0])
+        for place, (good, tag) in zip(places, snapshot["last"], strict=True):
+            if place is not None:
+                self._last_good[place], self._last_tag[place] = good, self._position(tag)
+        self._restore_tags(snapshot)
+        self._taken[:] = self._tags.now[Row.RECEIVED]
+        self._summed = self._sums()
 
+    def _restore_tags(self, snapshot: Mapping[str, Any]) -> None:
+        if self._tags.begun.tolist() != snapshot["halves"]:
+            self._tags.clear()
+            self._tags.begun[:] = snapshot["halves"]
+        for name, told in snapshot["tags"].items():
+            if name in self._devices and told is not None and told[:2] == [self._key(name), snapshot["halves"]]:
+                self._packed[name] = told
+                self._tags.restore(self._devices[name], self._table.device_slice(name), told[2:])
 
-def _share(part: int, whole: int) -> Fraction:
-    return Fraction(part, whole) if whole else Fraction(0)
+    def _restore_first(self, snapshot: Mapping[str, Any]) -> None:
+        """What version 0.1 wrote: devices with the first rows of their hours side by side."""
+        known = {name: told for name, told in snapshot["devices"].items() if name in self._units}
+        here = [self._units[name] for name in known]
+        if not here:
+            return
+        for at, begun in enumerate(snapshot["begun"]):
+            sums = np.array([told["sums"][at] for told in known.values()], np.int64)
+            self._slots.put(begun, sums.reshape(len(here), -1).T, here)
+        self._last_good[here] = [told["last_good"] for told in known.values()]
 
+    def _name(self, position: int) -> str:
+        return self._table[position].id if position < len(self._table) else ""
 
-def _number(value: Fraction | None) -> float | None:
-    return None if value is None else float(value)
+    def _position(self, tag: str) -> int:
+        """0 for a tag that is gone."""
+        try:
+            return self._table.position(tag)
+        except KeyError:
+            return 0
+
+    def _key(self, device: str) -> int:
+        """Tells one list of tags from another."""
+        return zlib.crc32("\0".join(tag.name for tag in self._table.device_tags(device)).encode())

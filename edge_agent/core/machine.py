@@ -275,6 +275,10 @@ class Machine:
         changes, self._changes = self._changes, []
         return changes
 
+    def take_doubts(self) -> dict[int, int]:
+        """Of each counter's tag, how many readings since the last call were not plausible."""
+        return self._counting.take_doubts()
+
     def take_events(self) -> dict[str, Any] | None:
         """What the journal must keep of everything since the last call; None if nothing happened."""
         if self._turn == self._turn_taken:

@@ -13,13 +13,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any, Final, NamedTuple
 
-from edge_agent.core.counters import BASELINE, IGNORED, PENDING, Counter
+from edge_agent.core.counters import BASELINE, IGNORED, PENDING, PLAUSIBLE, Counter
 
 # A device's clock may be 5 s behind the agent's, and three missed polls are no silence.
 SKEW_NS: Final = 15_000_000_000
 
 # Readings kept to put late ones between: an OPC UA queue holds fewer, and each costs 250 bytes.
 REMEMBERED: Final = 64
+
+
+_BELIEVED: Final = PLAUSIBLE | {BASELINE, IGNORED}
 
 
 class Booked(NamedTuple):
@@ -55,9 +58,12 @@ class Register:
         self.gap: int | None = None     # since when it cannot be read
         self.too_late = 0
         """readings passed over because they came too late to be put in their place"""
+        self.doubted = 0
+        """readings that were not plausible when they came; whoever tells takes them back"""
         self.is_news = False
         """something that books nothing has changed what a restart must know; whoever tells takes it back"""
         self._silence = max(silence_ns, SKEW_NS)
+        self._flag = BASELINE           # how the last reading was judged
         self._reads: list[_Read] = []
         self._oldest = -(1 << 63)
 
@@ -70,6 +76,7 @@ class Register:
             return []
         before = self._memory()
         booked = self._judge(time, raw)
+        self.doubted += raw is not None and self._flag not in _BELIEVED
         self._reads.append(_Read(time, raw, before, booked))
         if len(self._reads) > REMEMBERED:
             self._oldest = self._reads.pop(0).time
@@ -112,6 +119,7 @@ class Register:
             self.gap = time if self.gap is None else self.gap
             return 0, None
         increment, flag = self.counter.feed(time, raw)
+        self._flag = flag
         if flag in (PENDING, BASELINE):
             self.is_news = True
         if flag in (PENDING, IGNORED):

@@ -67,6 +67,9 @@ class Tag:
     high: float = np.inf
     deadband: float = 0.0
     stale_ns: int = 10_000_000_000
+    period_ns: int = 1_000_000_000  # how often a sample is to be expected
+    max_step: float = np.inf    # largest plausible change from one sample to the next
+    stuck_ns: int = 0           # a value that has not changed for so long is doubted; 0: it may stand still
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
 
     @property

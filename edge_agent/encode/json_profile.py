@@ -39,6 +39,8 @@ VERSION: Final = 1
 MAX_PAYLOAD: Final = 200_000
 """Bytes; the message limits of common cloud brokers start at 256 kB."""
 
+# What is said of an asset where there are too many to say all.
+_LEVEL: Final = ("level", "declared_level", "connected", "cloud", "online_ratio")
 _MS: Final = 1_000_000
 _LEVELS: Final = ("enterprise", "site", "area")
 
@@ -130,8 +132,15 @@ class JsonProfile:
         return [self._retained(topic, rollup_record(rollup))]
 
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
-        """Plant indices and device levels, as of `time_ns`."""
-        return [self._retained("digital", {"v": VERSION, "t": time_ns // _MS, **payload})]
+        """Plant indices and device levels, as of `time_ns`; of many assets only what the message holds."""
+        said = {"v": VERSION, "t": time_ns // _MS, **payload}
+        message = self._retained("digital", said)
+        if len(message.payload) > self._max_payload:
+            levels = {name: {key: one[key] for key in _LEVEL} for name, one in payload["devices"].items()}
+            message = self._retained("digital", {**said, "brief": True, "sources": {}, "devices": levels})
+        if len(message.payload) > self._max_payload:
+            message = self._retained("digital", {**said, "brief": True, "sources": {}, "devices": {}, "sme": {}})
+        return [message]
 
     def command_topics(self) -> str:
         """The filter of the topics on which commands come."""

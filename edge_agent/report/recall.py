@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from edge_agent.config import Site, device_facts, machine_specs
+from edge_agent.config import Site, machine_specs, plant
 from edge_agent.core.engine import Engine
 from edge_agent.core.report import Report, Window
 from edge_agent.encode import records
@@ -56,7 +56,7 @@ def blank(site: Site) -> Engine:
     table = site.tag_table()
     return Engine(
         table, [], machine_specs(site, table), ring_bytes=_RING_BYTES, windows=site.kpi.windows,
-        watermark_ns=site.kpi.watermark, devices=device_facts(site, table),
+        watermark_ns=site.kpi.watermark, plant=plant(site, table),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -20,7 +21,6 @@ from edge_agent.api import (
     Session,
     Tag,
 )
-from edge_agent.core.evidence import LATE_NS
 from edge_agent.core.selection import Index, index_of
 from edge_agent.health import Count, Health, Line
 from edge_agent.supervise import Backoff, keep_connected
@@ -34,6 +34,35 @@ MARK_AFTER_NS = 1_000_000
 
 Sink = Callable[[str, Batch], None]
 AlarmSink = Callable[[str, Sequence[AlarmChange | AlarmMark]], None]
+
+
+class Listener(Protocol):
+    """Takes evidence of how well a device can be read; see `core.evidence`."""
+
+    def reads(self, device: str, *, polled: bool) -> None:
+        """A session begins: one that polls, or one that brings changes."""
+        ...
+
+    def failed(self, device: str) -> None:
+        """A session could not be opened, or broke."""
+        ...
+
+    def heard(self, device: str, now_ns: int, batch: Batch) -> None:
+        """A batch as it came, at `now_ns`; not the first of a session that brings changes."""
+        ...
+
+
+class Nobody:
+    """A listener where nobody wants evidence."""
+
+    def reads(self, device: str, *, polled: bool) -> None:
+        """Pass it over; so do the others."""
+
+    def failed(self, device: str) -> None:
+        """See `reads`."""
+
+    def heard(self, device: str, now_ns: int, batch: Batch) -> None:
+        """See `reads`."""
 
 
 def _unheard(_device: str, _told: Sequence[AlarmChange | AlarmMark]) -> None:
@@ -58,7 +87,7 @@ class Reader:
         health: Health,
         clock: Clock,
         addresses: Sequence[str],
-        late: Callable[[str, int, int], None],
+        listener: Listener,
         alarms: AlarmSink = _unheard,
     ) -> None:
         self.device = device
@@ -77,7 +106,7 @@ class Reader:
         self._sink = sink
         self._health = health
         self._clock = clock
-        self._late = late
+        self._listener = listener
         self._alarms = alarms
 
     async def keep_reading(self) -> None:
@@ -100,18 +129,22 @@ class Reader:
         first = True
         skipped = 0
         alarming = session if isinstance(session, AlarmingSession) else None
+        confirms: bool | None = None
         while True:
             batch = await session.read()
+            if session.confirms is not confirms:    # a server may turn out to bring no changes
+                confirms = session.confirms
+                self._listener.reads(self.device, polled=not confirms)
             if session.skipped != skipped:
                 self._health.add(Count.SCANS_SKIPPED, session.skipped - skipped)
                 skipped = session.skipped
-            if session.confirms:
-                now = self._clock()
+            now = self._clock()
+            if confirms:
                 np.maximum(self._known, now - session.lag_ns, out=self._known)
-                # A session begins with values as old as they are; only later ones can be late.
-                if len(batch) and not first:
-                    self._late(self.device, int((now - batch.time > LATE_NS).sum()), len(batch))
-                first = first and not len(batch)
+            # A session that brings changes begins with values as old as they are; only later ones can be late.
+            if len(batch) and not (first and confirms):
+                self._listener.heard(self.device, now, batch)
+            first = first and not len(batch)
             if len(batch):
                 self._sink(self.device, self._note(batch))
             if alarming and (told := alarming.alarms()):
@@ -143,6 +176,7 @@ class Reader:
 
     def _lost(self, reason: Exception) -> None:
         self._health.add(Count.SESSIONS_LOST)
+        self._listener.failed(self.device)
         told = reason.reason if isinstance(reason, NotConnected) else Reason.COMM_LOST
         self._mark(~self._marked, told)
 

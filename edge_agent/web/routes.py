@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from edge_agent import __version__
 from edge_agent.api import Value
-from edge_agent.web import alarms, answers
+from edge_agent.web import alarms, answers, digital
 from edge_agent.web.access import Access, Forbidden
 from edge_agent.web.kpi_routes import add_kpis
 from edge_agent.web.view import View
@@ -84,6 +84,7 @@ def make_app(view: View, access: Access, write: Write | None) -> FastAPI:
     _add_reading(app, view)
     _add_past(app, view)
     add_kpis(app, view.kpis)
+    _add_digital(app, view)
     _add_writing(app, view, write)
     return app
 
@@ -145,6 +146,24 @@ def _add_past(app: FastAPI, view: View) -> None:
         if not view.past.has_machine(id):
             raise _Said(404, answers.Failure(error=f"there is no machine {id}", near=view.past.near(id)))
         return view.past.spans(id, start, end)
+
+
+def _add_digital(app: FastAPI, view: View) -> None:
+    @app.get("/api/v1/digital")
+    async def plant() -> digital.DigitalAnswer:
+        """How digital the plant is: indices, and of each asset its level and why not one higher."""
+        return view.digital.plant()
+
+    @app.get("/api/v1/digital/tags", responses=_NO_TAG)
+    async def quality(
+        device: Annotated[str | None, Query(description="only of this device", max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = 100,
+        offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    ) -> digital.TagQualityPage:
+        """The quality of single tags."""
+        if device is not None and not view.has_device(device):
+            raise HTTPException(404, f"there is no device {device}")
+        return view.digital.tags(device, limit, offset)
 
 
 async def _allowed(request: Request) -> str:

@@ -22,6 +22,7 @@ from edge_agent.health import Health, Line
 from edge_agent.journal import Journal
 from edge_agent.web import answers
 from edge_agent.web.alarms import AlarmsView
+from edge_agent.web.digital import DigitalView
 from edge_agent.web.kpis import KpiView
 from edge_agent.why import Facts, line_chain, plain, run_of, why
 
@@ -56,6 +57,7 @@ class View:
         self._started = clock()
         self.past = AlarmsView(site, engine, clock, self._iso)
         self.kpis = KpiView(site, engine, clock, self._iso)
+        self.digital = DigitalView(engine, clock, health.down)
 
     def health(self) -> answers.Health:
         """Whether all lines stand and the journal is fine."""

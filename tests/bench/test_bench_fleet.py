@@ -80,7 +80,7 @@ async def run(
 
     readers = [
         Reader(name, driver, engine.table.device_tags(name), engine.seen, sink, health, time.time_ns,
-               site.devices[name].addresses(), engine.evidence.late)
+               site.devices[name].addresses(), engine.evidence.tags)
         for name, driver in ready.drivers.items()
     ]  # fmt: skip
     with contextlib.ExitStack() as deaf:

@@ -25,7 +25,7 @@ from edge_agent.api import Tag
 from edge_agent.core.engine import Engine
 from edge_agent.core.tags import TagTable
 from edge_agent.health import Health
-from edge_agent.south.reader import Reader
+from edge_agent.south.reader import Nobody, Reader
 from edge_agent_modbus import plugin
 from tests.peers.build import compiled
 from tests.peers.waiting import free_port
@@ -65,7 +65,7 @@ async def measure(port: int) -> tuple[dict[str, float], dict[str, float]]:
     driver = plugin.build("d", config, list(table), time.time_ns)
     session = await always_due(driver)
     engine = Engine(table, driver.groups, [], ring_bytes=64_000_000)
-    reader = Reader("d", driver, list(table), engine.seen, engine.feed, Health(), time.time_ns, (url,), lambda *_: None)
+    reader = Reader("d", driver, list(table), engine.seen, engine.feed, Health(), time.time_ns, (url,), Nobody())
     plain = AsyncModbusTcpClient("127.0.0.1", port=port)
     await plain.connect()
 

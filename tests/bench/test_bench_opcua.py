@@ -34,7 +34,7 @@ from edge_agent.api import Tag
 from edge_agent.core.engine import Engine
 from edge_agent.core.tags import TagTable
 from edge_agent.health import Health
-from edge_agent.south.reader import Reader
+from edge_agent.south.reader import Nobody, Reader
 from edge_agent_opcua import plugin
 from edge_agent_opcua.decode import published
 from edge_agent_opcua.values import Decoder
@@ -173,7 +173,7 @@ async def all_in(url: str, items: int) -> Any:
             await asyncio.sleep(0.5)
             engine.take_samples()
 
-    reader = Reader("d", driver, list(table), engine.seen, sink, Health(), time.time_ns, (url,), lambda *_: None)
+    reader = Reader("d", driver, list(table), engine.seen, sink, Health(), time.time_ns, (url,), Nobody())
     tasks = [asyncio.create_task(reader.keep_reading()), asyncio.create_task(keep_taking())]
     yield lambda: count
     for task in tasks:
@@ -270,7 +270,7 @@ def test_a_recorded_change_costs_at_most_a_microsecond_and_a_half_all_in(benchma
     messages = recorded(items)
     driver, table = driver_of("opc.tcp://127.0.0.1", items)
     engine = Engine(table, driver.groups, [], ring_bytes=64_000_000)
-    reader = Reader("d", driver, list(table), engine.seen, engine.feed, Health(), time.time_ns, ("",), lambda *_: None)
+    reader = Reader("d", driver, list(table), engine.seen, engine.feed, Health(), time.time_ns, ("",), Nobody())
     once, twice = (Decoder(list(table), np.zeros(items, np.int64)) for _ in range(2))
 
     def library(data: bytes, _received_ns: int) -> None:

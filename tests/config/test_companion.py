@@ -9,11 +9,11 @@ import pytest
 from companion_files import FAKES, PLC, REAL, ROLES, SHORT, SITE, fake, real
 from site_files import mistakes_of, replaced, site_of, told
 
-from edge_agent.config import Site, device_facts, machine_specs
+from edge_agent.config import Site, machine_specs, plant
 from edge_agent.config.companion import COUNTS, STATE
 from edge_agent.config.state import FORMS
-from edge_agent.core.ladder import IDENTITY, SCRAP, TOTAL
-from edge_agent.core.ladder import STATE as STATE_FACT
+from edge_agent.core.asset_class import IDENTITY, SCRAP, TOTAL
+from edge_agent.core.asset_class import STATE as STATE_FACT
 from edge_agent.core.models.machinery import MachineryModel
 from edge_agent.core.models.machinetool import MachinetoolModel
 from edge_agent.core.models.packml import PackmlModel
@@ -104,8 +104,8 @@ def test_an_instance_of_a_device_with_a_template_gets_its_tags_too(tmp_path: Pat
 
 def test_a_device_of_an_instance_tells_state_and_counts(tmp_path: Path) -> None:
     site = real(tmp_path, SITE)
-    facts = {one.id: one.mapped for one in device_facts(site, site.tag_table())}
-    assert facts["filler"] >= {IDENTITY, STATE_FACT, TOTAL, SCRAP}
+    told = {asset.id: set(asset.told) for asset in plant(site, site.tag_table()).assets}
+    assert told["filler"] >= {IDENTITY, STATE_FACT, TOTAL, SCRAP}
 
 
 # -- tags of any driver, by role -----------------------------------------------------------------------

@@ -9,8 +9,9 @@ import pytest
 from site_files import FAKE_SITE, FakeDestination, FakeDevice, replaced, site_of
 
 from edge_agent.api import Kind
-from edge_agent.config import device_facts, machine_specs
-from edge_agent.core.ladder import ALARM, CYCLE, IDENTITY, POWER, REQUIRED, SCRAP, STATE, TOTAL, DeviceFacts
+from edge_agent.config import machine_specs, plant
+from edge_agent.core.asset import Asset
+from edge_agent.core.asset_class import CYCLE, ENERGY, IDENTITY, JOB, SCRAP, STATE, TOTAL
 from edge_agent.core.states import MachineState
 
 S = 1_000_000_000
@@ -110,27 +111,25 @@ def test_a_machine_without_a_calendar_is_always_planned_busy(tmp_path: Path) -> 
     assert spec.calendar.busy(0, 10 * S) == 10 * S
 
 
-def facts_of(folder: Path, text: str) -> dict[str, DeviceFacts]:
+def assets_of(folder: Path, text: str) -> dict[str, Asset]:
     site = site_of(folder, text)
-    return {facts.id: facts for facts in device_facts(site, site.tag_table())}
+    return {asset.id: asset for asset in plant(site, site.tag_table()).assets}
 
 
 def test_a_device_tells_what_machines_draw_from_it(tmp_path: Path) -> None:
-    facts = facts_of(tmp_path, FAKE_SITE)["press-1"]
-    assert facts.mapped == {IDENTITY, STATE, TOTAL, SCRAP, CYCLE}
-    assert facts.coverage == Fraction(5, 7)
-    assert (facts.tags, facts.stale_ns.tolist()) == (slice(0, 4), [10 * S] * 4)
-    assert facts.machines == (), "without a calendar its OEE does not count as measured"
+    asset = assets_of(tmp_path, FAKE_SITE)["press-1"]
+    assert set(asset.told) == {IDENTITY, STATE, TOTAL, SCRAP, CYCLE}
+    assert asset.machines == (), "without a calendar its OEE does not count as measured"
 
 
 def test_a_device_of_a_machine_with_a_calendar_may_be_oee_ready(tmp_path: Path) -> None:
     text = replaced(FAKE_SITE, "ideal_cycle: 1.2s", "ideal_cycle: 1.2s\n    calendar: c") + CALENDAR
-    assert facts_of(tmp_path, text)["press-1"].machines == ("press-1",)
+    assert assets_of(tmp_path, text)["press-1"].machines == ("press-1",)
 
 
 def test_a_unit_of_power_or_energy_tells_of_either(tmp_path: Path) -> None:
-    facts = facts_of(tmp_path, replaced(FAKE_SITE, "{address: 0}", "{address: 0, unit: kW.h}"))["press-1"]
-    assert facts.mapped == frozenset(REQUIRED) - {ALARM}
+    asset = assets_of(tmp_path, replaced(FAKE_SITE, "{address: 0}", "{address: 0, unit: kW.h}"))["press-1"]
+    assert asset.is_metered
 
 
 def test_each_device_of_a_machine_tells_its_own_part(tmp_path: Path) -> None:
@@ -138,16 +137,16 @@ def test_each_device_of_a_machine_tells_its_own_part(tmp_path: Path) -> None:
     text = replaced(text, "scrap: press-1.scrap", "scrap: eye.bad")
     job = "job: {tag: meter.job, products: {7: {ideal_cycle: 2s}}}"
     text = replaced(text, "ideal_cycle: 1.2s", f"calendar: c\n    {job}")
-    facts = facts_of(tmp_path, text + CALENDAR)
-    assert {name: set(f.mapped) - {IDENTITY} for name, f in facts.items()} == {
-        "press-1": {STATE, TOTAL}, "eye": {SCRAP}, "meter": {CYCLE, POWER},
+    assets = assets_of(tmp_path, text + CALENDAR)
+    assert {name: set(asset.told) - {IDENTITY} for name, asset in assets.items()} == {
+        "press-1": {STATE, TOTAL, CYCLE}, "eye": {SCRAP}, "meter": {JOB, ENERGY},
     }  # fmt: skip
-    assert {name: fact.machines for name, fact in facts.items() if fact.machines} == {"press-1": ("press-1",)}
+    assert {name: asset.machines for name, asset in assets.items() if asset.machines} == {"press-1": ("press-1",)}
 
 
 def test_good_and_scrap_of_one_device_tell_its_total(tmp_path: Path) -> None:
     text = replaced(FAKE_SITE, "{total: press-1.total, scrap", "{good: press-1.total, scrap")
-    assert {TOTAL, SCRAP} <= facts_of(tmp_path, text)["press-1"].mapped
+    assert {TOTAL, SCRAP} <= set(assets_of(tmp_path, text)["press-1"].told)
 
 
 def test_paths_are_relative_to_the_site_file(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ def test_what_was_marked_is_counted_by_reason() -> None:
     for _ in range(3):
         cleaner.clean(row(scan_group(tags), 5, np.array([2.0, math.nan, math.nan])))
     cleaner.clean(row(scan_group(tags), 5, np.zeros(3)))
-    assert cleaner.counts == {Reason.OUT_OF_RANGE: 3, Reason.NOT_A_NUMBER: 3, Reason.UNMAPPED: 3}
+    assert {reason: n for reason, n in cleaner.counts.items() if n} == {
+        Reason.OUT_OF_RANGE: 3, Reason.NOT_A_NUMBER: 3, Reason.UNMAPPED: 3,
+    }  # fmt: skip
 
 
 def test_the_tag_column_stays_the_very_same_array_and_the_input_untouched() -> None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from edge_agent.api import Batch, Reason, Tag
 from edge_agent.health import Count, Health
-from edge_agent.south.reader import Reader
+from edge_agent.south.reader import Nobody, Reader
 from edge_agent_opcua import plugin
 
 CNC_IDS = "nsu=http://acme.example/cnc/;s="
@@ -84,7 +84,7 @@ class Followed:
         self._arrived = asyncio.Event()
         self._reader = Reader(
             device, self.driver, self.tags, np.zeros(len(tags), np.int64), self._take, self.health, time.time_ns,
-            (url,), lambda *_: None,
+            (url,), Nobody(),
         )  # fmt: skip
         self._task: asyncio.Task[None] | None = None
 

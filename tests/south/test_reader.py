@@ -49,8 +49,8 @@ class Bench:
         self.seen = np.zeros(10, np.int64)
         self.now = T0
         self.out: list[tuple[int, int, int]] = []       # tag, time, quality
-        self.late: list[tuple[int, int]] = []           # late samples, of how many
-        self.late: list[tuple[str, int, int]] = []
+        self.ages: list[list[int]] = []                 # of samples as they came, s
+        self.said: list[str] = []                       # evidence of how it is read
         self.health = Health()
         self._sessions = list(sessions)
         self.reader = Reader(
@@ -62,10 +62,19 @@ class Bench:
             self.health,
             lambda: self.now,
             ("modbus+tcp://10.0.0.5",),
-            lambda device, late, n: self.late.append((late, n)),
+            self,
         )
         self.groups = ()
         self.idle = asyncio.Event()
+
+    def reads(self, _device: str, *, polled: bool) -> None:
+        self.said.append("polls" if polled else "follows")
+
+    def failed(self, _device: str) -> None:
+        self.said.append("failed")
+
+    def heard(self, _device: str, now_ns: int, batch: Batch) -> None:
+        self.ages.append(((now_ns - batch.time) // S).tolist())
 
     def _take(self, device: str, batch: Batch) -> None:
         assert device == "plc"
@@ -181,8 +190,16 @@ async def test_other_tags_of_the_shared_vector_are_left_alone() -> None:
     assert bench.seen.tolist() == [0] * 6 + [T0] + [0] * 3
 
 
-async def test_late_changes_are_counted_but_not_the_old_values_a_session_begins_with() -> None:
+async def test_the_age_of_changes_is_told_but_not_of_the_old_values_a_session_begins_with() -> None:
     script = Script([rows((5, -900), (6, 0)), empty(), rows((5, 1)), rows((5, -7), (6, 2))], confirms=True)
     bench = Bench(script)
     await bench.read_all()
-    assert bench.late == [(0, 1), (1, 2)]
+    assert bench.ages == [[-1], [7, -2]]
+    assert bench.said == ["follows", "failed"]
+
+
+async def test_the_age_of_every_polled_sample_is_told() -> None:
+    bench = Bench(Script([rows((5, -9), (6, 0)), rows((5, -7))]))
+    await bench.read_all()
+    assert bench.ages == [[9, 0], [7]]
+    assert bench.said == ["polls", "failed"]

@@ -12,7 +12,7 @@ import pytest
 from edge_agent.api import AlarmChange, AlarmingSession, AlarmMark, Batch, NotConnected, empty
 from edge_agent.health import Health
 from edge_agent.south import reader as south
-from edge_agent.south.reader import Reader
+from edge_agent.south.reader import Nobody, Reader
 from edge_agent.supervise import Backoff
 
 CHANGE = AlarmChange("hot", 1, 2, True, 500, "too hot", "Spindle", "LimitAlarmType")
@@ -68,7 +68,7 @@ async def heard(monkeypatch: pytest.MonkeyPatch, *sessions: Plain) -> list[Any]:
 
     reader = Reader(
         "cnc", Device(), [], np.zeros(0, np.int64), lambda *_: None, Health(), lambda: 0, ("told://",),
-        lambda *_: None, lambda device, told: out.append((device, tuple(told))),
+        Nobody(), lambda device, told: out.append((device, tuple(told))),
     )  # fmt: skip
     task = asyncio.create_task(reader.keep_reading())
     async with asyncio.timeout(5):

@@ -193,8 +193,12 @@ async def test_the_openapi_document_describes_every_route_and_what_they_answer(r
         "/api/v1/health", "/api/v1/status", "/api/v1/tags", "/api/v1/tags/{tag}", "/api/v1/alarms",
         "/api/v1/machines/{id}/spans", "/api/v1/machines", "/api/v1/lines", "/api/v1/areas",
         *(f"/api/v1/{scope}/kpi" for scope in ("machines/{id}", "lines/{id}", "areas/{id}", "site")),
+        "/api/v1/digital", "/api/v1/digital/tags",
     }  # fmt: skip
-    for path, model in (("/api/v1/status", "StatusAnswer"), ("/api/v1/tags/plc.state", "TagDetail")):
+    for path, model in (
+        ("/api/v1/status", "StatusAnswer"), ("/api/v1/tags/plc.state", "TagDetail"),
+        ("/api/v1/digital", "DigitalAnswer"), ("/api/v1/digital/tags", "TagQualityPage"),
+    ):  # fmt: skip
         schema = {"$ref": f"#/components/schemas/{model}", "components": document["components"]}
         jsonschema.Draft202012Validator(schema).validate((await running.get(path)).json())
 
