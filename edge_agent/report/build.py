@@ -31,7 +31,7 @@ def machine_page(machine: Machine, window: Window, made: Sequence[Report], until
     """
     ledger, spec = machine.ledger, machine.spec
     due = window.end + watermark
-    fresh = _fresh(machine, window, made[-1].as_of if made else min(until, due), due)
+    fresh = fresh_report(machine, window, made[-1].as_of if made else min(until, due), due)
     record = made[-1] if made else fresh
     is_kept = ledger.remembered_from is None or ledger.remembered_from <= window.start
     trace = _trace(record, fresh, is_journalled=bool(made), is_kept=is_kept)
@@ -55,7 +55,7 @@ def machine_page(machine: Machine, window: Window, made: Sequence[Report], until
     )  # fmt: skip
 
 
-def _fresh(machine: Machine, window: Window, as_of: int, due: int) -> Report:
+def fresh_report(machine: Machine, window: Window, as_of: int, due: int) -> Report:
     """The record of a window, added up now."""
     cell = machine.ledger.cell(window.start, window.end, as_of)
     flags = machine.spec.flags(cell)

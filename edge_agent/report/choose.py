@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from edge_agent.core.engine import Engine
-from edge_agent.core.machine import Machine
 from edge_agent.core.report import Window
 from edge_agent.core.wall import DAY, day_at, day_start
 from edge_agent.replay.window import CUSTOM, instant
@@ -50,15 +49,19 @@ def _date(text: str) -> date:
         raise ValueError(f"{text!r} is no date; write it as 2026-11-23") from problem
 
 
-def windows(engine: Engine, machine: Machine, asked: Asked, began: int, until: int) -> list[Window]:
-    """The machine's windows, oldest first, of which something may be known: the journal covers [began, until)."""
-    zone = machine.spec.zone
+def windows(
+    calendar: Callable[[str, int, int], list[Window]], zone: str, asked: Asked, began: int, until: int
+) -> list[Window]:
+    """The windows asked for, oldest first, of which something may be known: the journal covers [began, until).
+
+    `calendar` gives the windows of a kind that overlap a stretch of time: a machine's, or those of a line.
+    """
     if asked.kind == CUSTOM:
         return [Window(CUSTOM, CUSTOM, asked.start, asked.end, day_at(asked.start, ZoneInfo(zone)), zone)]
     if asked.day is not None:
         midnight = day_start(asked.day, ZoneInfo(zone))
-        found = engine.windows(machine, asked.kind, midnight - DAY, midnight + 2 * DAY)
+        found = calendar(asked.kind, midnight - DAY, midnight + 2 * DAY)
         return [window for window in found if window.production_date == asked.day and window.start < until]
-    found = [window for window in engine.windows(machine, asked.kind, until - BACK_NS, until) if window.end > began]
+    found = [window for window in calendar(asked.kind, until - BACK_NS, until) if window.end > began]
     ended = [window for window in found if window.end <= until]
     return ended[-1:] or found[-1:]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.config.names import WINDOWS
-from edge_agent.report.words import LANGUAGES, Language
+from edge_agent.report.words import LANGUAGES
 
 if TYPE_CHECKING:
     from edge_agent.config import Site
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 FORMS: Final = (".html", ".xlsx")
+KINDS: Final = ("oee", "digital", "sme")
 
 Load = Callable[[Path], "Site"]
 
@@ -28,6 +29,8 @@ class WrongAsked(Exception):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """All but the site file."""
+    parser.add_argument("--kind", choices=KINDS, default="oee", help="oee: machines and their losses "
+                        "(default); digital: how digital the plant is; sme: what this answers of the SME questionnaire")
     kinds = ", ".join(WINDOWS)
     parser.add_argument("--window", metavar="WINDOW", help=f"{kinds} (the latest that has ended), or START/END; "
                         "default shift, or day where no machine has shifts")  # fmt: skip
@@ -58,16 +61,17 @@ def run(options: argparse.Namespace, load: Load) -> int:
 
 
 def _write(site: Site, options: argparse.Namespace) -> None:
-    from edge_agent.report import html, oee
-    from edge_agent.report.book.oee import oee_book
+    from edge_agent.report import make
 
-    asked = _asked(site, options)
-    document = oee.oee_document(site, asked, options.machine, time.time_ns())
-    language: Language = options.lang or site.agent.language
-    if options.out.suffix.lower() == ".html":
-        options.out.write_text(html.oee_page(document, language), "utf-8")
+    form, language, now = options.out.suffix.lower(), options.lang or site.agent.language, time.time_ns()
+    if options.kind == "oee":
+        content = make.oee(site, _asked(site, options), options.machine, now, form, language)
+    elif options.window or options.date or options.machine:
+        raise WrongAsked(f"--window, --date and --machine do not belong to --kind {options.kind}: it is about all "
+                         "equipment in the last seven days")  # fmt: skip
     else:
-        options.out.write_bytes(oee_book(document, language))
+        content = make.plant(site, options.kind, now, form, language)
+    options.out.write_bytes(content)
 
 
 def _asked(site: Site, options: argparse.Namespace) -> Asked:

@@ -14,11 +14,13 @@ from markupsafe import Markup
 from edge_agent.core import kpi
 from edge_agent.core.cell import Cell
 from edge_agent.core.report import OPEN
+from edge_agent.core.rollup import Rollup
 from edge_agent.core.slices import Slice
-from edge_agent.report import sections
+from edge_agent.report import plant, sections
 from edge_agent.report.draw import bar, curve, timeline
 from edge_agent.report.draw.timeline import Block
 from edge_agent.report.model import MachinePage, OeeDocument
+from edge_agent.report.plant import PlantDocument
 from edge_agent.report.sections import Step
 from edge_agent.report.words import Language, Words, clock_of, shared_out, window_name
 
@@ -27,10 +29,27 @@ STOPS_SHOWN: Final = 25
 JOBS_SHOWN: Final = 50
 STRETCHES_SHOWN: Final = 200
 
+# Of a tag that a class of equipment requires.
+MARKS: Final = {"fresh": "●", "mapped": "○", "missing": "×"}
+
 
 def oee_page(document: OeeDocument, language: Language) -> str:
     """The shift report."""
     return _render("oee.html.j2", Words(language, document.head.zone), doc=document, head=document.head)
+
+
+def digital_page(document: PlantDocument, language: Language) -> str:
+    """How digital the plant is."""
+    words = Words(language, document.head.zone)
+    return _render(
+        "digital.html.j2", words, doc=document, head=document.head, INDICES=plant.INDICES,
+        INDICATORS=plant.INDICATORS, ITEMS=plant.ITEMS, marks=MARKS, status_of=plant.status_of,
+    )  # fmt: skip
+
+
+def sme_page(document: PlantDocument, language: Language) -> str:
+    """What the evidence supports of the SME questionnaire."""
+    return _render("sme.html.j2", Words(language, document.head.zone), doc=document, head=document.head)
 
 
 def _render(template: str, words: Words, **values: Any) -> str:
@@ -49,7 +68,7 @@ def _environment() -> Environment:
         OPEN=OPEN, window_name=window_name, clock_of=clock_of, digits=digits,
         states=states, bucket_parts=bucket_parts, shared_rows=shared_rows, shared_steps=shared_steps,
         span_of=span_of, total_of=total_of, greatest=greatest, behind=behind, longest=longest, v_over=is_over,
-        STOPS_SHOWN=STOPS_SHOWN, JOBS_SHOWN=JOBS_SHOWN, STRETCHES_SHOWN=STRETCHES_SHOWN,
+        raised_in=raised_in, STOPS_SHOWN=STOPS_SHOWN, JOBS_SHOWN=JOBS_SHOWN, STRETCHES_SHOWN=STRETCHES_SHOWN,
     )  # fmt: skip
     return environment
 
@@ -107,6 +126,11 @@ def behind(page: MachinePage) -> list[tuple[str, int, list[Slice]]]:
     """Each bucket with its time, ns, and the stretches that add up to it."""
     found = {name: [one for one in page.slices if one.bucket == name] for name in sections.BUCKETS}
     return [(name, sum(one.length for one in ones), ones) for name, ones in found.items() if ones]
+
+
+def raised_in(groups: Sequence[Rollup]) -> list[str]:
+    """The flags of roll-ups, each once."""
+    return list(dict.fromkeys(flag for one in groups for flag in one.flags))
 
 
 def longest(found: Sequence[Slice]) -> list[Slice]:

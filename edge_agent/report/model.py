@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from edge_agent.core.cell import Cell
 from edge_agent.core.report import Report
+from edge_agent.core.rollup import Rollup
 from edge_agent.core.slices import Slice
 from edge_agent.core.states import MachineState
 from edge_agent.core.tiles import CalendarSpan
@@ -112,3 +113,4 @@ class OeeDocument:
 
     head: Head
     machines: tuple[MachinePage, ...]
+    groups: tuple[Rollup, ...] = ()     # lines, areas, the site; none where only some machines are reported

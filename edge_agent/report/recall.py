@@ -44,6 +44,8 @@ class Recalled:
     until: int
     reports: dict[tuple[str, str, int, int], list[Report]] = field(default_factory=lambda: defaultdict(list))
     passed_over: int = 0
+    evidence_at: int = 0
+    """when the evidence of how digital the plant is was written, ns UTC; 0: never"""
 
     def revisions(self, machine: str, window: Window) -> list[Report]:
         """The reports of a window that the agent made, the latest revision last."""
@@ -99,8 +101,12 @@ def _from(folder: Path, start: int) -> int:
 def _take(found: Recalled, record: Record) -> None:
     if record.kind == RecordKind.CHECKPOINT:
         found.engine.restore(record.body)
+        found.evidence_at = record.time
     elif record.kind == RecordKind.EVENT:
-        found.engine.replay(orjson.loads(record.body))
+        events = orjson.loads(record.body)
+        found.engine.replay(events)
+        if "evidence" in events:
+            found.evidence_at = record.time
     else:
         report = records.unpack_report(record.body)
         window = report.window

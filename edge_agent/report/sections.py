@@ -11,6 +11,7 @@ from edge_agent.core.catalog import Definition
 from edge_agent.core.cell import Cell
 from edge_agent.core.kpi import SECOND
 from edge_agent.core.losses import six_big_losses
+from edge_agent.core.rollup import Rollup
 from edge_agent.core.semi import e10_times
 
 Ratio = Fraction | None
@@ -118,6 +119,34 @@ def reliability_rows(cell: Cell) -> list[KpiRow]:
     """Those of the catalogue that tell of failures."""
     names = {one.name for one in catalog.RELIABILITY}
     return [row for row in kpi_rows(cell, "") if row.definition.name in names]
+
+
+class Group(NamedTuple):
+    """What is shown of machines taken together; of a serial line `constraint` says whose availability it is."""
+
+    oee: Ratio
+    availability: Ratio
+    performance: Ratio
+    quality: Ratio
+    total: int
+    good: int
+    coverage: Ratio
+    constraint: str = ""
+
+
+def group(rollup: Rollup) -> Group:
+    """The figures of a roll-up."""
+    v = kpi.kpis(rollup.cell)
+    line = rollup.line
+    if line is None:
+        return Group(
+            v["oee"], v["availability_classic"], v["performance_classic"], v["quality_count"],
+            rollup.cell.pq, rollup.cell.gq, v["data_coverage"],
+        )  # fmt: skip
+    return Group(
+        line.kpi["line_oee"], line.kpi.get("availability_classic"), line.kpi.get("performance_classic"),
+        line.kpi.get("line_quality_rty"), line.entered, line.good, v["data_coverage"], line.constraint,
+    )  # fmt: skip
 
 
 def element_rows(cell: Cell) -> list[tuple[str, Ratio]]:

@@ -18,7 +18,7 @@ from edge_agent.core.engine import Engine
 from edge_agent.core.quality import Reason, bad
 from edge_agent.core.tags import Kind
 from edge_agent.core.wall import to_ns
-from edge_agent.duties import put_aside
+from edge_agent.duties import keep_evidence, put_aside
 from edge_agent.encode import records
 from edge_agent.journal import Journal, RecordKind
 from edge_agent.report.choose import asked
@@ -60,6 +60,14 @@ machines:
     counts: {total: cnc-7.total, scrap: cnc-7.scrap}
     ideal_cycle: 30s
     calendar: two-shift
+assets:
+  press-1: {name: 冲床 1, class: press, type: JH21, location: hall 1, machine: press-1, key_operation: stamping}
+  press-2: {name: 冲床 2, class: press, machine: press-2, key_operation: stamping, automatic: true}
+  cnc-7: {name: CNC 7, class: cnc, location: hall 2, machine: cnc-7}
+  saw-1: {class: saw, location: hall 1}                                     # nothing is read from it
+  edm-1: {name: 电火花机, class: cnc, declared: [digital, connected]}
+  press-9: {class: press, status: spare}
+  air-1: {class: utility, is_production: false}
 calendars:
   two-shift:
     shifts:
@@ -140,6 +148,30 @@ async def live(site: Site, start: int, end: int, every: int = 60 * SECOND) -> No
                     journal.append(RecordKind.REPORT, records.pack_report(report))
             await journal.flush()
     put_aside(parts, alive=True)
+    await journal.close()
+
+
+async def watch(site: Site, start: int, seconds: int) -> None:
+    """The agent looks every second; press-1 and press-2 are connected, cnc-7 is not. Then it is stopped."""
+    now = start
+    engine = blank(site)
+    journal = await Journal.open(
+        folder_of(site), max_bytes=2_000_000_000, max_age_ns=30 * 86_400 * SECOND, clock=lambda: now,
+        checkpoint=engine.checkpoint, segment_bytes=site.journal.segment,
+    )  # fmt: skip
+    connected = {"press-1": True, "press-2": True, "cnc-7": False}
+    for device in connected:
+        engine.evidence.tags.reads(device, polled=True)
+    for n in range(seconds):
+        now += SECOND
+        for device in ("press-1", "press-2"):
+            _feed(engine, device, now, 1, n, 0)
+        engine.observe(now, connected, True)
+        if n % 60 == 0:
+            engine.reports(now)
+    parts: Any = SimpleNamespace(engine=engine, journal=journal, keys={}, kinds={})
+    put_aside(parts, alive=True)
+    keep_evidence(parts)
     await journal.close()
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -18,42 +15,7 @@ from edge_agent.report import sections
 from edge_agent.report.book.oee import oee_book
 from edge_agent.report.model import OeeDocument, Trace
 from tests.report import plant
-
-REFERENCE = re.compile(r"(?:'([^']+)'!)?(\$?[A-Z]{1,3}\$?\d+(?::\$?[A-Z]{1,3}\$?\d+)?)")
-
-
-class Sums:
-    """Just enough of a spreadsheet: + − * /, SUM, SUMIFS and ROUND over numbers."""
-
-    def __init__(self, book: Workbook) -> None:
-        self._book = book
-        self._known: dict[tuple[str, str], list[Any]] = {}
-
-    def value(self, sheet: str, place: str) -> Any:
-        told = self._book[sheet][place.replace("$", "")].value
-        return self.compute(sheet, told[1:]) if isinstance(told, str) and told.startswith("=") else told
-
-    def values(self, sheet: str, places: str) -> list[Any]:
-        if (sheet, places) not in self._known:
-            cells = [cell.coordinate for row in self._book[sheet][places.replace("$", "")] for cell in row]
-            self._known[sheet, places] = [self.value(sheet, place) for place in cells]
-        return self._known[sheet, places]
-
-    def compute(self, sheet: str, formula: str) -> Any:
-        def python(match: re.Match[str]) -> str:
-            many = "values" if ":" in match[2] else "value"
-            return f"book.{many}({match[1] or sheet!r}, {match[2]!r})"
-
-        text = REFERENCE.sub(python, formula)
-        return eval(text, {"book": self, "SUM": sum, "ROUND": round, "SUMIFS": sumifs})
-
-
-def sumifs(numbers: list[float], *conditions: Any) -> float:
-    found = 0.0
-    for at, number in enumerate(numbers):
-        if all(conditions[n][at] == conditions[n + 1] for n in range(0, len(conditions), 2)):
-            found += number
-    return found
+from tests.report.reading import Sums, rows
 
 
 @pytest.fixture(scope="session")
@@ -63,17 +25,6 @@ def content(shifts: OeeDocument) -> bytes:
 
 def opened(content: bytes, *, computed: bool = False) -> Workbook:
     return load_workbook(BytesIO(content), data_only=computed)
-
-
-def rows(book: Workbook, sheet: str) -> Iterator[dict[str, Any]]:
-    """The rows of a table by the names, else labels, of its columns."""
-    told = [[cell.value for cell in row] for row in book[sheet].iter_rows()]
-    head = next(at for at, row in enumerate(told) if row[0] in ("Machine", "#", "Name"))
-    has_names = any(name and name in ("oee", "ct", "pbt") for name in told[head + 1])
-    names = [name or label for label, name in zip(told[head], told[head + 1] if has_names else told[head], strict=True)]
-    for row in told[head + 1 :]:
-        if row[0]:
-            yield dict(zip(names, row, strict=True))
 
 
 def test_every_formula_gives_what_is_shown(content: bytes) -> None:

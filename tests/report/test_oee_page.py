@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -27,36 +26,9 @@ from edge_agent.report.recall import NothingRecorded, folder_of, recall
 from edge_agent.report.words import TEXTS, Words, shared_out
 from tests.report import plant
 from tests.report.plant import document
+from tests.report.reading import Text
 
 VOID = {"meta", "br", "link", "img"}
-
-
-class Text(HTMLParser):
-    """The text of a page, and whether every element that was opened was closed."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.parts: list[str] = []
-        self.feed(page)
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.parts.append(data)
-
-    def __str__(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.parts))
 
 
 def test_each_machine_has_a_page_for_each_shift_of_the_production_date(shifts: OeeDocument) -> None:

@@ -7,11 +7,13 @@ from typing import Final
 
 from edge_agent.core import kpi
 from edge_agent.core.cell import Cell
+from edge_agent.core.rollup import Rollup
+from edge_agent.report import sections
 from edge_agent.report.book.figures import Stretches, of_ns
 from edge_agent.report.book.sheet import Book, Column, Formula, Sheet, Value
 from edge_agent.report.draw.timeline import reason_text
 from edge_agent.report.model import MachinePage
-from edge_agent.report.words import Words
+from edge_agent.report.words import Words, window_name
 
 Page = tuple[int, tuple[str, str], MachinePage]
 """Its number, from 1; machine and window as they are written; itself."""
@@ -130,6 +132,27 @@ RATIOS: Final = {
     "performance_classic": "{ipt}/({apt}+{credited}+{micro})",
     "quality_count": "{gq}/{pq}",
 }
+
+
+def groups(book: Book, words: Words, rollups: Sequence[Rollup]) -> None:
+    """Lines, areas, the site; no sheet if there are none."""
+    if not rollups:
+        return
+    columns = [
+        Column(words("groups"), width=24), Column(words("record.window"), width=26), Column(words("record.state")),
+        Column(words("kpi.oee"), "ratio"), Column("A", "ratio"), Column("P", "ratio"), Column("Q", "ratio"),
+        Column(words("total"), "whole"), Column(words("good"), "whole"), Column(words("coverage"), "ratio"),
+        Column(words("group.paced"), width=20), Column(words("record.config_hash")),
+        Column(words("machines"), width=40), Column(words("flags"), width=60),
+    ]  # fmt: skip
+    sheet = Sheet(book, words("groups"), columns, [words("groups.note"), words("groups.line")])
+    for one in rollups:
+        sheet.row([
+            words(f"group.{one.kind}", name=one.id), window_name(one.window, words),
+            words("record.final" if one.final else "record.provisional"), *sections.group(one), one.config_hash,
+            ", ".join(member.machine for member in one.members),
+            " ".join(f"{flag}: {words.of('flag.', flag)}" for flag in one.flags),
+        ])  # fmt: skip
 
 
 def revisions(book: Book, words: Words, pages: Sequence[Page]) -> None:

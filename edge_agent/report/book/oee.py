@@ -55,6 +55,7 @@ def _fill(book: Book, words: Words, document: OeeDocument, pages: Sequence[Page]
     _summary(book, words, document, kpis)
     for fill in (lists.reasons, lists.hours, lists.jobs, lists.products, lists.revisions):
         fill(book, words, pages)
+    lists.groups(book, words, document.groups)
     _formulas(book, words)
 
 

@@ -34,10 +34,10 @@ class Formula(NamedTuple):
     """What the workbook computes, and what that gives: for those who only look."""
 
     text: str
-    value: Fraction | int | None
+    value: Fraction | float | None
 
 
-Value = str | int | Fraction | datetime | Formula | None
+Value = str | float | Fraction | datetime | Formula | None
 
 
 class Column(NamedTuple):

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.core.report import Window
 from edge_agent.core.wall import SECOND, local
-from edge_agent.report.words import kpi, page, state
+from edge_agent.report.words import digital, kpi, page, state
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {**page.TEXTS, **kpi.TEXTS, **state.TEXTS}
+TEXTS: Final[dict[str, tuple[str, str]]] = {**page.TEXTS, **kpi.TEXTS, **state.TEXTS, **digital.TEXTS}
 """key → English, Chinese"""
 
 NOTHING: Final = "–"
@@ -31,6 +31,8 @@ _MINUTE: Final = 60
 class Words:
     """One language, and the time zone in which instants are shown."""
 
+    NOTHING = NOTHING
+
     def __init__(self, language: Language, zone: str) -> None:
         self.language = language
         self._at = LANGUAGES.index(language)
@@ -40,6 +42,10 @@ class Words:
         """The text of a key; KeyError if there is none."""
         text = TEXTS[key][self._at]
         return text.format(**values) if values else text
+
+    def either(self, english: str, chinese: str) -> str:
+        """What comes in both languages already."""
+        return (english, chinese)[self._at]
 
     def knows(self, key: str) -> bool:
         """Whether there is a text of this key."""
@@ -71,6 +77,10 @@ class Words:
     def length(self, ns: int, digits: int = 0) -> str:
         """A length of time in ns as `7:45:00`."""
         return self.seconds(Fraction(ns, SECOND), digits)
+
+    def milliseconds(self, value: float | None) -> str:
+        """`120 ms`."""
+        return NOTHING if value is None else f"{rounded(value, 0)}\u202fms"
 
     def moment(self, t_ns: int, seconds: bool = False) -> str:
         """Date and wall clock."""

@@ -134,6 +134,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Nothing tells bad pieces from good ones: all are taken for good.",
         "没有信号区分不良品与合格品：全部视为合格。",
     ),
+    "flag.NOT_COMPARABLE": (
+        "Members are judged by different rules: do not rank their figures against each other.",
+        "成员设备采用不同的判定规则：其数值不宜相互比较。",
+    ),
     "flag.TIME_REPLACED": (
         "Some source times could not be true; the time of receipt stands in their place.",
         "部分源时间不可信，已用接收时间代替。",

@@ -79,6 +79,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Comparable only where the machines are judged by the same rules.",
         "先累加各设备的时间与件数，再计算比率，不对百分比取平均。只有判定规则相同的设备才可比较。",
     ),
+    "groups.line": (
+        "A serial line is measured by what leaves it, over its own planned time; availability and performance are "
+        "those of its constraint, quality is the rolled throughput yield.",
+        "串联产线按末端合格产出与产线计划时间衡量；开动率与性能取瓶颈工位，合格率为滚动直通率。",
+    ),
+    "group.paced": ("Constraint", "瓶颈"),
+    "group.constraint": ("constraint {name}", "瓶颈 {name}"),
     "group.line": ("Line {name}", "产线 {name}"),
     "group.area": ("Area {name}", "区域 {name}"),
     "group.site": ("Site {name}", "工厂 {name}"),
