@@ -11,6 +11,7 @@ from typing import Final
 from edge_agent.api import DriverPlugin
 from edge_agent.config import Site, unlisted
 from edge_agent.config.plan import warnings_of
+from edge_agent.config.scopes import scope_warnings
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,11 @@ def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str
 
 
 def plan_warnings(site: Site, today: date) -> list[str]:
-    """What should be known of the plans these days, a sentence each."""
+    """What should be known of the plans these days, and of sums over machines; a sentence each."""
     said: dict[str, None] = {}
     for name in site.machines:
         said |= dict.fromkeys(warnings_of(name, site.calendars_of(name), today))
-    return list(said)
+    return [*said, *scope_warnings(site)]
 
 
 async def keep_warning(site: Site, drivers: Mapping[str, DriverPlugin]) -> None:

@@ -9,10 +9,12 @@ from edge_agent.config.fingerprint import scope_hash
 from edge_agent.config.lineup import members, serial
 from edge_agent.config.plan import Chain
 from edge_agent.config.site import Site
+from edge_agent.config.specs import machine_specs
 from edge_agent.core.machine import MachineSpec
 from edge_agent.core.rollup import Scope
 
 SITE: Final = "site"
+_SHOWN: Final = 5
 
 
 def scopes(site: Site, specs: Iterable[MachineSpec]) -> list[Scope]:
@@ -26,6 +28,23 @@ def scopes(site: Site, specs: Iterable[MachineSpec]) -> list[Scope]:
     if len(site.machines) > 1:
         made.append(make.scope(SITE, site.agent.place.site or site.agent.id, list(site.machines)))
     return made
+
+
+def scope_warnings(site: Site) -> list[str]:
+    """What should be known of sums: members that cannot be compared, scopes that have no shifts; a sentence each."""
+    said: list[str] = []
+    for scope in scopes(site, machine_specs(site, site.tag_table())):
+        where = SITE if scope.kind == SITE else f"{scope.kind}s.{scope.id}"
+        if unlike := [machine for machine in scope.machines if machine in scope.unlike()]:
+            shown = ", ".join(unlike[:_SHOWN]) + (f" and {len(unlike) - _SHOWN} more" if len(unlike) > _SHOWN else "")
+            said.append(
+                f"{where}: {shown} judged by other rules (micro_stop, unknown, outside_plan, no_order_is_planned_stop,"
+                " how pieces are counted) than most of its machines: added up, and marked as not comparable"
+            )
+        if scope.calendar is None and "shift" in site.kpi.windows and any(map(site.calendars_of, scope.machines)):
+            hint = "the site needs agent.calendar" if scope.kind == SITE else "give it a calendar:"
+            said.append(f"{where}: its machines follow different calendars, so it has no shifts; {hint} to have some")
+    return said
 
 
 class _Maker:

@@ -9,6 +9,7 @@ import pytest
 from site_files import mistakes_of, replaced, site_of
 
 from edge_agent.config import machine_specs, scopes
+from edge_agent.config.scopes import scope_warnings
 from edge_agent.core.calendar import Calendar
 from edge_agent.core.lineup import Pace
 from edge_agent.core.rollup import Scope
@@ -114,6 +115,16 @@ def test_shifts_are_those_of_the_scopes_calendar_or_of_the_one_that_all_machines
     assert scopes_of(tmp_path, common)["site/suzhou"].calendar is not None
     own = replaced(SITE, "machines: [oven]", "machines: [oven], calendar: late")
     assert scopes_of(tmp_path, own)["area/east"].calendar is not None
+
+
+def test_what_is_right_but_should_be_known_of_sums_is_a_warning(tmp_path: Path) -> None:
+    strict = replaced(SITE, "ideal_cycle: 8s", "ideal_cycle: 8s, micro_stop: 1min")
+    said = scope_warnings(site_of(tmp_path, strict))
+    assert [one.split(" judged")[0].split(" follow")[0] for one in said] == [
+        "lines.flow: pack", "areas.east: pack", "areas.east: its machines", "site: pack", "site: its machines",
+    ]  # fmt: skip
+    quiet = replaced(SITE, "timezone: Europe/Berlin", "timezone: Europe/Berlin, calendar: early")
+    assert scope_warnings(site_of(tmp_path, quiet)) == []
 
 
 @pytest.mark.parametrize(

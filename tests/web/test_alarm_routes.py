@@ -26,7 +26,8 @@ SITE = """
 agent: {id: gw-1, timezone: Asia/Shanghai, data_dir: data}
 devices:
   cnc-7: {driver: told, tags: {state: {}, total: {}, scrap: {}}}
-  other: {driver: simulated, url: "simulated://", tags: {state: {signal: counter}, total: {signal: counter}}}
+  other: {driver: simulated, url: "simulated://",
+          tags: {state: {signal: counter}, total: {signal: counter}, scrap: {signal: counter}}}
 machines:
   cnc-7:
     state: {tag: cnc-7.state, map: {0: IDLE, 1: RUN, 2: FAULT}}
@@ -35,7 +36,7 @@ machines:
     alarms: {device: cnc-7, source: "Spindle*"}
   other:
     state: {tag: other.state, map: {0: IDLE}}
-    counts: {total: other.total, scrap: other.total}
+    counts: {total: other.total, scrap: other.scrap}
     ideal_cycle: 1s
 journal: {flush: 50ms}
 kpi: {windows: [day]}
