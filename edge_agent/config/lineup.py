@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_agent.config.explain import Found
@@ -27,18 +27,13 @@ def line_of(lines: Mapping[str, LineModel], name: str, machine: MachineModel) ->
     return machine.line or next((line for line, model in lines.items() if name in model.named()), "")
 
 
-def serial(line: LineModel, machines: Mapping[str, MachineModel]) -> Serial | None:
-    """The stations with their ideal cycles; None for machines side by side."""
+def serial(line: LineModel, cycles: Callable[[str], Cycles]) -> Serial | None:
+    """The stations with the ideal cycles of their machines; None for machines side by side."""
     if line.stations is None:
         return None
-    stations = tuple(Station(tuple(_cycles(name, machines[name]) for name in row)) for row in line.stations)
+    stations = tuple(Station(tuple(map(cycles, row))) for row in line.stations)
     paced = next((one.name for one in stations if line.constraint in [m.machine for m in one.machines]), "")
     return Serial(stations, paced, line.design_cycle)
-
-
-def _cycles(name: str, machine: MachineModel) -> Cycles:
-    ideals = machine.ideals()
-    return Cycles(name, machine.ideal_cycle, {} if machine.job is None else ideals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +128,12 @@ class Lineup:
             yield Found((*key, "constraint"), "is no station of this line", hint, line.constraint)
             return
         if all(one in self.machines for one in line.named()) and line.design_cycle is None:
-            made = serial(line, self.machines)
+            made = serial(line, self._cycles)
             yield from () if made is None else self._pace(key, line, made)
+
+    def _cycles(self, name: str) -> Cycles:
+        machine = self.machines[name]
+        return Cycles(name, machine.ideal_cycle, {} if machine.job is None else machine.ideals())
 
     @property
     def _is_whole(self) -> bool:

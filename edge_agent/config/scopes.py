@@ -10,6 +10,7 @@ from edge_agent.config.lineup import members, serial
 from edge_agent.config.plan import Chain
 from edge_agent.config.site import Site
 from edge_agent.config.specs import machine_specs
+from edge_agent.core.lineup import Cycles
 from edge_agent.core.machine import MachineSpec
 from edge_agent.core.rollup import Scope
 
@@ -69,8 +70,14 @@ class _Maker:
             site.agent.timezone,
             scope_hash(kind, hashes, line, "" if plan is None else plan.identity),
             site.kpi.min_coverage,
-            None if line is None else serial(line, site.machines),
+            None if line is None else serial(line, self._cycles),
         )
+
+    def _cycles(self, machine: str) -> Cycles:
+        """Products by the name that the ledger gives them."""
+        spec = self._specs[machine]
+        products = {str(product): ideal for product, ideal in spec.products.items()}
+        return Cycles(machine, spec.ideal, products, spec.versions)
 
     def _common(self, machines: Sequence[str]) -> Chain:
         """The calendars of all of them, if they have the same; what single machines have planned besides apart."""

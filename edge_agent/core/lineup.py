@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from edge_agent.core.calendar import Calendar, FixedCalendar
 from edge_agent.core.cell import NO_IDEAL, Cell
 from edge_agent.core.kpi import SECOND, kpis, ratio
+from edge_agent.core.rates import Rates, Versions
 from edge_agent.core.tiles import BUSY, CalendarKind
 from edge_agent.core.yields import first_pass_yield, rolled_throughput_yield
 
@@ -23,11 +24,22 @@ OF_CONSTRAINT: Final = ("availability_classic", "performance_classic", "availabi
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
-    """A machine of a line with its ideal cycles, seconds: by product, or `every` for all products."""
+    """A machine of a line with its ideal cycles, seconds: by product, or `every` for all products.
+
+    `versions` are those that are valid from a later time on, as in `core.rates`.
+    """
 
     machine: str
     every: Fraction | None = None
     products: Mapping[str, Fraction] = field(default_factory=dict)
+    versions: Versions = field(default_factory=dict)
+
+    def ideal(self, product: str, at: int = 0) -> Fraction | None:
+        """That of a product in pieces reported `at`, ns UTC; None if it is not known."""
+        first = self.products.get(product, self.every)
+        if first is None or not self.versions:
+            return first
+        return Rates(self.versions).ideal(product if product in self.products else "", at, first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +53,11 @@ class Station:
         """`press-1`, or `press-1+press-2`."""
         return "+".join(one.machine for one in self.machines)
 
-    def ideal(self, product: str) -> Fraction | None:
+    def ideal(self, product: str, at: int = 0) -> Fraction | None:
         """Its ideal cycle: that of the machine, or what those side by side reach together; None if one is not known."""
         rate = NO_IDEAL
         for one in self.machines:
-            cycle = one.products.get(product, one.every)
+            cycle = one.ideal(product, at)
             if cycle is None:
                 return None
             rate += 1 / cycle
@@ -72,15 +84,15 @@ class Serial:
         """All that any station tells apart, sorted."""
         return sorted({product for station in self.stations for one in station.machines for product in one.products})
 
-    def pace(self, product: str) -> Pace:
-        """The constraint is the one named, or the slowest for this product (of equals the first).
+    def pace(self, product: str, at: int = 0) -> Pace:
+        """Of pieces reported `at`: the constraint is the one named, or the slowest for them (of equals the first).
 
         A product that the last station does not tell ('') has the pace of all, if they have one.
         """
         if not product and self.products:
-            paces = {self.pace(known) for known in self.products}
+            paces = {self.pace(known, at) for known in self.products}
             return paces.pop() if len(paces) == 1 else Pace(self.constraint, self.design)
-        ideals = {station.name: station.ideal(product) for station in self.stations}
+        ideals = {station.name: station.ideal(product, at) for station in self.stations}
         if self.constraint:
             return Pace(self.constraint, self.design or ideals[self.constraint])
         known = {name: ideal for name, ideal in ideals.items() if ideal is not None}
@@ -125,17 +137,21 @@ class LineFigures:
     stations: Mapping[str, Mapping[str, Fraction | None]]
 
 
-def line_figures(serial: Serial, plan: Plan, machines: Mapping[str, Cell], out: Mapping[str, Cell]) -> LineFigures:
-    """`machines` has the cell of each machine of the line, `out` the last station's by product.
+def line_figures(
+    serial: Serial, plan: Plan, machines: Mapping[str, Cell], out: Mapping[str, Cell], start: int = 0
+) -> LineFigures:
+    """`machines` has the cell of each machine of the line, `out` the last station's by product, from `start` on.
 
+    Of ideal cycles that are valid by date, those of the window's start count for all of it.
     Pieces on their way are not known: over short windows fewer or more may leave the line than enter it.
     """
     cells = {
         station.name: sum((machines[one.machine] for one in station.machines), Cell()) for station in serial.stations
     }
     first, last = cells[serial.stations[0].name], cells[serial.stations[-1].name]
-    ideal = _ideal(serial, out)
-    constraint = _constraint(serial, out)
+    paces = {product: serial.pace(product, start + 1) for product in (*out, *serial.products, "")}
+    ideal = _ideal(paces, out)
+    constraint = serial.constraint or _constraint(paces, out)
     paced = kpis(cells[constraint]) if constraint else {}
     return LineFigures(
         plan=plan,
@@ -161,26 +177,24 @@ def line_figures(serial: Serial, plan: Plan, machines: Mapping[str, Cell], out: 
     )
 
 
-def _ideal(serial: Serial, out: Mapping[str, Cell]) -> Fraction | None:
+def _ideal(paces: Mapping[str, Pace], out: Mapping[str, Cell]) -> Fraction | None:
     total = NO_IDEAL
     for product, cell in out.items():
-        cycle = serial.pace(product).cycle
+        cycle = paces[product].cycle
         if cycle is None and cell.gq:
             return None
         total += (cycle or 0) * cell.gq
     return total
 
 
-def _constraint(serial: Serial, out: Mapping[str, Cell]) -> str:
+def _constraint(paces: Mapping[str, Pace], out: Mapping[str, Cell]) -> str:
     """The station that set the pace for most of the time; of a line that made nothing, for the slowest product."""
-    if serial.constraint:
-        return serial.constraint
     load: dict[str, Fraction] = {}
     for product, cell in out.items():
-        station, cycle = serial.pace(product)
+        station, cycle = paces[product]
         load[station] = load.get(station, NO_IDEAL) + (cycle or 0) * cell.pq
     load.pop("", None)
     if any(load.values()):
         return max(load, key=lambda name: load[name])
-    paces = [pace for product in serial.products or [""] if (pace := serial.pace(product)).station]
-    return max(paces, key=lambda pace: pace.cycle or 0).station if paces else ""
+    known = [pace for pace in paces.values() if pace.station]
+    return max(known, key=lambda pace: pace.cycle or 0).station if known else ""

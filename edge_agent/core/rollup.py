@@ -124,7 +124,7 @@ def roll_up(scope: Scope, window: Window, reports: Sequence[Report], revision: i
         assert scope.calendar is not None, "a serial line has a calendar"
         plan = plan_of(scope.calendar, window.start, min(window.end, as_of))
         cells = {name: report.cell for name, report in by_name.items()}
-        line = line_figures(scope.serial, plan, cells, _out(scope.serial, by_name))
+        line = line_figures(scope.serial, plan, cells, _out(scope.serial, by_name), window.start)
     unlike = scope.unlike()
     return Rollup(
         scope.kind,

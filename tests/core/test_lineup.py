@@ -54,6 +54,15 @@ def test_what_the_site_file_says_of_the_pace_wins_and_what_nobody_knows_is_not_m
     assert line.pace("A") == pace
 
 
+def test_of_ideal_cycles_that_are_valid_by_date_those_of_the_windows_start_count() -> None:
+    dated = Cycles("cut", Fraction(10), versions={"": [(HOUR, Fraction(8))]})
+    line = Serial((Station((dated,)),))
+    cells = {"cut": made(100)}
+    for start, cycle in ((0, 10), (HOUR - 1, 10), (HOUR, 8)):
+        found = line_figures(line, Plan(HOUR, 0, 0, HOUR), cells, {"": cells["cut"]}, start)
+        assert found.ideal == 100 * cycle
+
+
 def test_a_line_is_worth_what_leaves_it() -> None:
     line = Serial((station("cut", every=10), station("weld", every=12)))
     cells = {"cut": made(300, 20), "weld": made(240, 60, cycle=12, run=HOUR // 2)}
