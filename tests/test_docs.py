@@ -20,6 +20,7 @@ from edge_agent.api import ConfigError
 from edge_agent.config import load, samples
 from edge_agent.config.template import read_template
 from edge_agent.config.yaml_lines import parse
+from edge_agent.core import kpi
 from edge_agent.health import Count
 from edge_agent_hil.load import load as load_plant
 
@@ -75,6 +76,12 @@ def test_every_command_and_its_options_are_in_the_readme(command: str) -> None:
     assert told
     for option in options(commands("edge-agent")[command]):
         assert any(option in line for line in told), f"edge-agent {command} {option}"
+
+
+def test_every_flag_of_a_record_is_in_the_readme() -> None:
+    told = re.findall(r"^\| `([A-Z_0-9]+)` \|", text_of("README.md"), re.MULTILINE)
+    flags = {name for name, value in vars(kpi).items() if name == value}
+    assert flags - {"UNKNOWN"} == set(told) & flags
 
 
 def test_every_option_of_the_program_itself_is_in_the_readme() -> None:

@@ -85,14 +85,21 @@ def coverage(cell: Cell) -> Fraction | None:
 
 
 def capped(cell: Cell) -> dict[str, Fraction | None]:
-    """Performance limited to 1 and the OEE that goes with it: a second opinion beside the real figures."""
+    """Performance and quality limited to what can be (0 to 1), and the OEE that goes with them.
+
+    A second opinion beside the real figures, which are never touched; equal to them unless `flags` says otherwise.
+    """
     values = kpis(cell)
-    performance, oee = values["performance_classic"], values["oee"]
-    if performance is None or oee is None:
-        return {"performance_capped": performance, "oee_with_capped_performance": oee}
-    limited = min(performance, Fraction(1))
-    scale = limited / performance if performance > 0 else Fraction(1)
-    return {"performance_capped": limited, "oee_with_capped_performance": oee * scale}
+    performance, quality, oee = (values[name] for name in ("performance_classic", "quality_count", "oee"))
+    limited = _limited(performance)
+    if performance is not None and oee is not None:
+        scale = limited / performance if limited is not None and performance > 0 else Fraction(performance == 0)
+        oee = _limited(oee * scale)
+    return {"performance_capped": limited, "quality_capped": _limited(quality), "oee_with_capped_performance": oee}
+
+
+def _limited(value: Fraction | None) -> Fraction | None:
+    return None if value is None else min(max(value, Fraction(0)), Fraction(1))
 
 
 def bounds(cell: Cell, *, counter_persists: bool = True) -> dict[str, tuple[Fraction, Fraction]]:

@@ -69,6 +69,7 @@ def figures(cell: Cell, kind: str) -> dict[str, Any]:
         "six_losses_s": numbers(six_big_losses(cell)),
         "semi_e10_s": {state: number(Fraction(ns, _SECOND)) for state, ns in e10_times(cell).items()},
         "kpi": numbers({**catalog.values(cell), **order}),
+        "capped": numbers(kpi.capped(cell)),
         "bounds": {name: [number(low), number(high)] for name, (low, high) in kpi.bounds(cell).items()},
     }
 

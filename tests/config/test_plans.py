@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from site_files import FAKE_SITE, mistakes_of, replaced, site_of, told
 
 from edge_agent.config import machine_specs
+from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.holidays import gaps, holidays_of
 from edge_agent.core.calendar import Calendar, CalendarKind
 from edge_agent.core.rota import OFF, WORKDAY
@@ -217,6 +222,34 @@ NIGHT = 'n: {days: mon-fri, start: "22:00", end: "06:00"'
 def test_a_plan_that_cannot_be_is_named(tmp_path: Path, calendar: str, message: str) -> None:
     found = mistakes_of(tmp_path, site_text(f"calendars: {{c: {calendar}}}\n"))
     assert message in [one.split(": ", 1)[1] for one in told(found)]
+
+
+QUARTERS = st.integers(0, 95).map(lambda n: f"{n // 4:02}:{n % 4 * 15:02}")
+DAYS = st.sampled_from(["daily", "mon-fri", "sat,sun", "sun", "mon", "fri-mon"])
+SHIFT = st.fixed_dictionaries({"days": DAYS, "start": QUARTERS, "end": QUARTERS})
+# Zones, and a local date beside a change of their clocks: an hour, half of one, midnight, a day, two hours.
+CHANGES = [
+    ("Europe/Berlin", date(2024, 3, 31)), ("Europe/Berlin", date(2024, 10, 27)), ("Asia/Shanghai", date(2026, 11, 23)),
+    ("Australia/Lord_Howe", date(2024, 4, 7)), ("America/Havana", date(2024, 11, 3)),
+    ("Pacific/Apia", date(2011, 12, 29)), ("Antarctica/Troll", date(2024, 3, 31)),
+]  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(SHIFT, min_size=1, max_size=4), st.sampled_from(CHANGES))
+def test_shifts_that_check_accepts_never_run_at_once_whatever_the_clocks_do(
+    shifts: list[dict[str, str]], change: tuple[str, date]
+) -> None:
+    zone, day = change
+    try:
+        model = CalendarModel.model_validate({"shifts": {f"s{at}": shift for at, shift in enumerate(shifts)}})
+    except ValidationError:
+        return
+    start = ns(f"{day}T00:00")
+    found = model.to_core(zone).shifts(start - 48 * HOUR, start + 72 * HOUR)
+    assert all(one.end <= other.start for one, other in pairwise(found))
+    if found:
+        assert model.to_core(zone).busy(found[0].start, found[-1].end) == sum(s.end - s.start for s in found)
 
 
 def test_shifts_that_take_turns_by_date_do_not_overlap(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ def test_performance_above_one_is_reported_and_flagged() -> None:
     assert kpi.kpis(fast)["performance_classic"] == Fraction(30000, 25200)
     assert kpi.PERFORMANCE_GT_1 in kpi.flags(fast)
     assert kpi.capped(fast) == {
-        "performance_capped": 1, "oee_with_capped_performance": Fraction(7, 8) * Fraction(19, 20),
+        "performance_capped": 1, "quality_capped": Fraction(19, 20),
+        "oee_with_capped_performance": Fraction(7, 8) * Fraction(19, 20),
     }
 
 

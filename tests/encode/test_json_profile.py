@@ -325,7 +325,7 @@ def test_a_report_has_the_keys_of_the_contract() -> None:
     found = record(flags=("LOW_CONFIDENCE",))
     assert list(found) == [
         "v", "machine", "window", "rev", "final", "as_of", "config_hash", "time_s", "counts", "ideal_s",
-        "losses_s", "six_losses_s", "semi_e10_s", "kpi", "bounds", "flags",
+        "losses_s", "six_losses_s", "semi_e10_s", "kpi", "capped", "bounds", "flags",
     ]  # fmt: skip
     assert found["window"] == {
         "kind": "shift", "name": "day", "production_date": "2026-11-23",
