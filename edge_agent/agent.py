@@ -88,6 +88,7 @@ def prepare(
         specs,
         ring_bytes=site.ring.memory,
         windows=site.kpi.windows,
+        restate_ns=site.kpi.restate,
         watermark_ns=site.kpi.watermark,
         plant=plant(site, table),
         scopes=scopes(site, specs),

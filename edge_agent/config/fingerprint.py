@@ -42,12 +42,14 @@ def config_hash(
             product: sorted([since.isoformat(), str(ideal)] for since, ideal in many.items())
             for product, many in machine.versions().items()
         },
+        "planned scrap": {product: str(share) for product, share in machine.planned_scrap().items()},
         "policy": [
             machine.micro_stop,
             machine.policy().unknown,
             machine.hold_max,
             machine.outside_plan,
             machine.no_order_is_planned_stop,
+            *_more(machine),
         ],
     }
     if machine.counts.runs:
@@ -73,6 +75,10 @@ def _digest(told: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_CHARS]
 
 
+def _more(machine: MachineModel) -> list[str]:
+    return [str(machine.startup_window), str(machine.capacity)]
+
+
 def _scaling(tag: TagConfig) -> list[Any]:
     shape = tag.shape()
     return [tag.scale, tag.offset, list(tag.range or ()), *([shape] if shape else [])]
@@ -85,8 +91,7 @@ def _state(state: StateModel) -> list[Any]:
 
 
 def _tags(machine: MachineModel) -> dict[str, str]:
-    others = {"job": machine.job, "order": machine.order}
-    told = machine.counts.tags() | {what: model.tag for what, model in others.items() if model is not None}
+    told = machine.counts.tags() | machine.work_tags()
     if machine.state.roles is None:
         return told | machine.state.inputs()
     return told | {f"state.{role}": tag for role, tag in machine.state.inputs().items()}

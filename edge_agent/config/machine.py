@@ -15,9 +15,10 @@ from edge_agent.config.calendar import PlannedDownModel
 from edge_agent.config.counts import CountsModel
 from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import CalendarRefs, Id, NumberTagRef, TagRef, names_of
-from edge_agent.config.positive import IdealCycle, PositiveDuration
+from edge_agent.config.positive import IdealCycle, PositiveDuration, Rate, Share
 from edge_agent.config.state import FORMS, StateModel, by_code_and_text, keys_fit
 from edge_agent.config.wall_words import LocalSince
+from edge_agent.core.cell import NO_IDEAL
 from edge_agent.core.ledger import Policy
 from edge_agent.core.quantity import SECOND
 
@@ -53,6 +54,8 @@ class ProductModel(StrictModel):
     """date, or local date and time, → ideal cycle from then on; before the first `ideal_cycle` holds"""
     units_per_count: int | None = Field(default=None, ge=1, le=100_000)
     """pieces of one stroke, such as the cavities of its mould; default as the machine says"""
+    planned_scrap: Share = NO_IDEAL
+    """share of the pieces that is planned to be scrap, such as 0.02; default none"""
 
 
 class JobModel(StrictModel):
@@ -71,10 +74,19 @@ class JobModel(StrictModel):
 
 
 class OrderModel(StrictModel):
-    """The tag that tells whether an order is active; without one, one always is."""
+    """What tells whether an order is active (without a tag, one always is), and which."""
 
-    tag: NumberTagRef
+    tag: NumberTagRef | None = None
     """device.tag, true or not 0 while an order is active"""
+    number: TagRef | None = Field(default=None, validate_default=True)
+    """device.tag with the order's number or name: each is a window of kind job"""
+
+    @field_validator("number")
+    @classmethod
+    def _tells_something(cls, number: str | None, info: ValidationInfo) -> str | None:
+        if number is None and info.data.get("tag", "") is None:
+            report([Finding("needs a tag", "write tag: (whether an order is active), number:, or both", ("..",))])
+        return number
 
 
 def _check_device(text: str, info: ValidationInfo) -> str:
@@ -126,7 +138,7 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     ideal_cycle_from: Mapping[LocalSince, IdealCycle] = Field(default_factory=dict)
     """date, or local date and time, → ideal cycle from then on; before the first `ideal_cycle` holds"""
     order: OrderModel | None = None
-    """whether an order is active"""
+    """whether an order is active, and which"""
     alarms: MachineAlarms | None = None
     """whose alarms are the machine's: a device, or {device: cnc-7, source: "Spindle*"}"""
     calendar: CalendarRefs | None = None
@@ -135,6 +147,10 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """single stretches of planned downtime of this machine; they win over the calendar's"""
     micro_stop: Duration = 300_000_000_000
     """a stop up to this long is a micro-stop; default 5min"""
+    startup_window: Duration = 300_000_000_000
+    """rejects so long after a setup are start-up rejects, one of the six big losses; default 5min"""
+    capacity: Rate | None = None
+    """pieces an hour the machine is rated for; with it there is an equipment load ratio"""
     unknown: Literal["bridge", "exclude", "down", "hold"] | None = None
     """what a time without data is: bridge | exclude | down | hold (domain 2.6); default bridge, and exclude where
     the agent itself counts the pieces"""
@@ -188,8 +204,13 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
 
     def tags(self) -> list[str]:
         """`device.tag` of every tag the machine draws from."""
-        others = [model.tag for model in (self.job, self.order) if model is not None]
-        return [*self.counts.tags().values(), *self.state.inputs().values(), *others]
+        return [*self.counts.tags().values(), *self.state.inputs().values(), *self.work_tags().values()]
+
+    def work_tags(self) -> dict[str, str]:
+        """job (what is made), order (whether there is one), number (which) → `device.tag`, of those given."""
+        job, order = self.job, self.order or OrderModel.model_construct()
+        named = {"job": None if job is None else job.tag, "order": order.tag, "number": order.number}
+        return {what: tag for what, tag in named.items() if tag is not None}
 
     @property
     def instance(self) -> InstanceModel | None:
@@ -206,6 +227,8 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
             no_order_planned=self.no_order_is_planned_stop,
             inferred=self.counts.runs,
             unsorted=self.counts.are_unsorted,
+            startup_ns=self.startup_window,
+            capacity=self.capacity,
         )
 
     def ideals(self) -> dict[str, Fraction]:
@@ -228,6 +251,11 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         """Product and ideal cycle, of every product at every time."""
         later = [(name, ideal) for name, many in self.versions().items() for ideal in many.values()]
         return [*self.ideals().items(), *later]
+
+    def planned_scrap(self) -> dict[str, Fraction]:
+        """Product → share of the pieces that is planned to be scrap, of those that have one."""
+        products = self.job.products if self.job else {}
+        return {name: product.planned_scrap for name, product in products.items() if product.planned_scrap}
 
     def products(self) -> dict[int | str, Fraction]:
         """Ideal cycles of the job's products by text and, where it is a whole number, by number."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydantic import AfterValidator, Field, PrivateAttr, SerializeAsAny
 
-from edge_agent.api import DeviceConfig, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
+from edge_agent.api import DeviceConfig, Duration, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.asset import AssetModel
 from edge_agent.config.calendar import CalendarModel, PlannedDownModel
 from edge_agent.config.fingerprint import config_hash
@@ -39,7 +39,7 @@ def _once_each(kinds: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kinds))
 
 
-WindowKind = Literal["shift", "hour", "day"]
+WindowKind = Literal["shift", "hour", "day", "production_day", "job"]
 
 
 class PlaceModel(StrictModel):
@@ -89,9 +89,11 @@ class KpiModel(StrictModel):
     every: PositiveDuration = 10_000_000_000
     """how often an open window is published; default 10s"""
     windows: Annotated[tuple[WindowKind, ...], AfterValidator(_once_each)] = ("shift", "hour", "day")
-    """which windows: shift, hour, day"""
+    """which windows: shift, hour, day, production_day (from its first shift to the next date's), job"""
     watermark: PositiveDuration = 600_000_000_000
     """how long after its end a window waits for late data before it is final; default 10min"""
+    restate: Duration = 86_400_000_000_000
+    """how long a final window is revised when late data or corrections come, or the calendar changes; default 24h"""
     min_coverage: float = Field(default=0.9, ge=0, le=1)
     """below this share of time with data a KPI is flagged LOW_CONFIDENCE"""
 

@@ -23,6 +23,7 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         return table[table.position(reference)]
 
     counts = model.counts.tags()
+    work = {what: tag(reference) for what, reference in model.work_tags().items()}
     roles = model.state.roles
     return MachineSpec(
         id=name,
@@ -33,11 +34,13 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         dwell_ns=model.state.dwell,
         counts={source: tag(reference) for source, reference in counts.items()},
         counters={source: partial(site.counter, name, source) for source in counts},
-        job=tag(model.job.tag) if model.job else None,
+        job=work.get("job"),
         products=model.products(),
         ideal=model.ideal_cycle,
         versions=_versions(model, site.agent.timezone),
-        order=tag(model.order.tag) if model.order else None,
+        order=work.get("order"),
+        number=work.get("number"),
+        planned_scrap=model.planned_scrap(),
         calendar=site.plan(name),
         policy=model.policy(),
         zone=site.agent.timezone,

@@ -65,6 +65,10 @@ class Counting:
             register.doubted = 0
         return {position: n for position, n in doubts.items() if n}
 
+    def gaps(self) -> list[int]:
+        """Since when registers have not been readable, of those that are not."""
+        return [register.gap for register in self._registers.values() if register.gap is not None]
+
     def was_away(self, ended: int) -> None:
         """Nothing was read from `ended` on."""
         for register in self._registers.values():

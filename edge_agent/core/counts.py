@@ -89,9 +89,13 @@ class CountLog:
 
     def spreads_across(self, t: int, low: int, high: int) -> bool:
         """Whether pieces reported in (low, high] are spread over time before `t`."""
+        return bool(self.reports_across(t, low, high))
+
+    def reports_across(self, end: int, low: int, high: int) -> list[int]:
+        """The times in (low, high] of reports about pieces some of which were made before `end`."""
         self._settle()
         first, last = bisect_right(self._spread_times, low), bisect_right(self._spread_times, high)
-        return any(row.since < t for row in self._spread[first:last])
+        return [row.t for row in self._spread[first:last] if row.since < end]
 
     def extent(self) -> tuple[int, int] | None:
         """The time of the first and of the last report; `None` without any."""

@@ -18,30 +18,23 @@ from edge_agent.core.alarms import Alarms
 from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.deadband import Deadband
+from edge_agent.core.late import Newest, in_order, with_followers
 from edge_agent.core.machine import Machine, MachineSpec
 from edge_agent.core.plant import Plant
 from edge_agent.core.plant_evidence import PlantEvidence
 from edge_agent.core.quality import BAD, UNCERTAIN
 from edge_agent.core.register import SKEW_NS
 from edge_agent.core.report import Report, StateChange, Window
+from edge_agent.core.reporting import RESTATE_NS, WATERMARK_NS, Reporting, report_of
 from edge_agent.core.ring import Ring
 from edge_agent.core.rollup import Rollup, Scope
 from edge_agent.core.rollups import Rollups
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import TagTable
 from edge_agent.core.told import Told
+from edge_agent.core.windows import windows_of
 
 Snapshot = dict[str, Any]
-
-# A final report wants the late samples of its window: see `Engine.reports_of`.
-WATERMARK_NS = 600_000_000_000
-
-# Windows that ended longer ago than this while the agent was off are not reported any more.
-OLDEST_WINDOW_NS = 31 * 86_400_000_000_000
-
-# After a long absence there are many final windows to report: so many of a kind at a time, the rest
-# the next time.
-FINALS_AT_ONCE: Final = 24
 
 _CHECKPOINT: Final = struct.Struct("<BI")       # version, size of the JSON that follows
 _VERSION: Final = 1
@@ -64,6 +57,7 @@ class Engine:
         ring_bytes: int,
         windows: Sequence[str] = ("shift", "hour", "day"),
         watermark_ns: int = WATERMARK_NS,
+        restate_ns: int = RESTATE_NS,
         plant: Plant | None = None,
         scopes: Iterable[Scope] = (),
     ) -> None:
@@ -80,9 +74,10 @@ class Engine:
         self.reported_samples = 0
         self._cleaner = Cleaner(table)
         self._deadband = Deadband(table)
+        self._newest = Newest(len(table))
         self.kinds = tuple(windows)
         """which kinds of windows are reported"""
-        self._watermark_ns = watermark_ns
+        self._reporting = Reporting(windows, watermark_ns, restate_ns)
         self._outbox: dict[str, list[Batch]] = {}
         self._as_of: dict[str, int] = {}
         # Which machines look at a tag; most tags belong to none, which one mask tells.
@@ -99,7 +94,7 @@ class Engine:
 
     def feed(self, device: str, raw: Batch) -> None:
         """Take one batch of one device."""
-        self._take(device, self._cleaner.clean(raw))
+        self._take(device, in_order(self._cleaner.clean(raw)))
 
     def _take(self, device: str, batch: Batch) -> None:
         good = not np.count_nonzero(batch.quality)
@@ -107,7 +102,10 @@ class Engine:
         if not good:
             self.bad_samples += int(np.count_nonzero(batch.quality >= BAD))
         self.ring.append(batch)
-        reported = self._deadband.filter(batch)
+        onward, late = self._newest.split(batch)
+        reported = self._deadband.filter(onward)
+        if len(late):
+            reported = concat([reported, with_followers(late, self.ring)])
         if not len(reported):
             return
         self.reported_samples += len(reported)
@@ -155,6 +153,11 @@ class Engine:
         """Add the time since the last call to the evidence of how digital the devices are; once a second."""
         self.evidence.observe(now, self.seen, self.ring.latest, connected, delivering, published)
 
+    @property
+    def too_late(self) -> int:
+        """Facts about a time whose windows are settled for good: they are in the journal and nowhere else."""
+        return sum(machine.facts.too_late for machine in self.machines.values())
+
     # -- reports -----------------------------------------------------------------------------
 
     def reports(self, now: int) -> list[Report]:
@@ -162,45 +165,21 @@ class Engine:
         return [report for machine in self.machines.values() for report in self.reports_of(machine, now)]
 
     def reports_of(self, machine: Machine, now: int) -> list[Report]:
-        """The machine's open windows as of what is known, and windows due to be final.
+        """The machine's open windows as of what is known, final ones that are due, and revisions.
 
-        A window is final `watermark_ns` after its end, when late samples have had their chance
-        (domain 2.7). `as_of` of the open ones never runs backwards.
+        `as_of` of the open ones never runs backwards.
         """
         as_of = max(self.known_until(machine, now), self._as_of.get(machine.spec.id, 0))
         self._as_of[machine.spec.id] = as_of
-        made: list[Report] = []
-        oldest = now
-        for kind in self.kinds:
-            due, later = self._unsettled(machine, kind, now)
-            for window in due:
-                made.append(self.report(machine, window, now, final=True))
-                machine.settled[kind] = window.end
-            for window in later:
-                oldest = min(oldest, window.start)
-                if window.start < as_of and now < window.end:
-                    made.append(self.report(machine, window, as_of, final=False))
+        made = self._reporting.reports(machine, now, as_of, self.rollups.needs(machine.spec.id))
         for report in made:
             self.evidence.note(report)
-        needed = self.rollups.needs(machine.spec.id)
-        machine.ledger.prune(oldest if needed is None else min(oldest, needed))
         return made
 
     def rollups_of(self, scope: Scope, now: int) -> Iterator[Rollup | None]:
         """A scope's roll-ups, after its machines' reports of the same `now`; see `Rollups.reports`."""
         known = {name: self._as_of.get(name, 0) for name in scope.machines}
         return self.rollups.reports(scope, now, known, self.report)
-
-    def _unsettled(self, machine: Machine, kind: str, now: int) -> tuple[list[Window], list[Window]]:
-        """Windows to be made final now, and those that come later; both by their end."""
-        settled = max(machine.settled.setdefault(kind, now), now - OLDEST_WINDOW_NS)
-        windows = [w for w in self.windows(machine, kind, settled, now + 1) if w.end > settled]
-        windows.sort(key=lambda window: window.end)
-        n = sum(window.end + self._watermark_ns <= now for window in windows)
-        if n > FINALS_AT_ONCE:      # windows that end together are settled together
-            last = windows[FINALS_AT_ONCE - 1].end
-            n = sum(window.end <= last for window in windows)
-        return windows[:n], windows[n:]
 
     def known_until(self, machine: Machine, now: int) -> int:
         """The time up to which the machine's state and counts are known; `now` where nothing is."""
@@ -217,20 +196,11 @@ class Engine:
 
     def windows(self, machine: Machine, kind: str, start: int, end: int) -> list[Window]:
         """The machine's windows of `kind` that overlap [start, end), oldest first."""
-        calendar, zone = machine.spec.calendar, machine.spec.zone
-        if kind == "shift":
-            return [
-                Window(kind, s.name, s.start, s.end, zone=zone, production_date=s.production_date)
-                for s in calendar.shifts(start, end)
-            ]
-        stretches = calendar.hours(start, end) if kind == "hour" else calendar.days(start, end)
-        return [Window(kind, kind, s.start, s.end, zone=zone, production_date=s.date) for s in stretches]
+        return windows_of(machine.spec, machine.ledger, kind, start, end)
 
     def report(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
         """The machine's KPIs in one window, as they were known at `as_of`."""
-        cell = machine.ledger.cell(window.start, window.end, as_of)
-        flags = machine.spec.flags(cell)
-        return Report(machine.spec.id, window, 0, final, as_of, machine.spec.config_hash, cell, flags)
+        return report_of(machine, window, as_of, final=final)
 
     # -- survival ----------------------------------------------------------------------------
 
@@ -302,8 +272,7 @@ class Engine:
         """A final report of this window was made before the restart: do not make it again."""
         machine = self.machines.get(report.machine)
         if machine is not None and report.final:
-            kind = report.window.kind
-            machine.settled[kind] = max(machine.settled.get(kind, 0), report.window.end)
+            self._reporting.settle(machine, report)
 
     def begin(self, now: int, ended: int = 0) -> None:
         """Begin to work at `now`; the agent's last life, if it had one, ended at `ended`.

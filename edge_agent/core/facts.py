@@ -53,6 +53,7 @@ class Facts:
         self._fixed = fixed
         self._scrap = scrap
         self._units = units
+        self.too_late = 0       # facts about a time of which nothing is known any more
         self._fresh: list[Fact] = []
         self._packed = b""
         self._since: list[Fact] = []
@@ -63,6 +64,9 @@ class Facts:
 
     def note(self, method: str, arguments: list[Any]) -> None:
         """A new fact."""
+        floor = self.ledger.remembered_from
+        if floor is not None and method != "clock" and arguments[0] < floor:
+            self.too_late += 1
         if not self.forgets:
             self._fresh.append((method, arguments))
         self._tell((method, arguments))

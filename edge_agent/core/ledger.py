@@ -13,7 +13,7 @@ A late fact takes back what it could change.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final
@@ -23,6 +23,7 @@ from edge_agent.core.buckets import Policy
 from edge_agent.core.calendar import Calendar, FixedCalendar
 from edge_agent.core.cell import Cell
 from edge_agent.core.counts import CountLog
+from edge_agent.core.decided import turn_of
 from edge_agent.core.jobs import Jobs, JobSpan
 from edge_agent.core.pieces import Pieces
 from edge_agent.core.rates import Rates, Versions
@@ -30,13 +31,15 @@ from edge_agent.core.settled import Settled
 from edge_agent.core.slices import Slice, slices
 from edge_agent.core.states import MachineState
 from edge_agent.core.steps import Steps
-from edge_agent.core.timeline import STOPS, UNKNOWN, Known, Span, Timeline
+from edge_agent.core.timeline import STOPS, UNKNOWN, Known, Run, Span, Timeline
 
 __all__ = ["JobSpan", "Ledger", "Policy", "Span"]
 
 
 MINUTE: Final = 60_000_000_000
 HOUR: Final = 60 * MINUTE
+NEVER: Final = 1 << 62
+PARTS: Final = 64       # of a window's products that are kept; a fact about their time forgets them
 
 
 class Ledger:
@@ -59,6 +62,9 @@ class Ledger:
         self._inspected: CountLog | None = None
         self._settled = Settled()
         self._floor: int | None = None
+        self._carried: dict[int, Cell] = {}     # start of a window → its cell up to the floor
+        self._touched = NEVER
+        self._parts: dict[tuple[int, int], tuple[int, Cell]] = {}   # with when it was decided
 
     # -- facts in ----------------------------------------------------------------------------
 
@@ -70,14 +76,14 @@ class Ledger:
         A greater `revision` takes back what was told of this instant before.
         """
         if not self._is_forgotten(t) and self._timeline.put(t, state, reason, revision):
-            self._settled.take_back(t)
+            self._touch(t)
         if order is not None:
             self.order(t, order)
 
     def order(self, t: int, active: bool) -> None:
         """From `t` on an order is active, or none is; initially one is. At one instant, active wins."""
         if not self._is_forgotten(t) and self._orders.put(t, active):
-            self._settled.take_back(t)
+            self._touch(t)
 
     def job(
         self,
@@ -96,12 +102,12 @@ class Ledger:
         """
         made = pieces.job(product, ideal, order, scrap, estimated, units)
         if not self._is_forgotten(t) and self._jobs.made.put(t, made):
-            self._settled.take_back(t)
+            self._touch(t)
 
     def number(self, t: int, order: str) -> None:
         """From `t` on, exclusive, pieces are made for the order of this number."""
         if not self._is_forgotten(t) and self._jobs.numbers.put(t, order):
-            self._settled.take_back(t)
+            self._touch(t)
 
     def count(
         self,
@@ -122,7 +128,7 @@ class Ledger:
         if self._floor is not None and t <= self._floor:
             return
         begin = t if since is None else min(since, t)
-        self._settled.take_back(self._counts.put(t, source, (total, scrap, rework), begin, revision))
+        self._touch(self._counts.put(t, source, (total, scrap, rework), begin, revision))
 
     def inspected(self, t: int, source: str, inspected: int = 0, passed: int = 0, revision: int = 0) -> None:
         """Pieces inspected for the first time, and those that passed; as `count`, always made just then."""
@@ -130,12 +136,33 @@ class Ledger:
             return
         if self._inspected is None:
             self._inspected = CountLog(self.calendar.busy)
-        self._settled.take_back(self._inspected.put(t, source, (inspected, passed, 0), t, revision))
+        self._touch(self._inspected.put(t, source, (inspected, passed, 0), t, revision))
 
     def clock(self, t: int) -> None:
         """The source time of a sample received at `t` was not believed."""
         if not self._is_forgotten(t) and self._clock.put(t // MINUTE * MINUTE, True):
-            self._settled.take_back(t // MINUTE * MINUTE)
+            self._touch(t // MINUTE * MINUTE)
+
+    def _touch(self, t: int) -> None:
+        self._settled.take_back(t)
+        self._touched = min(self._touched, t)
+        if self._parts:
+            self._parts = {part: kept for part, kept in self._parts.items() if kept[0] < t}
+
+    def take_touched(self, now: int) -> int | None:
+        """From when on cells may have changed since the last call; None: nowhere.
+
+        Facts a little ahead of `now` are told again.
+        """
+        touched, self._touched = self._touched, NEVER
+        if touched == NEVER:
+            return None
+        newest = max([*self._timeline.steps.times[-1:], *(self._counts.extent() or ())[-1:]], default=now)
+        if newest > now:
+            self._touched = max(touched, now)
+        # What an event ends, it changes from its beginning on: hence what was there just before it.
+        boundary = self._timeline.boundary(touched - 1, self._timeline.visible(None))
+        return touched if boundary is None else boundary
 
     @property
     def told(self) -> Steps[Known]:
@@ -154,6 +181,8 @@ class Ledger:
         stop = end if as_of is None else min(end, as_of)
         if stop <= start:
             return Cell()
+        if start in self._carried and self._floor is not None and start < self._floor < stop:
+            return self._carried[start] + self.cell(self._floor, end, as_of)
         visible = self._timeline.visible(as_of)
 
         def measure(low: int, high: int) -> Cell:
@@ -173,9 +202,35 @@ class Ledger:
             return False
         if as_of < end:
             return True
-        first, last = self._extent(as_of)
-        tail = self._timeline.runs(end - 1, end, self._timeline.visible(as_of), first, last)[-1]
+        tail = self._runs_at(end, as_of)[-1]
         return not tail.closed and (tail.state in STOPS or tail.raw is UNKNOWN)
+
+    def turn(self, end: int, as_of: int) -> int | None:
+        """When, after `as_of`, time alone will change a window that ends at `end`; see `core.decided`."""
+        at = turn_of(self._runs_at(end, as_of), self.calendar, self.policy)
+        return at if at is not None and at > as_of else None
+
+    def decided(self, start: int, end: int, first: int, known: int) -> int:
+        """The earliest instant from `first` on as of which [start, end) was what it is as of `known`.
+
+        It depends on the facts only, not on when they came: a report made again from a recording has the
+        date of the one that was made when it happened.
+        """
+        if known <= first:
+            return first
+        moments = {first, *self._timeline.changes_across(end, self._timeline.visible(known))}
+        moments.update(self._counts.reports_across(end, first, known))
+        if (turn := turn_of(self._runs_at(end, first), self.calendar, self.policy)) is not None:
+            moments.add(turn)
+        tried = sorted(moment for moment in moments if first <= moment <= known)
+        wanted = self.cell(start, end, known)
+        at = bisect_left(tried, True, key=lambda as_of: self.cell(start, end, as_of) == wanted)
+        return tried[at] if at < len(tried) else known
+
+    def _runs_at(self, end: int, as_of: int | None) -> list[Run]:
+        """The runs up to `end` that hang together with the last of them."""
+        first, last = self._extent(as_of)
+        return self._timeline.runs(end - 1, end, self._timeline.visible(as_of), first, last)
 
     def spans(self, start: int, end: int) -> list[Span]:
         """The reported states of [start, end); they tile it without gap or overlap."""
@@ -214,12 +269,21 @@ class Ledger:
         found: dict[str, Cell] = {}
         for (low, product), (high, _) in pairwise([*cuts, (stop, "")]):
             if low < high:
-                found[product] = found.get(product, Cell()) + self._part(low, high, as_of)
+                found[product] = found.get(product, Cell()) + self._part(low, high, stop, as_of)
         return found
 
-    def _part(self, low: int, high: int, as_of: int | None) -> Cell:
-        """As `cell`; for a part that nobody will ask for again."""
-        return self._measure(low, high, as_of, self._timeline.visible(as_of))
+    def _part(self, low: int, high: int, stop: int, as_of: int | None) -> Cell:
+        """As `cell(low, high)`, for a part of what ends at `stop`; kept, if nothing to come can change it."""
+        if high == stop:
+            return self.cell(low, high, as_of)
+        if (low, high) in self._parts:
+            return self._parts[low, high][1]
+        found = self._measure(low, high, as_of, self._timeline.visible(as_of))
+        tail = self._runs_at(high, as_of)[-1]
+        late = self._counts.spreads_across(high, NEVER if as_of is None else as_of, NEVER)
+        if tail.closed and not late and len(self._parts) < PARTS:
+            self._parts[low, high] = tail.end, found
+        return found
 
     def _measure(self, start: int, end: int, as_of: int | None, visible: int) -> Cell:
         """The cell of [start, end), from scratch."""
@@ -263,13 +327,20 @@ class Ledger:
         """Nothing before it is known any more; None: nothing has been forgotten yet."""
         return self._floor
 
-    def prune(self, before: int) -> None:
-        """Forget what no window that starts at `before` or later needs; facts from then on are ignored."""
+    def prune(self, before: int, carried: Iterable[int] = ()) -> None:
+        """Forget what no window that starts at `before` or later needs; facts about the time until then are ignored.
+
+        Of windows that begin at the instants `carried`, before that, the sums stay.
+        """
         floor = self._timeline.boundary(before, self._timeline.visible(None))
         if floor is None or (self._floor is not None and floor <= self._floor):
             return
+        self._carried = {start: self.cell(start, floor) for start in carried if start < floor}
+        self._parts = {}
         self._floor = floor
-        self._timeline.steps.drop_before(floor)
+        setups = self._timeline.boundary(floor - self.policy.startup_ns, self._timeline.visible(None))
+        if setups is not None:      # one shortly before still makes rejects start-up rejects
+            self._timeline.steps.drop_before(setups)
         self._timeline.pruned = True
         self._orders.drop_before(floor)
         self._jobs.drop_before(floor)
@@ -290,6 +361,7 @@ class Ledger:
             "counts": self._counts.snapshot(),
             "inspected": None if self._inspected is None else self._inspected.snapshot(),
             "clock": list(self._clock.times),
+            "carried": [[start, cell.to_dict()] for start, cell in self._carried.items()],
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -308,6 +380,8 @@ class Ledger:
         if (inspected := data.get("inspected")) is not None:
             self._inspected = CountLog(self.calendar.busy)
             self._inspected.restore(inspected)
+        self._carried = {start: Cell.from_dict(cell) for start, cell in data.get("carried", ())}
+        self._touched = -NEVER      # what was reported before may be different now
 
     def _is_forgotten(self, t: int) -> bool:
         return self._floor is not None and t < self._floor

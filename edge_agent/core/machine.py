@@ -18,6 +18,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.counting import EXACT, Counting
 from edge_agent.core.facts import Facts
+from edge_agent.core.finals import Finals
 from edge_agent.core.inputs import AWAY, Inputs, Row
 from edge_agent.core.ledger import MINUTE, Ledger, Policy
 from edge_agent.core.models import UNMAPPED, MapModel, StateModel, Value
@@ -110,6 +111,7 @@ class Machine:
         self.facts = Facts(ledger, self._rated, spec.ideal, self._planned_scrap, self._units)
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
+        self.finals = Finals()
         self._counting = Counting(spec.counts, spec.counters, self._note, spec.runs)
         if spec.runs:
             self._counting.infer(lambda: self.ledger.told, self.ledger.stroke)
@@ -289,7 +291,8 @@ class Machine:
     def checkpoint(self) -> tuple[dict[str, Any], bytes]:
         """Everything: a JSON-safe part and a packed one."""
         packed, since = self.facts.checkpoint()
-        return {"machine": self.spec.id, "facts": since, "now": self._position()}, packed
+        told = {"machine": self.spec.id, "facts": since, "now": self._position(), "finals": self.finals.snapshot()}
+        return told, packed
 
     def _position(self) -> dict[str, Any]:
         return {
@@ -304,6 +307,7 @@ class Machine:
     def restore(self, told: Mapping[str, Any], packed: bytes) -> None:
         """Take up where `checkpoint` was made. Leaves the machine half restored if that raises."""
         self.facts.restore(packed, told["facts"])
+        self.finals.restore(told.get("finals", ()))     # checkpoints of 0.1 have none
         self._take_position(told["now"])
 
     def replay(self, events: Mapping[str, Any]) -> None:
@@ -326,6 +330,10 @@ class Machine:
     def forget_lately(self) -> None:
         """Forget what a restart forgets: samples kept to put late ones between."""
         self._take_position(self._position())
+
+    def gaps(self) -> list[int]:
+        """Since when counts have not been readable, of those that are not."""
+        return self._counting.gaps()
 
     def was_away(self, ended: int) -> None:
         """The agent did not run from `ended` on: nothing is known until the next sample."""

@@ -64,7 +64,7 @@ class Rollups:
         for kind in self._kinds:
             due, later = self._unsettled(scope, kind, now)
             for window in due:
-                yield from self._made(scope, window, now, make, final=True)
+                yield from self._made(scope, window, window.end + self._watermark_ns, make, final=True)
                 self._settled[scope.key][kind] = window.end
             for window in later:
                 oldest = min(oldest, window.start)

@@ -90,6 +90,13 @@ class Timeline:
         at = self._chain(bisect_right(self.steps.times, t, 0, visible) - 1)
         return self.steps.times[at] if at >= 0 else None
 
+    def changes_across(self, end: int, visible: int) -> list[int]:
+        """From `end` on: the events by which the stop or gap across it goes on, and the one that ends it."""
+        at = stop = bisect_left(self.steps.times, end, 0, visible)
+        while stop < visible and self._joined(stop):
+            stop += 1
+        return self.steps.times[at : min(stop + 1, visible)]
+
     def runs(self, start: int, end: int, visible: int, first: int, last: int) -> list[Run]:
         """The runs that overlap [start, end), and those their stops and gaps hang together with.
 

@@ -6,6 +6,7 @@ year takes no more memory than its longest window.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from edge_agent.core.engine import Engine
 from edge_agent.core.ledger import Span
 from edge_agent.core.machine import Machine
 from edge_agent.core.report import Report, StateChange, Window
+from edge_agent.core.reporting import report_of
 from edge_agent.core.selection import stable_order, take
 from edge_agent.core.wall import day_at
 from edge_agent.replay.plan import Plan
@@ -114,12 +116,10 @@ class Machines:
         for name, machine in self._engine.machines.items():
             progress = self._progress[name]
             pending = until - machine.spec.dwell_ns     # a state may yet turn out to have begun so long before
-            for window in self._windows(machine, progress, until):
-                if window.end + self._plan.watermark_ns < known:
-                    self._report(machine, progress, window)
-                else:
-                    pending = min(pending, window.start)
-            self._forget(machine, progress, pending)
+            waiting = self._windows(machine, progress, until)
+            while waiting and self._is_decided(machine, waiting[0], known):
+                self._report(machine, progress, waiting.pop(0), known)
+            self._forget(machine, progress, waiting, pending)
 
     def finish(self, last: int) -> list[Outcome]:
         """The history ends at `last`: report what is still to be reported."""
@@ -131,7 +131,7 @@ class Machines:
             if self._raw:
                 machine.confirm(last if as_of is None else as_of)
             for window in self._windows(machine, progress, end):
-                self._report(machine, progress, window)
+                self._report(machine, progress, window, last)
             self._tell_spans(machine, progress, max((min(r.window.end, r.as_of) for r in progress.reports), default=0))
         return [
             Outcome(name, sorted(p.reports, key=lambda one: (one.window.start, one.window.end)), p.spans)
@@ -157,22 +157,38 @@ class Machines:
         start, end = self._plan.asked.start, self._plan.asked.end
         return Window(CUSTOM, CUSTOM, start, end, zone=zone, production_date=day_at(start, ZoneInfo(zone)))
 
-    def _report(self, machine: Machine, progress: _Progress, window: Window) -> None:
+    def _is_decided(self, machine: Machine, window: Window, known: int) -> bool:
+        """Whether nothing that comes can change it, or what comes is too late to revise it."""
+        if known <= window.end + self._plan.watermark_ns:
+            return False
+        if known > window.end + self._plan.restate_ns:
+            return True
+        gaps = any(gap < window.end for gap in machine.gaps())
+        return not gaps and not machine.ledger.is_provisional(window.start, window.end, known)
+
+    def _report(self, machine: Machine, progress: _Progress, window: Window, until: int) -> None:
         due = window.end + self._plan.watermark_ns
         as_of = self._plan.asked.as_of
         if as_of is None and self._last is not None and window.end > self._last + self._plan.watermark_ns:
             as_of = self._last      # the history ends long before the window does
         final = as_of is None or due <= as_of
         at = due if as_of is None else min(due, as_of)
-        cell, spec = machine.ledger.cell(window.start, window.end, at), machine.spec
-        flags = spec.flags(cell)
-        progress.reports.append(Report(spec.id, window, 0, final, at, spec.config_hash, cell, flags))
+        if as_of is None:
+            known = self._last if self._last is not None else until
+            at = machine.ledger.decided(window.start, window.end, due, min(known, window.end + self._plan.restate_ns))
+        progress.reports.append(report_of(machine, window, at, final=final))
         progress.settled = max(progress.settled, window.end)
 
-    def _forget(self, machine: Machine, progress: _Progress, before: int) -> None:
-        """The ledger forgets what was before; its states are told first."""
+    def _forget(self, machine: Machine, progress: _Progress, waiting: Sequence[Window], pending: int) -> None:
+        """The ledger forgets what none of these windows needs; its states are told first.
+
+        Orders may take months: of a long one the sums are kept.
+        """
+        jobs = [window.start for window in waiting if window.kind == "job"]
+        needed = [max(start, pending - self._plan.restate_ns) for start in jobs]
+        before = min([pending, *needed, *(window.start for window in waiting if window.kind != "job")])
         self._tell_spans(machine, progress, before)
-        machine.ledger.prune(before)
+        machine.ledger.prune(before, jobs)
 
     def _tell_spans(self, machine: Machine, progress: _Progress, until: int) -> None:
         if progress.told is None or until <= progress.told:

@@ -29,6 +29,7 @@ class Plan:
     specs: tuple[MachineSpec, ...]
     asked: Asked
     watermark_ns: int
+    restate_ns: int
     flush_ns: int
     zone: str
     open: frozenset[int]
@@ -60,7 +61,7 @@ def make_plan(site: Site, asked: Asked, machines: Collection[str] | None = None)
         tag.scale, tag.offset = 1.0, 0.0
     specs = [_without_site(spec) for spec in machine_specs(site, table) if machines is None or spec.id in machines]
     return Plan(
-        table, tuple(specs), asked, site.kpi.watermark, site.journal.flush, site.agent.timezone,
+        table, tuple(specs), asked, site.kpi.watermark, site.kpi.restate, site.journal.flush, site.agent.timezone,
         frozenset(position for spec in specs for position in _open(spec)),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from edge_agent.core.kpi import SECOND
 from edge_agent.core.ledger import Ledger
 from edge_agent.core.machine import Machine
 from edge_agent.core.report import Report, Window
+from edge_agent.core.reporting import report_of
 from edge_agent.core.slices import Slice
 from edge_agent.core.states import MachineState
 from edge_agent.report.model import Hour, Job, MachinePage, Point, Reason, Trace
@@ -57,9 +58,7 @@ def machine_page(machine: Machine, window: Window, made: Sequence[Report], until
 
 def fresh_report(machine: Machine, window: Window, as_of: int, due: int) -> Report:
     """The record of a window, added up now."""
-    cell = machine.ledger.cell(window.start, window.end, as_of)
-    flags = machine.spec.flags(cell)
-    return Report(machine.spec.id, window, 0, as_of >= due, as_of, machine.spec.config_hash, cell, flags)
+    return report_of(machine, window, as_of, final=as_of >= due)
 
 
 def _trace(record: Report, fresh: Report, *, is_journalled: bool, is_kept: bool) -> Trace:
