@@ -60,6 +60,7 @@ machines:
     counts: {total: cnc-7.total, scrap: cnc-7.scrap}
     ideal_cycle: 30s
     calendar: two-shift
+kpi: {restate: 1h}
 assets:
   press-1: {name: 冲床 1, class: press, type: JH21, location: hall 1, machine: press-1, key_operation: stamping}
   press-2: {name: 冲床 2, class: press, machine: press-2, key_operation: stamping, automatic: true}
