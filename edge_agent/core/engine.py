@@ -200,7 +200,8 @@ class Engine:
 
     def report(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
         """The machine's KPIs in one window, as they were known at `as_of`."""
-        return report_of(machine, window, as_of, final=final)
+        told = machine.finals[window]
+        return report_of(machine, window, as_of, final=final, revision=told.revision if told and final else 0)
 
     # -- survival ----------------------------------------------------------------------------
 

@@ -34,15 +34,15 @@ LONGEST_GAP_NS: Final = 7 * DAY
 _PRODUCTS_TOLD: Final = ("shift", "day", "production_day")
 
 
-def report_of(machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
-    """The next report of a window, of what was known `as_of`."""
+def report_of(machine: Machine, window: Window, as_of: int, *, final: bool, revision: int = 0) -> Report:
+    """The report of a window, of what was known `as_of`."""
     spec, ledger = machine.spec, machine.ledger
     cell = ledger.cell(window.start, window.end, as_of)
     by_product = spec.job is not None and window.kind in _PRODUCTS_TOLD
     return Report(
         spec.id,
         window,
-        machine.finals.revision(window),
+        revision,
         final,
         as_of,
         spec.config_hash,
@@ -76,7 +76,7 @@ class Reporting:
             for window in later:
                 oldest = min(oldest, self._needed_from(window, now))
                 if window.start < as_of and now < window.end:
-                    going_on.append(report_of(machine, window, as_of, final=False))
+                    going_on.append(self._next(machine, window, as_of, final=False))
         made += self._revisions(machine, now)
         self._forget(machine, now, oldest)
         return made + going_on      # last: what is going on is what topics and pages keep showing
@@ -104,9 +104,12 @@ class Reporting:
         """With what is known by now; with what was known a watermark after its end, if `known` is None."""
         first = window.end + self._watermark
         as_of = first if known is None else machine.ledger.decided(window.start, window.end, first, known)
-        report = report_of(machine, window, as_of, final=True)
+        report = self._next(machine, window, as_of, final=True)
         machine.finals.note(report, machine.ledger.turn(window.end, max(as_of, known or 0)))
         return report
+
+    def _next(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
+        return report_of(machine, window, as_of, final=final, revision=machine.finals.revision(window))
 
     # -- what was final, and is not as it was ------------------------------------------------
 

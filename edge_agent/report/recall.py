@@ -58,7 +58,7 @@ def blank(site: Site) -> Engine:
     table = site.tag_table()
     return Engine(
         table, [], machine_specs(site, table), ring_bytes=_RING_BYTES, windows=site.kpi.windows,
-        watermark_ns=site.kpi.watermark, plant=plant(site, table),
+        watermark_ns=site.kpi.watermark, restate_ns=site.kpi.restate, plant=plant(site, table),
     )  # fmt: skip
 
 
