@@ -49,6 +49,7 @@ from edge_agent.north.follow import Follower, Profile
 from edge_agent.serve import Look, keep_serving
 from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.judge import Judge
+from edge_agent.south.operator import Operators, pseudonym_key
 from edge_agent.south.reader import Reader
 from edge_agent.south.witness import Witness
 from edge_agent.supervise import until
@@ -152,6 +153,7 @@ async def build(
         for name, driver in ready.drivers.items()
     ]  # fmt: skip
     parts.commander = _commander(parts)
+    parts.operators = await _operators(parts)
     parts.followers = [
         Follower(
             name, publisher, ready.profiles[name], journal.cursor(name), lambda: status(parts),
@@ -177,7 +179,10 @@ def _api(parts: Parts, drivers: Mapping[str, Driver]) -> Serving | None:
     async def write(made: str, device: str, tag: str, value: Value, who: str) -> Outcome:
         return await parts.commander.execute(Command(made, device, tag, value, "api", who))
 
-    return Api(parts.site.api, view, write)
+    async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
+        return await parts.operators.take(made, machine, said, "api", who)
+
+    return Api(parts.site.api, view, write, operate)
 
 
 def _commander(parts: Parts) -> Commander:
@@ -191,13 +196,37 @@ def _commander(parts: Parts) -> Commander:
     )
 
 
+async def _operators(parts: Parts) -> Operators:
+    allowed = {name: machine.operator for name, machine in parts.site.machines.items() if machine.operator}
+    data_dir = Path(parts.site.agent.data_dir)
+
+    async def keep() -> None:
+        put_aside(parts, alive=False)
+        await parts.journal.flush()
+
+    return Operators(
+        parts.engine,
+        allowed,
+        await asyncio.to_thread(pseudonym_key, data_dir) if allowed else b"",
+        parts.site.zone,
+        parts.commander.witness,
+        keep,
+        parts.health,
+        parts.clock,
+    )
+
+
 def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
     """What comes from a destination that listens; None for one that does not."""
     if not parts.site.publish[name].listens():
         return None
     assert isinstance(profile, CommandProfile), "as prepared"
     commander = parts.commander
-    return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock)
+
+    async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
+        return await parts.operators.take(made, machine, said, "mqtt", who)
+
+    return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock, operate)
 
 
 async def _serve(parts: Parts, name: str) -> None:

@@ -25,6 +25,7 @@ from edge_agent.journal import Alive, Journal, RecordKind
 from edge_agent.north.follow import Follower, RollupProfile
 from edge_agent.serve import Look
 from edge_agent.south.command import Commander
+from edge_agent.south.operator import Operators
 from edge_agent.south.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Parts:
     servers: dict[str, Server]
     api: Serving | None = None      # None: off
     commander: Commander = field(init=False)    # every way to equipment leads through it
+    operators: Operators = field(init=False)    # what people say of machines
     plugins: Mapping[str, DriverPlugin] = field(default_factory=dict)   # of its drivers, by name
     commits: Commits = field(default_factory=Commits)
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
@@ -192,7 +194,7 @@ def put_aside(parts: Parts, *, alive: bool) -> bool:
     Events go first: a crash between the two must not leave samples whose meaning is lost.
     """
     events = parts.engine.take_events()
-    changes = parts.engine.take_changes()
+    changes = parts.engine.take_changes(parts.clock())
     alarms = parts.engine.alarms.take_changes()
     samples = parts.engine.take_samples()
     if not (events or changes or alarms or samples or alive):

@@ -100,7 +100,7 @@ class Look:
 
     def state(self, machine: str) -> int:
         """See `Source.state`."""
-        return int(self._engine.machines[machine].current.state)
+        return int(self._engine.machines[machine].shown(self.now()).state)
 
     def connected(self, device: str) -> bool:
         """See `Source.connected`."""

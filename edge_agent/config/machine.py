@@ -15,6 +15,7 @@ from edge_agent.config.calendar import PlannedDownModel
 from edge_agent.config.counts import CountsModel
 from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import CalendarRefs, Id, NumberTagRef, TagRef, names_of
+from edge_agent.config.operator import OperatorModel
 from edge_agent.config.positive import IdealCycle, PositiveDuration, Rate, Share
 from edge_agent.config.state import FORMS, StateModel, by_code_and_text, keys_fit
 from edge_agent.config.wall_words import LocalSince
@@ -139,6 +140,8 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """date, or local date and time, → ideal cycle from then on; before the first `ideal_cycle` holds"""
     order: OrderModel | None = None
     """whether an order is active, and which"""
+    operator: OperatorModel | None = None
+    """what people may say of its states, beside what it tells itself; without it nothing"""
     alarms: MachineAlarms | None = None
     """whose alarms are the machine's: a device, or {device: cnc-7, source: "Spindle*"}"""
     calendar: CalendarRefs | None = None

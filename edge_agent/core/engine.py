@@ -128,9 +128,9 @@ class Engine:
         outbox, self._outbox = self._outbox, {}
         return [(device, concat(batches)) for device, batches in outbox.items()]
 
-    def take_changes(self) -> list[StateChange]:
-        """State changes since the last call, in time order."""
-        changes = [change for machine in self.machines.values() for change in machine.take_changes()]
+    def take_changes(self, now: int | None = None) -> list[StateChange]:
+        """State changes since the last call, in time order; `now` tells which of what operators say has ended."""
+        changes = [change for machine in self.machines.values() for change in machine.take_changes(now)]
         return sorted(changes, key=lambda change: change.since)
 
     def take_events(self) -> list[Snapshot]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from edge_agent.core.ledger import Ledger
+from edge_agent.core.overrides import Entry
 from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.states import MachineState
 
@@ -93,6 +94,8 @@ class Facts:
         elif method == "job" and self._fixed is None:
             ideal = self._rate(a[1], None if a[2] is None else Fraction(a[2]))
             self.ledger.job(a[0], a[1], ideal, scrap=self._scrap(a[1]), units=self._units(a[1]))
+        elif method == "operator":
+            self.ledger.operator(Entry.of(a))
         elif method == "inspected":
             self.ledger.inspected(a[0], a[1], a[2], a[3], revision=a[4] if len(a) > 4 else 0)
         elif method == "clock":

@@ -12,7 +12,7 @@ A late fact takes back what it could change.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import pairwise
@@ -25,17 +25,19 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.counts import CountLog
 from edge_agent.core.decided import turn_of
 from edge_agent.core.jobs import Jobs, JobSpan
+from edge_agent.core.overrides import Entry, Overrides
 from edge_agent.core.pieces import Pieces
 from edge_agent.core.rates import Rates, Versions
 from edge_agent.core.settled import Settled
 from edge_agent.core.slices import Slice, slices
 from edge_agent.core.states import MachineState
 from edge_agent.core.steps import Steps
-from edge_agent.core.timeline import STOPS, UNKNOWN, Known, Run, Span, Timeline
+from edge_agent.core.timeline import STOPS, UNKNOWN, Known, Run, Span, Timeline, as_known
 
 __all__ = ["JobSpan", "Ledger", "Policy", "Span"]
 
 
+OPERATOR: Final = "operator"
 MINUTE: Final = 60_000_000_000
 HOUR: Final = 60 * MINUTE
 NEVER: Final = 1 << 62
@@ -55,6 +57,8 @@ class Ledger:
 
     def _clear(self) -> None:
         self._timeline = Timeline(self.policy.unknown == "hold", self.policy.hold_max_ns)
+        self._told = self._timeline.steps       # the same, or what is under what operators say
+        self._overrides = Overrides()
         self._orders: Steps[bool] = Steps()
         self._jobs = Jobs()
         self._clock: Steps[bool] = Steps()      # begins of minutes
@@ -75,10 +79,31 @@ class Ledger:
 
         A greater `revision` takes back what was told of this instant before.
         """
-        if not self._is_forgotten(t) and self._timeline.put(t, state, reason, revision):
-            self._touch(t)
+        if not self._is_forgotten(t) and self._told.put(t, as_known(state, reason, revision)):
+            self._repaint(t)
         if order is not None:
             self.order(t, order)
+
+    def operator(self, entry: Entry) -> None:
+        """What an operator says; see `core.overrides`. What it says of forgotten time is ignored."""
+        floor = entry.start if self._floor is None else max(entry.start, self._floor)
+        if (entry.end is not None and entry.end <= floor) or not self._overrides.put(entry):
+            return
+        if self._timeline.steps is self._told:
+            self._told = self._timeline.steps.copy()
+        self._repaint(floor)
+
+    def _repaint(self, since: int) -> None:
+        """Make the states from `since` on what was told with what operators say over it."""
+        self._touch(since)
+        if self._timeline.steps is self._told:
+            return
+        steps = self._timeline.steps
+        steps.drop_from(since)
+        for one in self._overrides.painted(self._told, since):
+            before = steps.values[-1] if steps.values else as_known(UNKNOWN)
+            if (one.known.state, one.known.reason) != (before.state, before.reason):
+                steps.put(one.time, one.known)
 
     def order(self, t: int, active: bool) -> None:
         """From `t` on an order is active, or none is; initially one is. At one instant, active wins."""
@@ -166,8 +191,21 @@ class Ledger:
 
     @property
     def told(self) -> Steps[Known]:
-        """The states as they were told; only to be read."""
-        return self._timeline.steps
+        """The states as the machine told them; only to be read."""
+        return self._told
+
+    @property
+    def overrides(self) -> Overrides:
+        """What operators say; only to be read."""
+        return self._overrides
+
+    def at(self, t: int) -> tuple[int, MachineState, str]:
+        """Since when the machine has been in the state it is in at `t`, and the state with its reason."""
+        steps = self._timeline.steps
+        place = bisect_right(steps.times, t) - 1
+        if place < 0:
+            return 0, UNKNOWN, ""
+        return steps.times[place], steps.values[place].state, steps.values[place].reason
 
     def stroke(self, t: int) -> Fraction | None:
         """The ideal time of one stroke, with all its pieces, in force just before `t`, seconds; None: not known."""
@@ -235,16 +273,26 @@ class Ledger:
     def spans(self, start: int, end: int) -> list[Span]:
         """The reported states of [start, end); they tile it without gap or overlap."""
         found: list[Span] = []
+        said = self._said(start, end)
         for low, high, known in self._timeline.spans(start, end):
-            for begin in (low, *self._orders.changes(low, high)):
-                order = self._orders.at(begin) is not False
+            for begin in sorted({low, *self._orders.changes(low, high), *said.changes(low, high)}):
+                order, source = self._orders.at(begin) is not False, OPERATOR if said.at(begin) else ""
                 last = found[-1] if found else None
-                if last and (last.state, last.reason, last.order) == (known.state, known.reason, order):
+                if last and last[2:] == (known.state, known.reason, order, source):
                     found[-1] = last._replace(end=high)
                     continue
                 if last and last.end > begin:
                     found[-1] = last._replace(end=begin)
-                found.append(Span(begin, high, known.state, known.reason, order))
+                found.append(Span(begin, high, known.state, known.reason, order, source))
+        return found
+
+    def _said(self, start: int, end: int) -> Steps[bool]:
+        """From when on in [start, end) it is an operator who says so, and from when on the machine."""
+        found: Steps[bool] = Steps()
+        if self._timeline.steps is not self._told:
+            for one in self._overrides.painted(self._told, start, end):
+                if one.said is not bool(found.at(one.time)):
+                    found.put(one.time, one.said)
         return found
 
     def slices(self, start: int, end: int, as_of: int | None = None) -> list[Slice]:
@@ -338,8 +386,12 @@ class Ledger:
         self._carried = {start: self.cell(start, floor) for start in carried if start < floor}
         self._parts = {}
         self._floor = floor
+        # A setup shortly before still makes rejects start-up rejects.
         setups = self._timeline.boundary(floor - self.policy.startup_ns, self._timeline.visible(None))
-        if setups is not None:      # one shortly before still makes rejects start-up rejects
+        if setups is not None:
+            if self._timeline.steps is not self._told:
+                self._overrides.drop_before(setups, self._told)
+                self._told.drop_before(setups)
             self._timeline.steps.drop_before(setups)
         self._timeline.pruned = True
         self._orders.drop_before(floor)
@@ -351,12 +403,13 @@ class Ledger:
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-safe, complete."""
-        steps = self._timeline.steps
+        steps = self._told
         return {
             "v": 1,
             "floor": self._floor,
             "states": [[t, int(k.state), k.reason] for t, k in zip(steps.times, steps.values, strict=True)],
             "orders": [[t, v] for t, v in zip(self._orders.times, self._orders.values, strict=True)],
+            "operator": [entry.fact() for entry in self._overrides.entries],
             **self._jobs.snapshot(),
             "counts": self._counts.snapshot(),
             "inspected": None if self._inspected is None else self._inspected.snapshot(),
@@ -371,6 +424,8 @@ class Ledger:
         self._timeline.pruned = self._floor is not None
         for t, state, reason in data["states"]:
             self._timeline.put(t, MachineState(state), reason)
+        for fact in data.get("operator", ()):
+            self.operator(Entry.of(fact))
         for t, active in data["orders"]:
             self._orders.put(t, active)
         self._jobs.restore(data)

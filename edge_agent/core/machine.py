@@ -7,7 +7,7 @@ once, when it comes, by the counter's own history, and everything after that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -22,12 +22,14 @@ from edge_agent.core.finals import Finals
 from edge_agent.core.inputs import AWAY, Inputs, Row
 from edge_agent.core.ledger import MINUTE, Ledger, Policy
 from edge_agent.core.models import UNMAPPED, MapModel, StateModel, Value
+from edge_agent.core.overrides import Entry
 from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
 from edge_agent.core.rates import Versions
 from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
+from edge_agent.core.timeline import Span
 from edge_agent.core.unnamed import UnnamedValues
 
 Known = tuple[int, MachineState, str]
@@ -124,6 +126,7 @@ class Machine:
         self._noted = -1                            # newest instant of which the ledger was told a state
         self._turn = self._turn_taken = 0           # grows with everything a restart must know
         self._changes: list[StateChange] = []
+        self._said: tuple[MachineState, str] | None = None      # shown last while operators say something
 
     @property
     def ledger(self) -> Ledger:
@@ -233,6 +236,10 @@ class Machine:
         self.current = StateChange(self.spec.id, state, reason, time)
         self._changes.append(self.current)
 
+    def operate(self, entry: Entry) -> None:
+        """An operator says something of the machine."""
+        self._note("operator", entry.fact())
+
     def _past_state(self, time: int, state: MachineState, reason: str) -> bool:
         """What was told before of this instant, or of the time since, may be wrong; whether it was."""
         if self._told(time) == (state, reason):
@@ -247,8 +254,8 @@ class Machine:
             self._changes.append(self.current)
 
     def _told(self, time: int) -> tuple[MachineState, str]:
-        [span] = self.ledger.spans(time, time + 1)
-        return span.state, span.reason
+        known = self.ledger.told.at(time)
+        return (MachineState.UNKNOWN, "") if known is None else (known.state, known.reason)
 
     def _note_state(self, time: int, state: MachineState, reason: str) -> None:
         again, self._noted = time <= self._noted, max(time, self._noted)
@@ -272,14 +279,30 @@ class Machine:
 
     # -- facts out, and back in after a restart ----------------------------------------------
 
-    def take_changes(self) -> list[StateChange]:
-        """State changes since the last call."""
+    def take_changes(self, now: int | None = None) -> list[StateChange]:
+        """State changes since the last call; `now`: what operators say ends by then.
+
+        While operators say something, what the machine tells is under it, and not to be shown.
+        """
         changes, self._changes = self._changes, []
+        if not self.ledger.overrides.entries and not self._said:
+            return changes
+        since, state, reason = self.ledger.at(max(now or 0, self.current.since))
+        counts = StateChange(self.spec.id, state, reason, since)
+        changes = [one if one == counts else replace(one, shown=False) for one in changes]
+        if (state, reason) != self._said and counts not in changes:
+            changes.append(counts)
+        self._said = (state, reason) if self.ledger.overrides.entries else None
         return changes
 
     def take_doubts(self) -> dict[int, int]:
         """Of each counter's tag, how many readings since the last call were not plausible."""
         return self._counting.take_doubts()
+
+    def shown(self, now: int) -> Span:
+        """What the machine is in `now`, whoever says so; it began at `start`."""
+        [span] = self.ledger.spans(now, now + 1)
+        return span._replace(start=self.ledger.at(now)[0])
 
     def take_events(self) -> dict[str, Any] | None:
         """What the journal must keep of everything since the last call; None if nothing happened."""

@@ -52,12 +52,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A machine entered `state` at `since` (ns UTC)."""
+    """A machine entered `state` at `since` (ns UTC); not `shown` where an operator says otherwise."""
 
     machine: str
     state: MachineState
     reason: str
     since: int
+    shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)

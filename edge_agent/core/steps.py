@@ -55,6 +55,18 @@ class Steps(Generic[V]):
         """The instants strictly inside (start, end) at which a value begins."""
         return self.times[bisect_right(self.times, start) : bisect_left(self.times, end)]
 
+    def drop_from(self, t: int) -> None:
+        """Forget all that begins at `t` or later."""
+        at = bisect_left(self.times, t)
+        del self.times[at:]
+        del self.values[at:]
+
+    def copy(self) -> Steps[V]:
+        """The same function, on its own from now on."""
+        made: Steps[V] = Steps()
+        made.times, made.values = list(self.times), list(self.values)
+        return made
+
     def drop_before(self, t: int) -> None:
         """Forget what no longer matters from `t` on; the value that holds at `t` stays."""
         at = bisect_right(self.times, t) - 1

@@ -34,14 +34,23 @@ class Known(NamedTuple):
     reason: str
 
 
+def as_known(state: MachineState, reason: str = "", revision: int = 0) -> Known:
+    """A state as reported, or reported anew."""
+    return Known(rank(state) + revision * _RANKS, state, reason)
+
+
 class Span(NamedTuple):
-    """A machine was in `state` during [start, end), ns UTC; `order` tells whether an order was active."""
+    """A machine was in `state` during [start, end), ns UTC; `order` tells whether an order was active.
+
+    `source` is "operator" where an operator said so, else "".
+    """
 
     start: int
     end: int
     state: MachineState
     reason: str
     order: bool = True
+    source: str = ""
 
 
 class Run(NamedTuple):
@@ -78,7 +87,7 @@ class Timeline:
 
     def put(self, t: int, state: MachineState, reason: str = "", revision: int = 0) -> bool:
         """From `t` on, `state`. Whether that changed anything. The greatest `revision` told of an instant counts."""
-        return self.steps.put(t, Known(rank(state) + revision * _RANKS, state, reason))
+        return self.steps.put(t, as_known(state, reason, revision))
 
     def visible(self, as_of: int | None) -> int:
         """How many events there were as of an instant; all of them if it is `None`."""

@@ -2,6 +2,8 @@
 
     {root}/command/{device}    {"id": "c-17", "tag": "setpoint", "value": 23.4}, and, if the sender
                                wants a command that comes late to be refused, "t": ms UTC
+    {root}/command/{machine}   {"id": "s-4", "from": ms UTC or ISO 8601, "until": …, "state": "MAINT", "reason": "TOOL",
+                               "who": "anna"}: what an operator says of a machine; see `core.overrides`
     {root}/reply/{id}          {"id": "c-17", "ok": true, "error": null, "read_back": 23.4}
 
 The id becomes a level of a topic: letters, digits, - and _ only.
@@ -10,6 +12,7 @@ The id becomes a level of a topic: letters, digits, - and _ only.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +26,8 @@ LONGEST: Final = 4096
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NEEDED: Final = ("id", "tag", "value")
 _KNOWN: Final = (*_NEEDED, "t")
+STATEMENT: Final = ("from", "until", "state", "reason", "clear", "who")
+"""What tells a statement about a machine from a command to a device, which names a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Asked:
     """What a command says. `error`: why it is none, then the other fields are what could be made out.
 
     time_ms  when it was sent, by the sender's clock; None if it does not say
+    said     what an operator says of the machine `device`, by the keys of `STATEMENT`; None for a command
     """
 
     id: str
@@ -38,6 +44,7 @@ class Asked:
     value: Any = None
     time_ms: int | None = None
     error: str = ""
+    said: Mapping[str, Any] | None = None
 
 
 def command_topics(root: str) -> str:
@@ -58,11 +65,22 @@ def read_command(topic: str, payload: bytes) -> Asked:
         return Asked("", device, error='a command is a JSON object such as {"id":"1","tag":"speed","value":5}')
     id, tag, time_ms = said.get("id"), said.get("tag"), said.get("t")
     good_id = id if isinstance(id, str) and _ID.fullmatch(id) else ""
+    if "tag" not in said and any(key in said for key in STATEMENT):
+        return _statement(device, said, good_id)
     good_tag = tag if isinstance(tag, str) else ""
     return Asked(
         good_id, device, good_tag, said.get("value"), time_ms if type(time_ms) is int else None,
         _mistake(said, good_id, good_tag),
     )  # fmt: skip
+
+
+def _statement(machine: str, said: dict[str, Any], id: str) -> Asked:
+    time_ms = said.get("t")
+    error = "" if id else "id must be a text of 1 to 64 letters, digits, - or _"
+    if "t" in said and type(time_ms) is not int:
+        time_ms, error = None, "t must be the time of sending in whole ms UTC"
+    rest = {key: value for key, value in said.items() if key not in ("id", "t")}
+    return Asked(id, machine, time_ms=time_ms, error=error, said=rest)
 
 
 def _mistake(said: dict[str, Any], id: str, tag: str) -> str:

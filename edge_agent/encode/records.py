@@ -28,6 +28,7 @@ def pack_state(change: StateChange) -> bytes:
             "state": int(change.state),
             "reason": change.reason,
             "since": change.since,
+            **({} if change.shown else {"shown": False}),
         }
     )
 
@@ -36,7 +37,8 @@ def unpack_state(body: bytes) -> StateChange:
     """What `pack_state` wrote; ValueError if it is no such thing."""
     said = opened(body)
     try:
-        return StateChange(said["machine"], MachineState(said["state"]), said["reason"], said["since"])
+        state, shown = MachineState(said["state"]), said.get("shown", True)
+        return StateChange(said["machine"], state, said["reason"], said["since"], shown)
     except (KeyError, TypeError) as problem:
         raise ValueError(f"not a state change: {problem!r}") from problem
 

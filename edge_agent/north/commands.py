@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
 
 from edge_agent.api import Clock, Link, ListeningLink, Message, Received, Rejected
 from edge_agent.core.command import Command, Outcome
@@ -32,6 +32,8 @@ HANG_UPS: Final = 3
 
 Execute = Callable[[Command], Awaitable[Outcome]]
 Refuse = Callable[[Command, str], Awaitable[Outcome]]
+Operate = Callable[[str, str, Mapping[str, Any], str], Awaitable[Outcome]]
+"""`operate(id, machine, said, who)`: takes what an operator says; never raises for what can be wrong with it."""
 Send = Callable[[list[Message], str], Awaitable[None]]
 
 
@@ -63,6 +65,7 @@ class Commands:
         refuse: Refuse,
         drop: Callable[[], None],
         clock: Clock,
+        operate: Operate,
     ) -> None:
         """`drop` is told of each command that came when too many waited already, and is not looked at."""
         self.state = "not connected"
@@ -73,6 +76,7 @@ class Commands:
         self._refuse = refuse
         self._drop = drop
         self._clock = clock
+        self._operate = operate
         self._heard = asyncio.Queue[tuple[Received, bool]](2 * WAITING)
         self._replies: deque[Message] = deque(maxlen=REPLIES)
         self._news = asyncio.Event()
@@ -152,6 +156,8 @@ class Commands:
         command = Command(asked.id, asked.device, asked.tag, asked.value, "mqtt", self._name)
         if trouble := asked.error or self._untimely(asked, received, busy):
             outcome = await self._refuse(command, trouble)
+        elif asked.said is not None:
+            outcome = await self._operate(asked.id, asked.device, asked.said, self._name)
         else:
             outcome = await self._execute(command)
         return self._profile.reply(asked.id, outcome, received.answer_to, received.token)

@@ -239,7 +239,8 @@ class Follower:
         if record.kind == RecordKind.SAMPLES:
             return self.profile.samples(self._samples(record))
         if record.kind == RecordKind.STATE:
-            return self.profile.state(records.unpack_state(record.body))
+            change = records.unpack_state(record.body)
+            return self.profile.state(change) if change.shown else []
         if record.kind == RecordKind.REPORT:
             return self.profile.report(records.unpack_report(record.body))
         if record.kind == RecordKind.ROLLUP and isinstance(self.profile, RollupProfile):

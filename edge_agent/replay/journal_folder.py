@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.inputs import AWAY
+from edge_agent.core.overrides import Entry
 from edge_agent.core.report import StateChange
 from edge_agent.core.tags import Kind
 from edge_agent.encode import columns, records
@@ -100,6 +101,15 @@ class JournalFolder:
         if missing:
             names.found.notes.append(f"{self.name}: {missing} records are missing within it (damaged, or dropped)")
         names.found.notes += reader.notes()
+
+    def statements(self) -> Iterator[tuple[str, Entry]]:
+        """What operators have said, and of which machine: facts that no sample has."""
+        for record in journal_records(self.path, {RecordKind.EVENT}):
+            if b'"operator"' in record.body:
+                said = orjson.loads(record.body)
+                for method, fact in said.get("facts", ()):
+                    if method == "operator":
+                        yield said["machine"], Entry.of(fact)
 
     def batches(self, names: Names) -> Iterator[Batch]:
         """Its samples alone."""

@@ -19,6 +19,7 @@ from edge_agent.core.deadband import Deadband
 from edge_agent.core.engine import Engine
 from edge_agent.core.ledger import Span
 from edge_agent.core.machine import Machine
+from edge_agent.core.overrides import Entry
 from edge_agent.core.report import Report, StateChange, Window
 from edge_agent.core.reporting import report_of
 from edge_agent.core.selection import stable_order, take
@@ -101,6 +102,13 @@ class Machines:
             machine.forget_lately()
             machine.was_away(since)
             self._deadband.forget(self._fed[name])
+
+    def say(self, name: str, entry: Entry) -> None:
+        """An operator said this. It counts wherever it was said of, even if that was after the window was final."""
+        machine = self._engine.machines.get(name)
+        as_of = self._plan.asked.as_of
+        if machine is not None and (as_of is None or entry.at <= as_of):
+            machine.operate(entry)
 
     def accept(self, change: StateChange) -> None:
         """The agent believed this change. The journal may have it before the samples that tell it."""

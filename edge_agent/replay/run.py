@@ -97,6 +97,7 @@ def _by_arrival(plan: Plan, journal: JournalFolder, progress: Progress) -> Repla
     found = Found()
     names = Names(plan, found)
     machines = Machines(plan, first, raw=False)
+    _say(machines, [journal])
     for event in journal.events(names, until):
         match event:
             case Samples():
@@ -123,6 +124,7 @@ def _by_time(plan: Plan, histories: Sequence[History], progress: Progress) -> Re
         settle_silences(plan, sorter.intervals())
         first, last = sorter.first, sorter.last
         machines = Machines(plan, first, raw=True)
+        _say(machines, histories)
         absences.sort(key=lambda one: one.since)
         for batch, until in sorter.slices():
             batch = final(batch)
@@ -137,6 +139,12 @@ def _by_time(plan: Plan, histories: Sequence[History], progress: Progress) -> Re
             if plan.needed_until is not None and until > plan.needed_until:
                 break
         return _ended(machines, names, first, last)
+
+
+def _say(machines: Machines, histories: Sequence[History]) -> None:
+    for history in histories:
+        for machine, entry in history.statements() if isinstance(history, JournalFolder) else ():
+            machines.say(machine, entry)
 
 
 def _samples(history: History, names: Names, absences: list[Absence]) -> Iterator[Batch]:

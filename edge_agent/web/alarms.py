@@ -14,7 +14,7 @@ from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.engine import Engine
 from edge_agent.core.quantity import SECOND
 from edge_agent.core.wall import to_ns, wall_to_ns
-from edge_agent.web.answers import Answer
+from edge_agent.web.answers import Answer, StateName
 
 DAY: Final = 86_400 * SECOND
 # Some 5 ms of the event loop and 1 MB of JSON: what a page draws.
@@ -25,8 +25,6 @@ _PLUS: Final = re.compile(r"(?<=:\d\d) (\d\d:?\d\d)$")
 _EXAMPLE: Final = "2026-11-23T06:00:00Z or 2026-11-23T06:00 (the agent's time zone)"
 _NEAR: Final = 5
 _LIKENED: Final = 500
-
-StateName = Literal["UNKNOWN", "OFF", "IDLE", "SETUP", "RUN", "FAULT", "MAINT"]
 
 
 class AlarmAnswer(Answer):
@@ -78,6 +76,8 @@ class SpanAnswer(Answer):
     reason: str | None
     order: bool
     """whether an order was active"""
+    source: Literal["operator"] | None = None
+    """who says so, where it is not the machine itself"""
 
 
 class SpansAnswer(Answer):
@@ -154,6 +154,7 @@ class AlarmsView:
                     state=cast(StateName, span.state.name),
                     reason=span.reason or None,
                     order=span.order,
+                    source="operator" if span.source else None,
                 )
                 for span in shown
             ],

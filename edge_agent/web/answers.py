@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Shown = bool | int | float | str
 """A value of a tag: whole numbers stay whole."""
 QualityName = Literal["good", "uncertain", "bad"]
+StateName = Literal["UNKNOWN", "OFF", "IDLE", "SETUP", "RUN", "FAULT", "MAINT"]
+Instant = Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(max_length=40)]
 
 
 class Answer(BaseModel):
@@ -94,6 +96,16 @@ class Figures(Answer):
     flags: list[str]
 
 
+class MachineAnswer(Answer):
+    """A machine's state now."""
+
+    state: StateName
+    reason: str | None
+    since: str
+    source: Literal["operator"] | None
+    """who says so, where it is not the machine itself"""
+
+
 class StatusAnswer(Answer):
     """The agent's status now."""
 
@@ -108,6 +120,8 @@ class StatusAnswer(Answer):
     destinations: dict[str, Destination]
     kpis: list[Figures]
     """the site, areas, lines and the first 100 machines"""
+    machines: dict[str, MachineAnswer]
+    """the first 100"""
     backlog: dict[str, int]
     counts: dict[str, int]
     """what the agent counts about itself, as in the status message"""
@@ -175,6 +189,35 @@ class WriteRequest(Answer):
     value: Truth | Whole | Number | Text
     id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     """the same id is carried out once; made up where there is none"""
+
+
+class Statement(Answer):
+    """What an operator says of a machine: a state, the reason of one, or both; or what was said is taken back."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+    id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    """the same id is taken once; made up where there is none"""
+    from_: Instant | None = Field(None, alias="from")
+    """begin, ISO 8601 or ms UTC; without it now, and of a reason alone where the present state began"""
+    until: Instant | None = None
+    """its end; without it, until the machine next begins to run"""
+    state: StateName | None = None
+    """the machine was in this state; without it only the reason of its own state is said"""
+    reason: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    clear: Annotated[bool, Field(strict=True)] = False
+    """take back what was said of this stretch: the machine's own states count again"""
+    who: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """who says so; without it the token's name"""
+
+
+class StatementAnswer(Answer):
+    """What became of it."""
+
+    id: str
+    ok: bool
+    """it counts from now on, and a restart keeps it"""
+    error: str | None
 
 
 class WriteAnswer(Answer):

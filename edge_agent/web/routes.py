@@ -51,6 +51,9 @@ Write = Callable[[str, str, str, Value, str], Awaitable[Outcome]]
 """`write(id, device, tag, value, who)`: judges, audits and carries out one write; never raises for
 anything a request can do wrong."""
 
+Operate = Callable[[str, str, Mapping[str, Any], str], Awaitable[Outcome]]
+"""`operate(id, machine, said, who)`: judges, audits and takes what an operator says; never raises as above."""
+
 # Only documents: `Access` reads the header itself, to say what is wrong with it.
 _BEARER: Final = HTTPBearer(auto_error=False)
 
@@ -67,8 +70,8 @@ _WRITES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def make_app(view: View, access: Access, write: Write | None) -> FastAPI:
-    """The application; `write` None: nothing is written to equipment here."""
+def make_app(view: View, access: Access, write: Write | None, operate: Operate | None = None) -> FastAPI:
+    """The application; `write` None: nothing is written to equipment here; `operate` likewise of what people say."""
     app = FastAPI(
         title="Edge Agent",
         version=__version__,
@@ -86,6 +89,7 @@ def make_app(view: View, access: Access, write: Write | None) -> FastAPI:
     add_kpis(app, view.kpis)
     _add_digital(app, view)
     _add_writing(app, view, write)
+    _add_saying(app, view, operate)
     return app
 
 
@@ -188,6 +192,27 @@ def _add_writing(app: FastAPI, view: View, write: Write | None) -> None:
         answer = answers.WriteAnswer(
             id=made, ok=outcome.ok, error=outcome.error or None, read_back=outcome.read_back
         )
+        if not outcome.ok:
+            raise _Said(409, answer)
+        return answer
+
+
+def _add_saying(app: FastAPI, view: View, operate: Operate | None) -> None:
+    @app.post("/api/v1/machines/{id}/states", responses=_WRITES, dependencies=[Security(_BEARER)])
+    async def say(
+        id: Annotated[str, Path(description="of the machine", max_length=100)],
+        body: answers.Statement,
+        who: Annotated[str, Depends(_allowed)],
+    ) -> answers.StatementAnswer:
+        """Say what state a machine was in, or why (a token is needed); 409 with the reason if it cannot be taken."""
+        if not view.past.has_machine(id):
+            raise _Said(404, answers.Failure(error=f"there is no machine {id}", near=view.past.near(id)))
+        if operate is None:
+            raise HTTPException(403, "this agent takes no statements about machines")
+        made = body.id or uuid.uuid4().hex
+        said = body.model_dump(by_alias=True, exclude_unset=True, exclude={"id"})
+        outcome = await operate(made, id, said, who)
+        answer = answers.StatementAnswer(id=made, ok=outcome.ok, error=outcome.error or None)
         if not outcome.ok:
             raise _Said(409, answer)
         return answer

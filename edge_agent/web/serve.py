@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from edge_agent.config.http_api import ApiModel, Listen
 from edge_agent.web.access import Access
 from edge_agent.web.guard import BODY_LIMIT, Guard
-from edge_agent.web.routes import Write, make_app
+from edge_agent.web.routes import Operate, Write, make_app
 from edge_agent.web.tls import names_of, server_context
 from edge_agent.web.view import View
 
@@ -37,7 +37,9 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class Api:
     """The HTTP API of one agent; `port` is the real one while it listens, else 0."""
 
-    def __init__(self, config: ApiModel, view: View, write: Write | None = None) -> None:
+    def __init__(
+        self, config: ApiModel, view: View, write: Write | None = None, operate: Operate | None = None
+    ) -> None:
         """Nothing is opened yet; ConfigError if the certificate is not right."""
         assert config.listen is not None
         self.listen: Listen = config.listen
@@ -49,7 +51,7 @@ class Api:
             hosts |= names_of(config.cert)
         tokens = {name: token.get_secret_value() for name, token in config.tokens.items()}
         access = Access(tokens, lambda: asyncio.get_running_loop().time())
-        self._app = Guard(make_app(view, access, write), hosts)
+        self._app = Guard(make_app(view, access, write, operate), hosts)
 
     @property
     def url(self) -> str:

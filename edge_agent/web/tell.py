@@ -7,7 +7,7 @@ from typing import Any
 
 
 def status(said: Mapping[str, Any]) -> list[str]:
-    """The lines of the status: what is wrong first, then devices and destinations as a table."""
+    """The lines of the status: what is wrong first, then devices, machines and destinations as a table."""
     lines = [f"{said['agent']}  version {said['version']}, running since {_time(said['started'])}"]
     lines += [f"  ! {problem}" for problem in said["problems"]] or ["  all is well"]
     devices = [
@@ -15,6 +15,11 @@ def status(said: Mapping[str, Any]) -> list[str]:
         for name, device in said["devices"].items()
     ]
     lines += _table(("device", "state", "since", "good tags", "address"), devices)
+    machines = [
+        (name, one["state"], _time(one["since"]), one["reason"] or "", one["source"] or "")
+        for name, one in said.get("machines", {}).items()
+    ]
+    lines += _table(("machine", "state", "since", "reason", "said by"), machines)
     destinations = [
         (name, place["state"], _time(place["since"]), str(place["backlog"]), place["address"])
         for name, place in said["destinations"].items()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from edge_agent import __version__
 from edge_agent.api import Clock, Driver, Tag, TagConfig
 from edge_agent.config import Site
 from edge_agent.core.engine import Engine
+from edge_agent.core.machine import Machine
 from edge_agent.core.phrase import without_password
 from edge_agent.core.quality import BAD, UNCERTAIN, class_name, reason_name
 from edge_agent.core.quantity import SECOND
@@ -31,6 +33,8 @@ _SOURCES: Final = ("address", "node", "signal")
 # Names offered where one is not known, and names compared to find them: 3 ms.
 _NEAR: Final = 5
 _LIKENED: Final = 500
+# Machines in the status, which is to stay something one can read.
+_MACHINES: Final = 100
 
 
 class View:
@@ -83,6 +87,7 @@ class View:
                 for name, line in self._health.destinations.items()
             },
             kpis=self.kpis.figures(),
+            machines={name: self._machine(one) for name, one in islice(self._engine.machines.items(), _MACHINES)},
             backlog=dict(status.backlog),
             counts=dict(status.counts),
             journal=answers.JournalState(
@@ -191,6 +196,15 @@ class View:
         good, uncertain, bad = (int(np.count_nonzero(classes == which)) for which in range(3))
         return answers.Device(
             **self._line(line), tags=answers.Qualities(good=good, uncertain=uncertain, bad=bad)
+        )
+
+    def _machine(self, machine: Machine) -> answers.MachineAnswer:
+        span = machine.shown(self._clock())
+        return answers.MachineAnswer(
+            state=cast(answers.StateName, span.state.name),
+            reason=span.reason or None,
+            since=self._iso(span.start),
+            source="operator" if span.source else None,
         )
 
     def _tag(self, tag: Tag) -> dict[str, Any]:

@@ -23,6 +23,14 @@ def test_a_command_says_what_to_write_where() -> None:
     assert PROFILE.command_topics() == f"{ROOT}/command/+"
 
 
+def test_what_an_operator_says_of_a_machine_comes_on_the_same_topic_without_a_tag() -> None:
+    asked = PROFILE.command(f"{ROOT}/command/press-1", b'{"id":"s-1","state":"MAINT","who":"anna","t":5}')
+    assert (asked.id, asked.device, asked.time_ms, asked.error) == ("s-1", "press-1", 5, "")
+    assert asked.said == {"state": "MAINT", "who": "anna"}
+    assert "id must be" in PROFILE.command(f"{ROOT}/command/press-1", b'{"state":"MAINT"}').error
+    assert PROFILE.command(f"{ROOT}/command/press-1", b'{"id":"1","tag":"x","value":1,"state":2}').said is None
+
+
 def test_a_reply_says_what_became_of_it() -> None:
     message = PROFILE.reply("c-1", Outcome(True, "", 23.4, "done"), "", b"beside")
     assert message is not None
@@ -31,7 +39,7 @@ def test_a_reply_says_what_became_of_it() -> None:
     assert PROFILE.reply("", Outcome(False, "why"), "", b"") is None
 
 
-@given(st.binary() | st.dictionaries(st.sampled_from(["id", "tag", "value", "t", "x"]) | st.text(), JSON))
+@given(st.binary() | st.dictionaries(st.sampled_from(["id", "tag", "value", "t", "x", "state"]) | st.text(), JSON))
 def test_whatever_is_sent_is_a_command_or_has_an_error_and_its_id_is_safe_in_a_topic(said: object) -> None:
     try:
         payload = said if isinstance(said, bytes) else orjson.dumps(said)
@@ -39,7 +47,7 @@ def test_whatever_is_sent_is_a_command_or_has_an_error_and_its_id_is_safe_in_a_t
         return
     asked = read_command(f"{ROOT}/command/press-1", payload)
     assert not set(asked.id) & set("/+#\0 ")
-    assert asked.error or (asked.id and asked.tag)
+    assert asked.error or (asked.id and (asked.tag or asked.said is not None))
     assert len(asked.error) < 200
 
 

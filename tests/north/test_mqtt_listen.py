@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -160,12 +160,15 @@ class Bench:
     def __init__(self, journal: Journal, connect: Any) -> None:
         self.handed: list[Command] = []
         self.refused: list[str] = []
+        self.said: list[tuple[str, str, Mapping[str, Any], str]] = []
         self.dropped = 0
         self.go = asyncio.Event()
         self.go.set()
         self.health = Health()
         profile = JsonProfile(ROOT, "gw", "0")
-        self.commands = Commands("platform", profile, self._execute, self._refuse, self._drop, time.time_ns)
+        self.commands = Commands(
+            "platform", profile, self._execute, self._refuse, self._drop, time.time_ns, self._operate
+        )
         self.follower = Follower(
             "platform", connect, profile, journal.cursor("platform"), lambda: Status(True, time.time_ns()),
             self.health, time.time_ns, "mqtt://10.0.0.2", self.commands,
@@ -179,6 +182,10 @@ class Bench:
     async def _refuse(self, command: Command, why: str) -> Outcome:
         self.refused.append(why)
         return Outcome(False, why)
+
+    async def _operate(self, id: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
+        self.said.append((id, machine, said, who))
+        return Outcome(True, step="done")
 
     def _drop(self) -> None:
         self.dropped += 1

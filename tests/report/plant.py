@@ -114,7 +114,7 @@ async def live(site: Site, start: int, end: int, every: int = 60 * SECOND) -> No
     for record in await journal.tail():
         _remember(engine, record)
     engine.begin(now)
-    parts: Any = SimpleNamespace(engine=engine, journal=journal, keys={}, kinds={})
+    parts: Any = SimpleNamespace(engine=engine, journal=journal, clock=lambda: now, keys={}, kinds={})
     for device in engine.table.devices():
         for tag in engine.table.device_tags(device):
             if tag.name == "program":
