@@ -17,12 +17,15 @@ from edge_agent.config.words import EXPECTED, words
 from edge_agent.config.yaml_lines import Document, Key, dotted
 from edge_agent.errors import Mistake
 
-_FORMS: Final = frozenset({"mtconnect", "stacklight", "power", "euromap"})
+_INSIDE_STATE: Final = frozenset({"mtconnect", "stacklight", "power", "euromap", "sources", "codes"})
+"""What is written below a machine's `state`; written beside it, it excuses the absence of `state`."""
+
 NOT_YET: Final[Mapping[Key, frozenset[str]]] = {
-    ("machines", "*"): _FORMS | {"energy"},
-    ("machines", "*", "state"): _FORMS,
+    ("machines", "*"): frozenset({"energy"}),
 }
-"""Keys of the site file that are known and not built; those in place of others excuse their absence."""
+"""Keys of the site file that are known and not built."""
+
+_OF_A_MACHINE: Final = 3        # machines, id, key
 
 NOT_AVAILABLE: Final = "is not available in this version"
 _SECRET_KEYS: Final = re.compile("password|passphrase|token|secret|^pin$")
@@ -165,6 +168,8 @@ def _unknown(key: Key, known: list[str]) -> Found:
     name = str(key[-1])
     if name in not_yet(key[:-1]):
         return Found(key, NOT_AVAILABLE, role="unknown")
+    if name in _INSIDE_STATE and len(key) == _OF_A_MACHINE and key[0] == "machines":
+        return Found(key, "belongs below state", f"write state: {{{name}: …}}", role="unknown")
     return Found(key, "unknown key", did_you_mean(name, known, "keys here"), role="unknown")
 
 
@@ -192,13 +197,13 @@ def _join_alternatives(found: list[Found]) -> list[Found]:
 
 
 def excused(found: list[Found]) -> set[Key]:
-    """What is missing only because it is misspelt, or written in a form not built: no second mistake."""
+    """What is missing only because it is misspelt, or written in another place: no second mistake."""
     keys: set[Key] = set()
     for one in found:
         if one.role == "unknown":
             near = re.fullmatch("did you mean '(.+)'\\?", one.hint)
             if near:
                 keys.add((*one.key[:-1], near[1]))
-            if one.key[-1] in _FORMS:
-                keys |= {one.key[:-1], *((*one.key[:-1], name) for name in ("state", "tag", "map"))}
+            if one.key[-1] in _INSIDE_STATE and len(one.key) == _OF_A_MACHINE:
+                keys.add((*one.key[:-1], "state"))
     return keys

@@ -11,7 +11,6 @@ from edge_agent.api import TagConfig
 from edge_agent.config.counts import RUNS
 from edge_agent.config.line import LineModel
 from edge_agent.config.machine import MachineModel
-from edge_agent.config.state import StateModel
 from edge_agent.core.counters import Counter
 
 # 48 bits: a plant that changed its rules every minute for a century would not meet one twice.
@@ -33,7 +32,7 @@ def config_hash(
     named = _renamed(machine)
     told: dict[str, Any] = {
         "plan": plan,
-        "state": _state(machine.state),
+        "state": machine.state.rules(),
         "counters": {source: one.rules for source, one in counters.items()},
         "tags": _pairs({what: named.get(tag, tag) for what, tag in _tags(machine).items()}),
         "scaling": {named.get(name, name): _scaling(tag) for name, tag in tags.items()},
@@ -84,15 +83,9 @@ def _scaling(tag: TagConfig) -> list[Any]:
     return [tag.scale, tag.offset, list(tag.range or ()), *([shape] if shape else [])]
 
 
-def _state(state: StateModel) -> list[Any]:
-    if state.roles is None:
-        return [_pairs(state.map or {}), _name(state.default), state.dwell]
-    return [state.form, getattr(state.roles, "numbering", None) or "", state.dwell]
-
-
 def _tags(machine: MachineModel) -> dict[str, str]:
     told = machine.counts.tags() | machine.work_tags()
-    if machine.state.roles is None:
+    if not machine.state.form and not machine.state.sources:
         return told | machine.state.inputs()
     return told | {f"state.{role}": tag for role, tag in machine.state.inputs().items()}
 

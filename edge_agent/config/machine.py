@@ -17,7 +17,8 @@ from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import CalendarRefs, Id, NumberTagRef, TagRef, names_of
 from edge_agent.config.operator import OperatorModel
 from edge_agent.config.positive import IdealCycle, PositiveDuration, Rate, Share
-from edge_agent.config.state import FORMS, StateModel, by_code_and_text, keys_fit
+from edge_agent.config.state import FORMS, StateModel
+from edge_agent.config.state_names import by_code_and_text, keys_fit
 from edge_agent.config.wall_words import LocalSince
 from edge_agent.core.cell import NO_IDEAL
 from edge_agent.core.ledger import Policy

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.site import Site
-from edge_agent.config.state import by_code_and_text
+from edge_agent.config.state_names import by_code_and_text
 from edge_agent.core.machine import MachineSpec
 from edge_agent.core.rates import Versions
 from edge_agent.core.tags import Tag, TagTable
@@ -24,14 +25,10 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
 
     counts = model.counts.tags()
     work = {what: tag(reference) for what, reference in model.work_tags().items()}
-    roles = model.state.roles
+    ideals = model.ideals().values()
     return MachineSpec(
         id=name,
         line=site.line_of(name),
-        state=None if model.state.tag is None else tag(model.state.tag),
-        states=model.state.states(),
-        otherwise=model.state.default,
-        dwell_ns=model.state.dwell,
         counts={source: tag(reference) for source, reference in counts.items()},
         counters={source: partial(site.counter, name, source) for source in counts},
         job=work.get("job"),
@@ -47,11 +44,10 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         config_hash=site.config_hash(name),
         min_coverage=site.kpi.min_coverage,
         patience_ns=model.patience_ns(),
-        model=None if roles is None else roles.core(),
         units=model.units_per_count,
         units_of=model.units_of(),
         runs=model.counts.runs,
-        inputs={} if roles is None else {role: tag(reference) for role, reference in roles.inputs().items()},
+        **model.state.to_core(tag, max(ideals, default=Fraction(0)), model.micro_stop),
     )
 
 

@@ -1,186 +1,88 @@
-"""`machines.<id>.state`: one tag with a map, or the inputs of a companion specification's state model."""
+"""`machines.<id>.state`: what tells a machine's state, one way or several, the better first."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from edge_agent.api import Duration, Kind, StrictModel
-from edge_agent.config.finding import Finding, did_you_mean, report
-from edge_agent.config.names import NumberTagRef, TagRef, names_of
-from edge_agent.core import models
-from edge_agent.core.models.machinery import MachineryModel
-from edge_agent.core.models.machinetool import MachinetoolModel
-from edge_agent.core.models.packml import NUMBERS, PackmlModel
-from edge_agent.core.states import MachineState
+from edge_agent.api import Duration, StrictModel
+from edge_agent.config.finding import Finding, report
+from edge_agent.config.names import TagRef
+from edge_agent.config.signals import PowerModel, StacklightModel
+from edge_agent.config.state_names import StateEntry, StateName, by_code_and_text, keys_fit
+from edge_agent.config.state_roles import (
+    EuromapStateModel,
+    MachineryStateModel,
+    MachinetoolStateModel,
+    MtconnectStateModel,
+    PackmlStateModel,
+    RolesModel,
+)
+from edge_agent.core.judges import Judge, RolesJudge
+from edge_agent.core.models import MapModel
+from edge_agent.core.models import StateModel as CoreModel
+from edge_agent.core.models.codes import CODES, CodesModel
+from edge_agent.core.sources import Rank, SourceSpec
+from edge_agent.core.tags import Tag
 
 T = TypeVar("T")
-STATES: Final = tuple(state.name for state in MachineState)
 FORMS: Final = ("packml", "machinery", "machinetool")
-"""The companion specifications, as keys of `state` and of a machine."""
+"""The companion specifications of which a machine may name an instance."""
 
-_CODE: Final = re.compile(r"[-+]?\d{1,18}|0x[0-9a-fA-F]{1,16}")
+_ROLES: Final = (*FORMS, "mtconnect", "euromap")
+_SIGNALS: Final = ("stacklight", "power")
+_WAYS: Final = (*_ROLES, *_SIGNALS)
+_RANKS: Final = {"native": Rank.NATIVE, "di": Rank.DI, "power": Rank.POWER, "inferred": Rank.INFERRED}
+# Three ideal cycles without a new one are no slow cycle any more (domain 3.5).
+_WAIT_CYCLES: Final = 3
 
-
-def _state(value: object) -> MachineState:
-    if isinstance(value, MachineState):
-        return value
-    if not isinstance(value, str) or value not in STATES:
-        raise ValueError(f"is not a machine state; {did_you_mean(str(value), STATES, 'states')}")
-    return MachineState[value]
-
-
-StateName = Annotated[MachineState, BeforeValidator(_state), WithJsonSchema({"enum": list(STATES)})]
-
-
-def code(text: str) -> int | None:
-    """The whole number a key stands for (`3`, `0x1F`, `true`), None if it is a text only."""
-    if text in ("true", "false"):
-        return int(text == "true")
-    if not _CODE.fullmatch(text):
-        return None
-    return int(text, 16) if text.startswith("0x") else int(text)
+CodesName = Literal[
+    "packml-opc-30050", "packml-opc-30060", "opc-40001-1", "opc-40501-1", "opc-40502", "mtconnect", "umh",
+    "weihenstephan", "focas",
+]  # fmt: skip
 
 
-def by_code_and_text(named: Mapping[str, T]) -> dict[int | str, T]:
-    """Each entry by its text and, where that is a whole number, by that number too."""
-    both: dict[int | str, T] = {}
-    for text, value in named.items():
-        both[text] = value
-        number = code(text)
-        if number is not None:
-            both[number] = value
-    return both
+def _ways(more: str = "") -> Callable[[dict[str, Any]], None]:
+    """One of the ways to tell a state, in the JSON schema."""
+
+    def add(schema: dict[str, Any]) -> None:
+        named = {"required": ["tag"], "anyOf": [{"required": ["map"]}, {"required": ["codes"]}]}
+        schema["oneOf"] = [named, *({"required": [way]} for way in (*_WAYS, *([more] if more else [])))]
+
+    return add
 
 
-def keys_fit(keys: Iterable[str], info: ValidationInfo) -> None:
-    """Report the keys that the tag beside them (`info.data`) can never have as a value."""
-    names, tag = names_of(info), info.data.get("tag")
-    if names is None or tag is None or names.kind(tag) not in (Kind.INT, Kind.BOOL):
-        return
-    hint = f"{tag} has numbers, not texts"
-    report([Finding("this key is not a whole number", hint, (key,)) for key in keys if code(key) is None])
-
-
-class _RolesModel(StrictModel):
-    """Tags by role."""
-
-    def inputs(self) -> dict[str, str]:
-        """Role → `device.tag`, of those given, in the order of the keys."""
-        told = {role: getattr(self, role) for role in type(self).model_fields if role != "numbering"}
-        return {role: tag for role, tag in told.items() if tag is not None}
-
-    def core(self) -> models.StateModel:
-        """The model of these roles."""
-        raise NotImplementedError
-
-
-class PackmlStateModel(_RolesModel):
-    """PackML (ISA-TR88.00.02, OPC 30050): tags that tell the unit's state, mode and flags."""
-
-    state: TagRef
-    """state, as its name or, with `numbering`, its number; in OPC 30050's nested machines the outermost"""
-    machine_state: TagRef | None = None
-    """the state within Cleared, where states are nested as in OPC 30050"""
-    execute_state: TagRef | None = None
-    """the state within Running, likewise"""
-    mode: TagRef | None = None
-    """unit mode, as name or number: 1 Produce, 2 Maintenance, 3 Manual; without it Produce"""
-    starved: NumberTagRef | None = None
-    """true while material is missing"""
-    blocked: NumberTagRef | None = None
-    """true while the output is blocked"""
-    stop_reason: TagRef | None = None
-    """number or text that says why it was stopped or aborted; becomes part of the reason"""
-    numbering: Literal["opc-30050", "opc-30060"] | None = Field(default=None, validate_default=True)
-    """whose numbers the states have: opc-30050 (as TR88: Execute is 6) | opc-30060 (Execute is 4)"""
-
-    @field_validator("numbering")
-    @classmethod
-    def _numbers_have_an_owner(cls, numbering: str | None, info: ValidationInfo) -> str | None:
-        names = names_of(info)
-        tags = [info.data.get(role) for role in ("state", "machine_state", "execute_state")]
-        numeric = [tag for tag in tags if tag and names and names.kind(tag) in (Kind.INT, Kind.BOOL)]
-        if numbering is None and numeric:
-            hint = f"two specifications number the states differently; write one of {', '.join(NUMBERS)}"
-            report([Finding(f"is missing: {numeric[0]} has numbers", hint)])
-        return numbering
-
-    def core(self) -> models.StateModel:
-        """The model of these roles."""
-        return PackmlModel(self.numbering or "")
-
-
-class MachineryStateModel(_RolesModel):
-    """OPC UA for Machinery (OPC 40001-1): tags that tell item state and operation mode."""
-
-    state: TagRef
-    """item state, as name or number: 0 NotAvailable, 1 OutOfService, 2 NotExecuting, 3 Executing"""
-    mode: TagRef | None = None
-    """operation mode, as name or number: 0 None, 1 Maintenance, 2 Setup, 3 Processing"""
-    alarm: NumberTagRef | None = None
-    """true while an alarm is active: out of service while setting up is a fault then"""
-
-    def core(self) -> models.StateModel:
-        """The model of these roles."""
-        return MachineryModel()
-
-
-class MachinetoolStateModel(_RolesModel):
-    """A machine tool (OPC 40501-1, OPC 40502): tags of which `state`, `program` or `channel` tells the state."""
-
-    state: TagRef | None = None
-    """item state of OPC 40001-1; counts before the two below"""
-    mode: TagRef | None = None
-    """operation mode of OPC 40001-1"""
-    program: TagRef | None = None
-    """program status of OPC 40502: 0 Stopped, 1 Running, 2 Waiting, 3 Interrupted, 4 Canceled; before `channel`"""
-    channel: TagRef | None = None
-    """channel state of OPC 40501-1: 0 Active, 1 Interrupted, 2 Reset"""
-    operation_mode: TagRef | None = None
-    """operation mode of OPC 40501-1: 0 Manual to 5 Other; Setup and Manual are SETUP, Service is MAINT"""
-    alarm: NumberTagRef | None = Field(default=None, validate_default=True)
-    """true while an alarm is active: a canceled program is a fault then"""
-
-    @field_validator("alarm")
-    @classmethod
-    def _something_tells_the_state(cls, alarm: str | None, info: ValidationInfo) -> str | None:
-        roles = ("state", "program", "channel")
-        if all(role in info.data for role in roles) and not any(info.data[role] for role in roles):
-            report([Finding("needs at least one of state, program, channel", "each is a device.tag", ("..",))])
-        return alarm
-
-    def core(self) -> models.StateModel:
-        """The model of these roles."""
-        return MachinetoolModel()
-
-
-def _one_form(schema: dict[str, Any]) -> None:
-    """Either a tag and its map, or one of the specifications."""
-    ways = [["tag", "map"], *([form] for form in FORMS)]
-    schema["oneOf"] = [{"required": way} for way in ways]
-
-
-class StateModel(StrictModel, json_schema_extra=_one_form):
-    """What tells the machine's state: a tag and what its values mean, or the inputs of a specification."""
+class WayModel(StrictModel):
+    """One way to tell a state: a tag and what its values mean, tags of a specification, lamps, or power."""
 
     tag: TagRef | None = None
     """device.tag"""
-    map: Annotated[Mapping[str, StateName], Field(min_length=1)] | None = None
-    """value of the tag, a whole number or a text → OFF, IDLE, SETUP, RUN, FAULT, MAINT or UNKNOWN"""
+    map: Annotated[Mapping[str, StateEntry], Field(min_length=1)] | None = None
+    """value of the tag, a whole number or a text → OFF, IDLE, SETUP, RUN, FAULT, MAINT or UNKNOWN, and a reason if \
+you like: `IDLE STARVED`"""
+    codes: CodesName | None = None
+    """instead of map, or beside it for codes of your own: the dictionary whose codes the tag has"""
     packml: PackmlStateModel | None = None
     """instead of tag and map: PackML"""
     machinery: MachineryStateModel | None = None
     """instead of tag and map: OPC UA for Machinery, OPC 40001-1"""
     machinetool: MachinetoolStateModel | None = None
     """instead of tag and map: machine tools, OPC 40501-1 and OPC 40502"""
+    mtconnect: MtconnectStateModel | None = None
+    """instead of tag and map: MTConnect"""
+    euromap: EuromapStateModel | None = None
+    """instead of tag and map: injection moulding, Euromap 77 and 83"""
+    stacklight: StacklightModel | None = None
+    """instead of tag and map: the lamps of a stack light"""
+    power: PowerModel | None = None
+    """instead of tag and map: the power it draws"""
     dwell: Duration = 0
     """a new state counts once it has lasted this long, then from its start; 0s takes every change"""
-    default: StateName | None = Field(default=None, validate_default=True)
-    """state for values that `map` does not name; without it they are UNKNOWN"""
+    default: StateName | None = None
+    """state for values that `map` and `codes` do not name; without it they are UNKNOWN"""
 
     @field_validator("map")
     @classmethod
@@ -188,40 +90,145 @@ class StateModel(StrictModel, json_schema_extra=_one_form):
         keys_fit(keys or (), info)
         return keys
 
-    # On the last field, so that it runs even while another part of the section is wrong.
-    @field_validator("default")
-    @classmethod
-    def _is_one_form(cls, default: MachineState | None, info: ValidationInfo) -> MachineState | None:
-        # What is not in the data was given, and is wrong by itself.
-        given = [key for key in ("tag", "map", *FORMS) if info.data.get(key, ...) is not None]
-        given += [] if default is None else ["default"]
-        forms = [key for key in FORMS if key in given]
-        others = [key for key in given if key not in forms[:1]] if forms else []
-        if others:
-            what = f"and {' and '.join(others)}: exclude each other"
-            report([Finding(what, "remove one of the two", ("..", forms[0]))])
-        elif not given or given == ["default"]:
-            hint = f"or one of {', '.join(FORMS)}"
-            report([Finding("needs a tag and a map", hint, ("..",), is_missing=True)])
-        elif not forms:
-            lacking = [key for key in ("tag", "map") if key not in given]
-            report([Finding("is missing", "", ("..", key), is_missing=True) for key in lacking])
-        return default
-
-    @property
-    def roles(self) -> _RolesModel | None:
-        """The inputs of a specification; None for a tag with a map."""
-        return self.packml or self.machinery or self.machinetool
-
     @property
     def form(self) -> str:
-        """Which specification's they are; "" for a tag with a map."""
-        return next((form for form in FORMS if getattr(self, form) is not None), "")
+        """Which of the ways with several tags it is; "" for a tag with a map or codes."""
+        return next((way for way in _WAYS if getattr(self, way) is not None), "")
+
+    @property
+    def roles(self) -> RolesModel | None:
+        """The inputs of a specification, if it is that."""
+        return getattr(self, self.form) if self.form in _ROLES else None
+
+    @property
+    def signal(self) -> StacklightModel | PowerModel | None:
+        """Lamps or power, if it is that."""
+        return self.stacklight or self.power
 
     def inputs(self) -> dict[str, str]:
         """Role → `device.tag` of all that tells the state; the one tag with a map has the role "state"."""
-        return self.roles.inputs() if self.roles else {"state": self.tag or ""}
+        way = self.roles or self.signal
+        return way.inputs() if way else {"state": self.tag or ""}
 
-    def states(self) -> dict[int | str, MachineState]:
+    def core(self) -> CoreModel | None:
+        """The state model, of a way that has one of its own; not for a map, lamps and power."""
+        if self.roles is not None:
+            return self.roles.core()
+        return None if self.codes is None else CodesModel(self.codes, MapModel(self.states(), self.default))
+
+    def states(self) -> dict[int | str, Any]:
         """The map by text and, where a key is a whole number, by that number too."""
         return by_code_and_text(self.map or {})
+
+    def judge(self, wait_ns: int) -> Judge:
+        """What judges it where it is one of several, or matters how long something lasts."""
+        if self.signal is not None:
+            return self.signal.judge()
+        model = self.core() or MapModel(self.states(), self.default)
+        watches = self.roles.watches(wait_ns) if self.roles else {}
+        return RolesJudge(model, tuple(self.inputs()), watches, dwell_ns=self.dwell)
+
+    def source(self, rank: Rank, wait_ns: int, tag: Callable[[str], Tag]) -> SourceSpec:
+        """As the core has it; `tag` finds the tag of a reference."""
+        inputs = {role: tag(reference) for role, reference in self.inputs().items()}
+        return SourceSpec(rank, self.judge(wait_ns), inputs, frozenset(inputs if self.power else ()))
+
+    def rules(self) -> list[Any]:
+        """All but the tags that moves the state, JSON-safe."""
+        if self.signal is not None:
+            return [self.form, *self.signal.rules()]
+        if self.roles is not None:
+            return [self.form, self.roles.rules(), self.dwell]
+        named = sorted([key, _name(state)] for key, state in (self.map or {}).items())
+        return [named, _name(self.default), self.dwell, *([self.codes] if self.codes else [])]
+
+
+def _one_way(data: Mapping[str, Any], also: tuple[str, ...] = ()) -> None:
+    """Report a section that tells no state, or in two ways. What is not in the data was given, and is wrong itself."""
+    keys = ("tag", "map", "codes", *_WAYS, *also, "default")
+    given = [key for key in keys if data.get(key, ...) not in (None, ())]
+    given += ["dwell"] if data.get("dwell") else []
+    ways = [key for key in given if key in (*_WAYS, *also)]
+    way = ways[0] if ways else ""
+    others = [key for key in given if key != way and not (key == "dwell" and way in _ROLES)]
+    if way and others:
+        hint = "remove one of the two"
+        if others == ["dwell"]:
+            hint = f"write it below {way}" if way in _SIGNALS else "each source has its own"
+        report([Finding(f"and {' and '.join(others)}: exclude each other", hint, ("..", way))])
+    elif not way and not set(given) - {"default", "dwell"}:
+        hint = f"or one of {', '.join((*_WAYS, *also))}"
+        report([Finding("needs a tag and a map", hint, ("..",), is_missing=True)])
+    elif not way:
+        lacking = [] if "tag" in given else ["tag"]
+        lacking += [] if {"map", "codes"} & set(given) else ["map"]
+        hint = f"or codes: {', '.join(CODES)}" if lacking == ["map"] else ""
+        report([Finding("is missing", hint, ("..", key), is_missing=True) for key in lacking])
+
+
+class SourceModel(WayModel, json_schema_extra=_ways()):
+    """One of several sources of a machine's state."""
+
+    kind: Literal["native", "di", "power", "inferred"] | None = Field(default=None, validate_default=True)
+    """how good it is: native (what the machine says itself) before di (contacts, lamps) before power before inferred; \
+default di for a stack light, power for power, else native"""
+
+    # On the last field, so that it runs even while another part of the section is wrong.
+    @field_validator("kind")
+    @classmethod
+    def _is_one_way(cls, kind: str | None, info: ValidationInfo) -> str | None:
+        _one_way(info.data)
+        return kind
+
+    @property
+    def rank(self) -> Rank:
+        """How good it is."""
+        return _RANKS[self.kind or {"stacklight": "di", "power": "power"}.get(self.form, "native")]
+
+
+class StateModel(WayModel, json_schema_extra=_ways("sources")):
+    """What tells the machine's state: a tag and what its values mean, one of the other ways, or several of them."""
+
+    sources: tuple[SourceModel, ...] = Field(default=(), validate_default=True)
+    """instead of all the others: several ways; of those that know the state the best counts, of equals the first"""
+
+    @field_validator("sources")
+    @classmethod
+    def _is_one_way(cls, sources: tuple[SourceModel, ...], info: ValidationInfo) -> tuple[SourceModel, ...]:
+        _one_way({**info.data, "sources": sources}, ("sources",))
+        return sources
+
+    def inputs(self) -> dict[str, str]:
+        """Of several sources the roles are numbered: `0.red`, `1.power`."""
+        if not self.sources:
+            return super().inputs()
+        return {f"{n}.{role}": tag for n, way in enumerate(self.sources) for role, tag in way.inputs().items()}
+
+    def rules(self) -> list[Any]:
+        """All but the tags that moves the state, JSON-safe."""
+        if not self.sources:
+            return super().rules()
+        return ["sources", *([int(way.rank), *way.rules()] for way in self.sources)]
+
+    def to_core(self, tag: Callable[[str], Tag], slowest: Fraction, micro_stop_ns: int) -> dict[str, Any]:
+        """The fields of a `MachineSpec` that tell its state. `slowest`: its longest ideal cycle, s."""
+        wait = max(round(_WAIT_CYCLES * slowest * 1_000_000_000), micro_stop_ns)
+        if self.sources:
+            return {"state": None, "states": {}, "sources": [w.source(w.rank, wait, tag) for w in self.sources]}
+        if self.signal or (self.roles and self.roles.watches(wait)):
+            rank = {"stacklight": Rank.DI, "power": Rank.POWER}.get(self.form, Rank.NATIVE)
+            return {"state": None, "states": {}, "sources": [self.source(rank, wait, tag)]}
+        return {
+            "state": None if self.tag is None else tag(self.tag),
+            "states": self.states(),
+            "otherwise": self.default,
+            "dwell_ns": self.dwell,
+            "model": self.core(),
+            "inputs": {role: tag(reference) for role, reference in self.inputs().items()} if self.roles else {},
+        }
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_name, value))
+    return str(getattr(value, "name", value))

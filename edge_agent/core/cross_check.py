@@ -34,7 +34,7 @@ def by_report(machine: Machine, report: Report) -> Iterator[Check]:
     cell, flags = report.cell, report.flags
     counts = [tag.position for tag in machine.spec.counts.values()]
     if cell.pq or cell.apt:
-        state = [tag.position for tag in machine.spec.state_inputs().values()]
+        state = [tag.position for tag in machine.spec.state_tags()]
         yield [*state, *counts], not {COUNT_WITHOUT_RUN, RUN_WITHOUT_COUNT} & set(flags)
     if len(counts) > 1 and (cell.pq or cell.sq):
         yield counts, COUNT_SKEW not in flags

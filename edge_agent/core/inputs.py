@@ -15,10 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from edge_agent.core.models import Meaning, Need, StateModel, Value
-from edge_agent.core.quality import Reason, reason_name
+from edge_agent.core.dwell import Step
+from edge_agent.core.meaning import Sample, Told, Unknown, known, means
+from edge_agent.core.models import Need, StateModel, Value
+from edge_agent.core.quality import reason_name
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Tag
 from edge_agent.core.timeline import rank
@@ -28,38 +30,29 @@ REMEMBERED: Final = 256
 
 AWAY: Final = "AGENT_DOWN"
 _BEGINNING: Final = -(1 << 63)
-_NONE_SUCH: Final = Reason.REFUSED.name     # what a device says of an address it does not have
 
-
-class Unknown(NamedTuple):
-    """No value, and why."""
-
-    reason: str
-
-
-Sample = Value | Unknown
-Told = tuple[Sample | None, ...]
-"""A sample for each input; None: nothing."""
-Step = tuple[int, MachineState, str]
-"""From this time on (ns UTC) the inputs mean this state, for this reason."""
 Row = tuple[int, int, Sample]
 """Time, position of the input, sample."""
 
 
 @dataclass(slots=True)
-class _Instant:
+class Instant:
     """`told` is what came just then, `values` what holds from then on, `memory` what the model makes of it."""
 
     time: int
     told: Told
     values: Told = ()
-    memory: str = ""
+    memory: Any = ""
     state: MachineState = MachineState.UNKNOWN
     reason: str = ""
+    steps: tuple[Step, ...] = ()    # for `core.lasting`: what it has brought to light
 
 
 class Inputs:
     """The inputs of one machine: `tags` by role, for a model that has those roles."""
+
+    exact: frozenset[int] = frozenset()
+    """inputs (positions) that want numbers with their fractions, as texts; the others want codes"""
 
     def __init__(self, model: StateModel, tags: Mapping[str, Tag]) -> None:
         self._model = model
@@ -69,8 +62,8 @@ class Inputs:
         for at, tag in enumerate(self._tags):
             self.positions.setdefault(tag.position, []).append(at)
         self._nothing: Told = (None,) * len(self._inputs)
-        self._start = _Instant(_BEGINNING, self._nothing, self._nothing)    # the last that is not kept
-        self._instants: list[_Instant] = []
+        self._start = Instant(_BEGINNING, self._nothing, self._nothing)    # the last that is not kept
+        self._instants: list[Instant] = []
         self._newest = [-1] * len(self._inputs)
         self._away: set[int] = set()                    # inputs that have told nothing since the agent was away
 
@@ -145,7 +138,7 @@ class Inputs:
             here[at] = sample
         for at, _ in told:
             self._newest[at] = time
-        self._instants.append(_Instant(time, tuple(here), last.values, last.memory, last.state, last.reason))
+        self._instants.append(Instant(time, tuple(here), last.values, last.memory, last.state, last.reason))
         return True
 
     def _when(self, time: int, at: int) -> int:
@@ -168,7 +161,7 @@ class Inputs:
             time = instants[0].time if instants else self._start.time + 1
         place = bisect_left(instants, time, key=lambda instant: instant.time)
         if place == len(instants) or instants[place].time != time:
-            instants.insert(place, _Instant(time, self._nothing))
+            instants.insert(place, Instant(time, self._nothing))
         merged = list(instants[place].told)
         for at, sample in told:
             merged[at] = self._heavier(at, merged[at], sample)
@@ -183,32 +176,14 @@ class Inputs:
             instant, before = self._instants[at], self._instants[at - 1] if at else self._start
             values = tuple(old if new is None else new for new, old in zip(instant.told, before.values, strict=True))
             memory = before.memory
-            state, reason = self._means(values, memory)
-            memory = self._model.remember(self._known(values), memory)
+            state, reason = means(self._model, self._inputs, values, memory)
+            memory = self._model.remember(known(self._inputs, values), memory)
             same = (values, memory, state, reason) == (instant.values, instant.memory, instant.state, instant.reason)
             instant.values, instant.memory, instant.state, instant.reason = values, memory, state, reason
             steps.append((instant.time, state, reason))
             if same and at > place:
                 break
         return steps
-
-    def _means(self, values: Told, memory: str) -> tuple[MachineState, str]:
-        meaning: Meaning = self._model.meaning(self._known(values), memory)
-        if meaning.lacks:
-            for one, value in zip(self._inputs, values, strict=True):
-                if one.role == meaning.lacks and isinstance(value, Unknown):
-                    return MachineState.UNKNOWN, value.reason
-        return meaning.state, meaning.reason
-
-    def _known(self, values: Told) -> dict[str, Value | None]:
-        known: dict[str, Value | None] = {}
-        for one, value in zip(self._inputs, values, strict=True):
-            if not isinstance(value, Unknown):
-                if value is not None:
-                    known[one.role] = value
-            elif one.need is Need.KEY or (one.need is Need.DECIDES and value.reason != _NONE_SUCH):
-                known[one.role] = None
-        return known
 
     def _heavier(self, at: int, one: Sample | None, other: Sample) -> Sample:
         """Which of two samples of one input at one instant counts, whichever came first."""
@@ -219,13 +194,21 @@ class Inputs:
     def _weight(self, at: int, sample: Sample) -> tuple[Any, ...]:
         """As the timeline has it for states, by what the sample means alone; else any rule will do."""
         alone = (*self._nothing[:at], sample, *self._nothing[at + 1 :])
-        state, reason = self._means(alone, "")
+        state, reason = means(self._model, self._inputs, alone, "")
         return rank(state), reason, isinstance(sample, Unknown), isinstance(sample, str), sample
 
     def _forget(self) -> None:
         if len(self._instants) >= 2 * REMEMBERED:
             self._start = self._instants[-REMEMBERED - 1]
             del self._instants[:-REMEMBERED]
+
+    def confirm(self, time: int) -> list[Step]:
+        """Nothing has changed up to `time`: what follows from that. Here nothing does."""
+        return []
+
+    def accept(self, since: int) -> list[Step]:
+        """A state that begins at `since` is believed: what follows from that. Here nothing does."""
+        return []
 
     def since(self) -> int:
         """From when on the present state is remembered without a change."""
@@ -243,11 +226,11 @@ class Inputs:
         """Nothing is known from `since` on until the inputs tell again; those that may be missing may be gone."""
         _, memory = self.now
         values = tuple(Unknown(AWAY) if one.need is Need.KEY else None for one in self._inputs)
-        self._begin(_Instant(since, values, values, memory, MachineState.UNKNOWN, AWAY))
+        self._begin(Instant(since, values, values, memory, MachineState.UNKNOWN, AWAY))
         self._newest = [since] * len(self._inputs)
         self._away = set(range(len(self._inputs)))
 
-    def _begin(self, start: _Instant) -> None:
+    def _begin(self, start: Instant) -> None:
         self._start, self._instants = start, []
         self._newest, self._away = [-1] * len(self._inputs), set()
 
@@ -265,7 +248,7 @@ class Inputs:
     def restore(self, snapshot: Mapping[str, Any], time: int) -> None:
         """Take up where `snapshot` was made, with its newest sample at `time`; an input whose tag is another
         now begins afresh."""
-        self._begin(_Instant(_BEGINNING, self._nothing, self._nothing))
+        self._begin(Instant(_BEGINNING, self._nothing, self._nothing))
         values: list[Sample | None] = list(self._nothing)
         for at, (one, tag) in enumerate(zip(self._inputs, self._tags, strict=True)):
             tag_id, told_at, value = snapshot.get("told", {}).get(one.role, (None, -1, None))
@@ -274,6 +257,6 @@ class Inputs:
                 self._newest[at] = told_at
         if any(value is not None for value in values):
             last = zip(values, self._newest, strict=True)
-            self._start = _Instant(time - 1, self._nothing, tuple(values), str(snapshot["memory"]))
-            self._instants = [_Instant(time, tuple(value if told_at == time else None for value, told_at in last))]
+            self._start = Instant(time - 1, self._nothing, tuple(values), str(snapshot["memory"]))
+            self._instants = [Instant(time, tuple(value if told_at == time else None for value, told_at in last))]
             self._anew(0)

@@ -6,7 +6,7 @@ once, when it comes, by the counter's own history, and everything after that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -17,9 +17,11 @@ from edge_agent.core.calendar import Calendar
 from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.counting import EXACT, Counting
+from edge_agent.core.dwell import Step
 from edge_agent.core.facts import Facts
 from edge_agent.core.finals import Finals
 from edge_agent.core.inputs import AWAY, Inputs, Row
+from edge_agent.core.judges import RolesJudge
 from edge_agent.core.ledger import MINUTE, Ledger, Policy
 from edge_agent.core.models import UNMAPPED, MapModel, StateModel, Value
 from edge_agent.core.overrides import Entry
@@ -27,13 +29,11 @@ from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
 from edge_agent.core.rates import Versions
 from edge_agent.core.report import StateChange
+from edge_agent.core.sources import Rank, Sources, SourceSpec
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.timeline import Span
 from edge_agent.core.unnamed import UnnamedValues
-
-Known = tuple[int, MachineState, str]
-"""A state sample: time, state, reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class MachineSpec:
     """What the configuration says of one machine; tags are positions in the tag table.
 
     Its state comes from one tag, `state`, whose values `states` names; or, where `state` is None, from the
-    `inputs` of a `model`, by role.
+    `inputs` of a `model`, by role; or from `sources`, which come before both.
     """
 
     id: str
     state: Tag | None
-    states: Mapping[int | str, MachineState]
+    states: Mapping[int | str, MachineState | tuple[MachineState, str]]
     calendar: Calendar
     policy: Policy
     counts: Mapping[str, Tag]                       # of total, good, scrap, rework, inspected, first_pass
@@ -70,23 +70,46 @@ class MachineSpec:
     units: int = 1                                  # pieces of one stroke, which is what total and good count
     units_of: Mapping[str, int] = field(default_factory=dict)               # product → its own
     runs: bool = False                              # the total is inferred from when it runs, not counted
+    sources: Sequence[SourceSpec] = ()
 
     def tags(self) -> list[Tag]:
         """Every tag the machine draws from."""
-        named = [*self.state_inputs().values(), *self.counts.values(), self.job, self.order, self.number]
+        named = [*self.state_tags(), *self.counts.values(), self.job, self.order, self.number]
         return [tag for tag in named if tag is not None]
 
     def flags(self, cell: Cell) -> tuple[str, ...]:
         """What a reader must know before trusting the figures of a cell of this machine."""
         return tuple(kpi.flags(cell, self.min_coverage, self.patience_ns))
 
+    def state_tags(self) -> list[Tag]:
+        """Every tag that tells the state."""
+        return [tag for source in self.state_sources() for tag in source.inputs.values()]
+
     def state_model(self) -> StateModel:
         """What tells the state from the values of `state_inputs`."""
         return self.model or MapModel(self.states, self.otherwise)
 
     def state_inputs(self) -> Mapping[str, Tag]:
-        """Role → tag of all that tells the state."""
+        """Role → tag of what the state model draws from."""
         return self.inputs if self.state is None else {"state": self.state}
+
+    def state_sources(self) -> Sequence[SourceSpec]:
+        """What tells the state, each with its own judge."""
+        if self.sources:
+            return self.sources
+        inputs = self.state_inputs()
+        return [SourceSpec(Rank.NATIVE, RolesJudge(self.state_model(), tuple(inputs), dwell_ns=self.dwell_ns), inputs)]
+
+    @property
+    def lag_ns(self) -> int:
+        """So long after a state has begun it is certain at the latest."""
+        return max((source.judge.lag_ns for source in self.state_sources()), default=0)
+
+    def state_of(self) -> Inputs | Sources:
+        """What turns samples into states; the short way where one source tells it and nothing has to last."""
+        if self.sources or self.dwell_ns:
+            return Sources(self.state_sources())
+        return Inputs(self.state_model(), self.state_inputs())
 
 
 class Machine:
@@ -94,7 +117,6 @@ class Machine:
 
     Samples normally come in time order. One that comes late gets its place in the ledger, as if it had
     come in time, and leaves alone what is current: exactly so within the last samples that `Inputs` remembers.
-    Where a dwell is configured, a late state cannot be judged any more and is passed over.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -117,10 +139,9 @@ class Machine:
         self._counting = Counting(spec.counts, spec.counters, self._note, spec.runs)
         if spec.runs:
             self._counting.infer(lambda: self.ledger.told, self.ledger.stroke)
-        self._inputs = Inputs(spec.state_model(), spec.state_inputs())
+        self._inputs = spec.state_of()
         self.unnamed = UnnamedValues(spec.id)
         self._nameless: tuple[tuple[Tag, Value], ...] = ()      # what came last, if it names no state
-        self._pending: Known | None = None
         self._newest = {"state": -1}
         self._clock_minute = -1
         self._noted = -1                            # newest instant of which the ledger was told a state
@@ -148,7 +169,8 @@ class Machine:
                 self._note_clock(time)
             key = key_of(tag, value) if quality < UNCERTAIN and value == value else None
             for at in self._inputs.positions.get(position, ()):
-                told.append((time, at, self._inputs.sample(key, quality)))
+                exactly = repr(value) if at in self._inputs.exact and key is not None else key
+                told.append((time, at, self._inputs.sample(exactly, quality)))
             self._sample(tag, time, value, key)
         if told:
             self._state_samples(told)
@@ -178,16 +200,9 @@ class Machine:
     def _state_samples(self, told: list[Row]) -> None:
         before = self._inputs.now
         for steps in self._inputs.take(told):
-            newest, late = self._newest["state"], False
-            if steps[0][0] >= newest:
+            if steps and steps[0][0] >= self._newest["state"]:
                 self._look_for_name(steps[0][2])
-            for step in steps:
-                if step[0] > newest or (self.spec.dwell_ns and step[0] == newest):
-                    self._next_state(*step)
-                elif not self.spec.dwell_ns:
-                    late = self._past_state(*step) or late
-            if late:
-                self._correct_current()
+            self._take_steps(steps)
         if not self._inputs.is_one and self._inputs.now != before:
             self._turn += 1     # one input changes, and a restart must know of it to judge the next change of another
 
@@ -199,33 +214,34 @@ class Machine:
             for tag, value in told:
                 self.unnamed.add("state", tag, value)
 
-    def _next_state(self, time: int, state: MachineState, reason: str) -> None:
-        self._newest["state"] = time
-        self.confirm(time)
-        if (state, reason) == (self.current.state, self.current.reason):
-            self._pending = None
-        # Losing sight of a machine is no state it could flicker into: no dwell then.
-        elif self.spec.dwell_ns and state is not MachineState.UNKNOWN:
-            if self._pending is None or self._pending[1:] != (state, reason):
-                self._pending = (time, state, reason)
-        else:
-            self._pending = None
-            self._enter(time, state, reason)
-
     def confirm(self, time: int) -> None:
-        """What the state rests on is known to be unchanged up to `time`: a change that has dwelt is accepted.
+        """What the state rests on is known to be unchanged up to `time`: a change that has lasted is accepted.
 
         It counts from its first sample on (back-dated), not from when it was believed.
         """
-        if self._pending is not None and time - self._pending[0] >= self.spec.dwell_ns:
-            since, state, reason = self._pending
-            self._pending = None
-            self._enter(since, state, reason)
+        self._take_steps(self._inputs.confirm(time))
+
+    def _take_steps(self, steps: Iterable[Step]) -> None:
+        newest, late = self._newest["state"], None
+        for step in steps:
+            if step[0] <= newest:
+                late = step[0] if self._past_state(*step) else late
+                continue
+            if late is not None:
+                self._correct_current(late)     # else the next would be compared with what is no longer so
+                late = None
+            self._next_state(*step)
+        if late is not None:
+            self._correct_current(self._inputs.since())
+
+    def _next_state(self, time: int, state: MachineState, reason: str) -> None:
+        self._newest["state"] = time
+        if (state, reason) != (self.current.state, self.current.reason):
+            self._enter(time, state, reason)
 
     def accept(self, change: StateChange) -> None:
-        """A change that waits for its dwell is believed, if it is this one: as it was when it came first."""
-        if self._pending == (change.since, change.state, change.reason):
-            self.confirm(change.since + self.spec.dwell_ns)
+        """A change that has to last is believed, if one of this time waits for it: as it was when it came first."""
+        self._take_steps(self._inputs.accept(change.since))
 
     def deciding(self) -> list[Tag]:
         """The tags on which the present state rests."""
@@ -247,10 +263,10 @@ class Machine:
         self._note_state(time, state, reason)
         return True
 
-    def _correct_current(self) -> None:
+    def _correct_current(self, since: int) -> None:
         told = self._told(self._newest["state"])
         if told != (self.current.state, self.current.reason):
-            self.current = StateChange(self.spec.id, *told, self._inputs.since())
+            self.current = StateChange(self.spec.id, *told, since)
             self._changes.append(self.current)
 
     def _told(self, time: int) -> tuple[MachineState, str]:
@@ -360,8 +376,8 @@ class Machine:
 
     def was_away(self, ended: int) -> None:
         """The agent did not run from `ended` on: nothing is known until the next sample."""
+        self.confirm(ended)
         since = max(ended, self.current.since, self._newest["state"])
-        self._pending = None
         self._newest["state"] = since
         self._inputs.was_away(since)
         self._enter(since, MachineState.UNKNOWN, AWAY)

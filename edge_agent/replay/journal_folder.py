@@ -128,7 +128,7 @@ class _Reader:
         self._waiting: list[Batch] = []
         self._n_waiting = 0
         self._unreadable = 0
-        self._dwelling = {spec.id for spec in names.plan.specs if spec.dwell_ns}
+        self._dwelling = {spec.id for spec in names.plan.specs if spec.lag_ns}
         self.now = 0
 
     def notes(self) -> list[str]:

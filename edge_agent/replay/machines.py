@@ -113,7 +113,7 @@ class Machines:
     def accept(self, change: StateChange) -> None:
         """The agent believed this change. The journal may have it before the samples that tell it."""
         machine, as_of = self._engine.machines.get(change.machine), self._plan.asked.as_of
-        if machine is not None and (as_of is None or change.since + machine.spec.dwell_ns <= as_of):
+        if machine is not None and (as_of is None or change.since + machine.spec.lag_ns <= as_of):
             self._believed[change.machine] = change
             machine.accept(change)
 
@@ -123,7 +123,7 @@ class Machines:
         known = until if as_of is None else min(until, as_of + 1)
         for name, machine in self._engine.machines.items():
             progress = self._progress[name]
-            pending = until - machine.spec.dwell_ns     # a state may yet turn out to have begun so long before
+            pending = until - machine.spec.lag_ns     # a state may yet turn out to have begun so long before
             waiting = self._windows(machine, progress, until)
             while waiting and self._is_decided(machine, waiting[0], known):
                 self._report(machine, progress, waiting.pop(0), known)

@@ -74,5 +74,6 @@ def _without_site(spec: MachineSpec) -> MachineSpec:
 def _open(spec: MachineSpec) -> list[int]:
     """Where a text may stand: what tells job or state, unless its kind is known or it is needed as a number."""
     numbers = {tag.position for tag in (*spec.counts.values(), spec.order) if tag is not None}
-    named = [tag for tag in (*spec.state_inputs().values(), spec.job) if tag is not None]
+    told = [tag for way in spec.state_sources() for role, tag in way.inputs.items() if role not in way.exact]
+    named = [*told, *([] if spec.job is None else [spec.job])]
     return [tag.position for tag in named if tag.kind is Kind.FLOAT and tag.position not in numbers]

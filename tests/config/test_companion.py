@@ -229,7 +229,8 @@ def test_one_machine_may_not_take_the_names_of_another_ones_tags(tmp_path: Path)
          ["15: machines.packer.state.machinery: and machinetool: exclude each other; remove one of the two"]),
         ("{machinery: {state: plc.state}, default: RUN}",
          ["15: machines.packer.state.machinery: and default: exclude each other; remove one of the two"]),
-        ("{dwell: 1s}", ["15: machines.packer.state: needs a tag and a map; or one of packml, machinery, machinetool"]),
+        ("{dwell: 1s}", ["15: machines.packer.state: needs a tag and a map; or one of packml, machinery, machinetool, "
+                         "mtconnect, euromap, stacklight, power, sources"]),
         ("{tga: plc.state, map: {0: RUN}}", ["15: machines.packer.state.tga: unknown key; did you mean 'tag'?"]),
     ],
 )  # fmt: skip

@@ -136,10 +136,6 @@ def test_a_mistake_is_named_where_it_is_with_what_would_be_right(
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ("{tag: press-1.state, map: {0: IDLE, 1: RUN}}", "{mtconnect: "
-         "press-1.state}", "machines.press-1.state.mtconnect"),
-        ("state: {tag: press-1.state, map: {0: IDLE, 1: RUN}}", "stacklight: "
-         "{}", "machines.press-1.stacklight"),
         ("ideal_cycle", "energy: {tag: press-1.total}\n    ideal_cycle", "machines.press-1.energy"),
         ("machines:", "publish: {p: {type: influxdb, url: x, org: a}}\nmachines:", "publish.p.type"),
         ("machines:", "publish: {p: {type: mqtt, url: x, profile: sparkplug, group: a}}\nmachines:",

@@ -171,6 +171,8 @@ def sections(model: type[BaseModel], way: str) -> Iterator[tuple[str, list[str]]
     for name, annotation in keys_of(model).items():
         for member in members(annotation):
             below = f"{way}.{name}" if way else name
+            if way.endswith("state.sources[]"):
+                continue    # as below state
             if is_model(member):
                 # A pulse is the same whatever it counts: told once.
                 yield from sections(member, f"{way}.<source>" if member is PulseModel else below)

@@ -125,14 +125,15 @@ def test_a_change_that_does_not_dwell_never_was_whichever_input_made_it() -> Non
     assert changes(held) == [(0, "RUN"), (20, "SETUP")]
 
 
-def test_a_late_input_that_still_holds_dwells_from_where_it_is_known() -> None:
+def test_a_late_input_that_still_holds_dwells_from_its_own_time() -> None:
     held = machine(dwell_ns=5 * S)
     held.feed(samples([("state", 0, "Execute"), ("state", 10, "Execute")]))
     held.feed(samples([("mode", 8, "Manual")]))
-    held.confirm(14 * S)
     assert changes(held) == [(0, "RUN")]
-    held.confirm(15 * S)
-    assert changes(held) == [(10, "SETUP")]
+    held.confirm(13 * S - 1)
+    assert changes(held) == []
+    held.confirm(13 * S)
+    assert changes(held) == [(8, "SETUP")]
 
 
 def test_what_is_known_of_a_machine_is_known_up_to_the_oldest_input_that_decides() -> None:

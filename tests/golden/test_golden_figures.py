@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from edge_agent.config.signals import PowerModel, StacklightModel
 from edge_agent.core import catalog, kpi, wall
+from edge_agent.core.batch import Batch
 from edge_agent.core.calendar import Calendar
 from edge_agent.core.capability import capability
 from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.digital import Device, indices, level, sme_score
 from edge_agent.core.energy import energy_kpis, register_kwh
-from edge_agent.core.lamps import lamp_state
 from edge_agent.core.ledger import Policy
 from edge_agent.core.lineup import Cycles, Plan, Serial, Station
+from edge_agent.core.machine import Machine, MachineSpec
 from edge_agent.core.pieces import apportion
-from edge_agent.core.power import PowerLevels, PowerState
 from edge_agent.core.reliability import order_kpis, reliability
 from edge_agent.core.report import Report, Window
 from edge_agent.core.rollup import Scope, roll_up
+from edge_agent.core.sources import Rank, SourceSpec
+from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.yields import final_yield, first_pass_yield, rolled_throughput_yield
 
 Json = Mapping[str, Any]
@@ -186,29 +190,55 @@ def check_digitalisation(case: Json) -> None:
 
 
 def check_stack_light(case: Json) -> None:
+    """A machine with a stack light and a meter is shown each row of the table, blinking lamps blinking."""
+    lamps = {lamp: Tag(n, "io", lamp, Kind.BOOL) for n, lamp in enumerate(("red", "yellow", "green", "blue"))}
+    meter = Tag(len(lamps), "meter", "power")
     for row in case["expected"]["table"]:
-        lamps = (row["red"], row["yellow"], row["green"], row.get("blue", "0"))
+        held = machine_of(
+            SourceSpec(Rank.DI, StacklightModel(**{lamp: tag.id for lamp, tag in lamps.items()}).judge(), lamps),
+            SourceSpec(Rank.POWER, PowerModel(tag=meter.id, off=50).judge(), {"power": meter}, frozenset({"power"})),
+        )
         # The table's dark row stands for a meter that agrees; its reason spells the rule out.
-        state, reason = lamp_state(*lamps, powered=False)
-        assert state.name == row["state"], row
-        assert (row.get("reason") or "").partition(":")[0] == reason, row
+        samples = [(meter, 0, 10.0 if row["state"] == "OFF" else 800.0)]
+        for tenths in range(0, 100, 2):
+            lit = {"0": 0, "1": 1, "B": tenths // 4 % 2}
+            samples += [(tag, tenths * SECOND // 10, float(lit[row[lamp]])) for lamp, tag in lamps.items()]
+        held.feed(batch_of(samples))
+        held.confirm(10 * SECOND)
+        assert held.current.state.name == row["state"], row
+        assert held.current.reason == (row.get("reason") or "").partition(":")[0], row
 
 
 def check_power_state(case: Json) -> None:
+    """A machine with nothing but a meter gets the readings, as a driver would bring them."""
     config, expected = case["config"], case["expected"]
-    names = ("off_low_w", "off_high_w", "run_low_w", "run_high_w")
-    off_low, off_high, run_low, run_high = (float(config[name]) for name in names)
-    trigger = PowerState(PowerLevels(off_low, off_high, run_low, run_high, ns(config["dwell_s"])))
-    fed = [trigger.feed(ns(sample["t_s"]), float(sample["w"])) for sample in case["samples"]]
-    changes = [change for change in fed if change is not None]
-    wanted = [(ns(s["t_s"]), s["state"]) for s in expected["states"]]
-    assert [(t, state.name) for t, state in changes] == wanted
-    durations = dict.fromkeys(expected.get("duration_s", {}), 0)
+    meter = Tag(0, "meter", "power")
+    off, run = ([config[f"{name}_{edge}_w"] for edge in ("low", "high")] for name in ("off", "run"))
+    model = PowerModel.model_validate(
+        {"tag": meter.id, "off": off, "run": run, "dwell": f"{config['dwell_s']}s", "median": "0s"}
+    )
+    held = machine_of(SourceSpec(Rank.POWER, model.judge(), {"power": meter}, frozenset({"power"})))
+    held.feed(batch_of([(meter, ns(sample["t_s"]), float(sample["w"])) for sample in case["samples"]]))
     end = ns(expected.get("end_s", case["samples"][-1]["t_s"]))
-    for (since, state), (until, _) in pairwise([*changes, (end, changes[-1][1])]):
-        durations[state.name] = durations.get(state.name, 0) + until - since
+    held.confirm(end)
+    changes = [(change.since, change.state.name) for change in held.take_changes()]
+    assert changes == [(ns(s["t_s"]), s["state"]) for s in expected["states"]]
+    spans = held.ledger.spans(changes[0][0], end)
+    assert [(span.start, span.state.name) for span in spans] == changes
     for name, seconds in expected.get("duration_s", {}).items():
-        assert durations[name] == ns(seconds), name
+        assert sum(span.end - span.start for span in spans if span.state.name == name) == ns(seconds), name
+
+
+def machine_of(*sources: SourceSpec) -> Machine:
+    """A machine with these sources of its state, always planned busy."""
+    calendar = Calendar("UTC", shifts=None)
+    return Machine(MachineSpec("m", None, {}, calendar, Policy(), {}, ideal=Fraction(1), sources=sources))
+
+
+def batch_of(samples: Sequence[tuple[Tag, int, float]]) -> Batch:
+    tags, times, values = zip(*samples, strict=True)
+    positions = np.array([tag.position for tag in tags], np.int32)
+    return Batch(positions, np.array(times, np.int64), np.array(values), np.zeros(len(samples), np.uint8))
 
 
 CHECKS = {

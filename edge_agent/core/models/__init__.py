@@ -77,9 +77,9 @@ class StateModel:
 
 @dataclass(frozen=True, slots=True)
 class MapModel(StateModel):
-    """One tag whose values each mean a state; `otherwise` is for those not named, UNKNOWN if it is None."""
+    """One tag whose values each mean a state, or one for a reason; `otherwise` is for those not named, else UNKNOWN."""
 
-    states: Mapping[int | str, MachineState] = field(default_factory=dict)
+    states: Mapping[int | str, MachineState | Row] = field(default_factory=dict)
     otherwise: MachineState | None = None
 
     @property
@@ -92,8 +92,10 @@ class MapModel(StateModel):
         value = values.get("state")
         if value is None:
             return lacking("state")
-        state = self.states.get(value, self.otherwise)
-        return UNMAPPED_MEANING if state is None else Meaning(state)
+        found = self.states.get(value, self.otherwise)
+        if found is None:
+            return UNMAPPED_MEANING
+        return Meaning(*found) if isinstance(found, tuple) else Meaning(found)
 
 
 _ONE: Final = (Input("state", Need.KEY),)
