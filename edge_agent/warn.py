@@ -33,8 +33,10 @@ def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str
 def plan_warnings(site: Site, today: date) -> list[str]:
     """What should be known of the plans these days, and of sums over machines; a sentence each."""
     said: dict[str, None] = {}
-    for name in site.machines:
-        said |= dict.fromkeys(warnings_of(name, site.calendars_of(name), today))
+    plans = {f"machines.{name}": site.calendars_of(name) for name in site.machines}
+    plans |= {f"lines.{name}": site.chain_of(line.calendar) for name, line in site.lines.items()}
+    for whose, links in plans.items():
+        said |= dict.fromkeys(warnings_of(whose, links, today))
     return [*said, *scope_warnings(site)]
 
 

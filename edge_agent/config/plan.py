@@ -51,14 +51,17 @@ def clash(links: Chain, zone: str) -> str:
     return told(*found) if found else ""
 
 
-def warnings_of(machine: str, links: Chain, today: date) -> list[str]:
-    """What should be known of a machine's calendars these days: one that ends, holidays that are not known."""
+def warnings_of(whose: str, links: Chain, today: date) -> list[str]:
+    """What should be known of a plan these days: a calendar that ends, holidays nobody knows yet; a sentence each.
+
+    `whose`: such as `machines.press-1` or `lines.line-a`.
+    """
     said: list[str] = []
     if links and all(model.until is not None for _, model in links):
         last = max(model.until for _, model in links if model.until is not None)
         if last < today + _AHEAD:
             names = ", ".join(name for name, _ in links)
-            said.append(f"machines.{machine}: after {last} no calendar holds ({names}): nothing is planned then")
+            said.append(f"{whose}: after {last} no calendar holds ({names}): nothing is planned then")
     for name, model in links:
         if model.holidays is not None:
             said += [f"calendars.{name}.holidays: {model.holidays}: {gap}" for gap in gaps(model.holidays, today)]

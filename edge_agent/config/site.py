@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import AfterValidator, Field, PrivateAttr, SerializeAsAny
+from pydantic import AfterValidator, Field, SerializeAsAny
 
 from edge_agent.api import DeviceConfig, Duration, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.asset import AssetModel
@@ -135,8 +136,6 @@ class Site(StrictModel):
     api: ApiModel = ApiModel()
     """the agent's own HTTP API"""
 
-    _plans: dict[Any, Calendar] = PrivateAttr(default_factory=dict)
-
     def __repr__(self) -> str:
         """Counts only: the parts hold passwords."""
         parts = ("devices", "machines", "calendars", "publish")
@@ -190,10 +189,15 @@ class Site(StrictModel):
 
     def plan_of(self, links: Chain, down: tuple[PlannedDownModel, ...] = ()) -> Calendar:
         """The plan of such calendars; one object for the same."""
-        key = (tuple(name for name, _ in links), down)
-        if key not in self._plans:
-            self._plans[key] = calendar_of(links, self.agent.timezone, down)
-        return self._plans[key]
+        key = (self.agent.timezone, tuple(name for name, _ in links), down)
+        if key not in self.plans_made:
+            self.plans_made[key] = calendar_of(links, self.agent.timezone, down)
+        return self.plans_made[key]
+
+    @cached_property
+    def plans_made(self) -> dict[Any, Calendar]:
+        """Those that were asked for; no part of what makes two sites equal."""
+        return {}
 
     def config_hash(self, machine: str) -> str:
         """12 hex digits of everything that moves the machine's KPIs; equal where they may be compared."""
