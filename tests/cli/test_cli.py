@@ -193,7 +193,7 @@ def test_a_file_without_permission_is_told_in_one_line(tmp_path: Path, call: Any
         ('"${MQTT_PASSWORD}"', f"[{PASSWORD}]"),
         ('password: "${MQTT_PASSWORD}"', f"password: {PASSWORD}\n    keepalive: 1"),
         ("timezone: Asia/Shanghai", "timezone: '${MQTT_PASSWORD}'"),
-        ("ideal_cycle: 1.2s\n    cal", "ideal_cycle: '${MQTT_PASSWORD}'\n    cal"),
+        ("ideal_cycle: 1.2s\n\nlines", "ideal_cycle: '${MQTT_PASSWORD}'\n\nlines"),
     ],
 )
 def test_no_message_ever_shows_a_secret(
@@ -313,8 +313,9 @@ def test_every_sample_passes_check_and_plan_and_fits_the_schema(
     path = tmp_path / f"{name}.yaml"
     path.write_text(text)
     code, out, err = call("check", path)
-    # Towards the end of a year nobody may know yet how the next one is worked.
-    assert (code, [line for line in err.splitlines() if "adjusted workdays" not in line]) == (0, [])
+    # Towards the end of a year nobody may know yet how the next one is worked; and one sample shows two ways to count.
+    expected = re.compile("no adjusted workdays of|how pieces are counted")
+    assert (code, [line for line in err.splitlines() if not expected.search(line)]) == (0, [])
     assert "no mistakes" in out
     code, out, err = call("plan", path)
     assert (code, err) == (0, "")
