@@ -21,6 +21,7 @@ import orjson
 from edge_agent import __version__, registry
 from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Server, Value
 from edge_agent.clock import SteadyClock
+from edge_agent.clock_sync import has_no_battery_clock, is_synchronised
 from edge_agent.config import Site, machine_specs, plant, scopes
 from edge_agent.core.engine import Engine
 from edge_agent.core.writing import held
@@ -48,6 +49,7 @@ from edge_agent.north.commands import CommandProfile, Commands
 from edge_agent.north.follow import Follower, Profile
 from edge_agent.serve import Look, keep_serving
 from edge_agent.south.command import Command, Commander, Outcome
+from edge_agent.south.intake import Intake
 from edge_agent.south.judge import Judge
 from edge_agent.south.operator import Operators, pseudonym_key
 from edge_agent.south.reader import Reader
@@ -121,6 +123,10 @@ def prepare(
     )
 
 
+# A gateway that boots with a network knows the time within a minute or two; one without has no time to wait for.
+CLOCK_WAIT_NS = 300_000_000_000
+
+
 async def build(
     site: Site, drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, PublisherPlugin]
 ) -> Parts:
@@ -144,9 +150,10 @@ async def build(
         await journal.close()
         raise
     parts.plugins = drivers
+    parts.intake = Intake(engine, clock, _clock_wait(site), is_synchronised, time.monotonic_ns)
     parts.readers = [
         Reader(
-            name, driver, engine.table.device_tags(name), engine.seen, engine.feed,
+            name, driver, engine.table.device_tags(name), engine.seen, parts.intake.feed,
             parts.health, clock, site.devices[name].addresses(), engine.evidence.tags,
             lambda device, told: engine.alarms.take(device, told, clock()),
         )
@@ -163,6 +170,13 @@ async def build(
     ]  # fmt: skip
     parts.api = _api(parts, ready.drivers)
     return parts
+
+
+def _clock_wait(site: Site) -> int:
+    wait = site.agent.wait_for_clock
+    if isinstance(wait, int):
+        return wait
+    return CLOCK_WAIT_NS if has_no_battery_clock() else 0
 
 
 def _api(parts: Parts, drivers: Mapping[str, Driver]) -> Serving | None:

@@ -25,6 +25,7 @@ from edge_agent.journal import Alive, Journal, RecordKind
 from edge_agent.north.follow import Follower, RollupProfile
 from edge_agent.serve import Look
 from edge_agent.south.command import Commander
+from edge_agent.south.intake import Intake
 from edge_agent.south.operator import Operators
 from edge_agent.south.reader import Reader
 
@@ -85,6 +86,7 @@ class Parts:
     look: Look
     servers: dict[str, Server]
     api: Serving | None = None      # None: off
+    intake: Intake = field(init=False)          # what readers bring goes through it
     commander: Commander = field(init=False)    # every way to equipment leads through it
     operators: Operators = field(init=False)    # what people say of machines
     plugins: Mapping[str, DriverPlugin] = field(default_factory=dict)   # of its drivers, by name
@@ -99,6 +101,7 @@ async def keep_watching(parts: Parts) -> None:
     while True:
         say_of_journal(parts)
         await asyncio.sleep(1.0)
+        parts.intake.watch()
         for reader in parts.readers:
             reader.watch()
         for machine in parts.engine.machines.values():
@@ -343,4 +346,5 @@ def _count(parts: Parts) -> None:
     counts[Count.VALUES_UNNAMED] = sum(machine.unnamed.count for machine in parts.engine.machines.values())
     counts[Count.SAMPLES_REPORTED] = parts.engine.reported_samples
     counts[Count.RECORDS_EVICTED] = sum(follower.cursor.evicted for follower in parts.followers)
+    counts[Count.FACTS_TOO_LATE] = parts.engine.too_late
     counts[Count.RECORDS_DROPPED] = parts.journal.dropped

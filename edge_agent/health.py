@@ -17,6 +17,7 @@ class Count(StrEnum):
     SAMPLES_REPORTED = "samples_reported"       # samples that passed the deadband into the journal
     SAMPLES_STALE = "samples_stale"             # times a tag went stale
     VALUES_UNNAMED = "values_unnamed"           # times a machine came to a state or product the site file does not name
+    FACTS_TOO_LATE = "facts_too_late"           # facts about a time that no window can be revised for any more
     SCANS_SKIPPED = "scans_skipped"             # scans left out because an earlier one took too long
     SESSIONS_OPENED = "sessions_opened"         # connections to devices
     SESSIONS_LOST = "sessions_lost"

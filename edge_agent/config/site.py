@@ -69,6 +69,9 @@ class AgentModel(StrictModel):
     """folder of the journal and the audit log; relative to the site file"""
     language: Literal["en", "zh"] = "en"
     """language of pages and reports"""
+    wait_for_clock: Literal["auto"] | Duration = "auto"
+    """how long samples are held until the clock is synchronised, to be re-stamped then; auto: 5min on boards without a
+    battery clock, else 0s"""
 
 
 class JournalModel(StrictModel):

@@ -15,14 +15,14 @@ import numpy as np
 import orjson
 
 from edge_agent.core.alarms import Alarms
-from edge_agent.core.batch import Batch, Int32s, concat
+from edge_agent.core.batch import Batch, Int32s, concat, row
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.deadband import Deadband
 from edge_agent.core.late import Newest, in_order, with_followers
 from edge_agent.core.machine import Machine, MachineSpec
 from edge_agent.core.plant import Plant
 from edge_agent.core.plant_evidence import PlantEvidence
-from edge_agent.core.quality import BAD, UNCERTAIN
+from edge_agent.core.quality import BAD, UNCERTAIN, Reason, bad
 from edge_agent.core.register import SKEW_NS
 from edge_agent.core.report import Report, StateChange, Window
 from edge_agent.core.reporting import RESTATE_NS, WATERMARK_NS, Reporting, report_of
@@ -68,7 +68,7 @@ class Engine:
         self.machines = {spec.id: Machine(spec) for spec in machines}
         self.told = Told()
         """kept by whoever publishes"""
-        self.rollups = Rollups(scopes, self.machines, windows, watermark_ns)
+        self.rollups = Rollups(scopes, self.machines, windows, watermark_ns, restate_ns)
         self.evidence = PlantEvidence(table, plant or Plant(), self.machines, windows)
         self.bad_samples = 0
         self.reported_samples = 0
@@ -117,6 +117,29 @@ class Engine:
             if len(seen):
                 for machine in watchers:
                     machine.feed(seen)
+
+    def stepped(self, before: int, after: int) -> None:
+        """The gateway's clock was set forward: between the two nothing happened, and nothing is known.
+
+        Told as samples, so that the journal knows it: what a machine draws from is bad from `before` on, and as it
+        was again at `after`.
+        """
+        for device in self._watchers:
+            tags = self.table.device_slice(device)
+            at = np.arange(tags.start, tags.stop, dtype=np.int32)[self._watched[tags]]
+            latest = self.ring.latest
+            at = at[latest.time[at] <= before]
+            value, quality = latest.value[at], latest.quality[at]
+            known = quality < UNCERTAIN
+            lost = np.full(np.count_nonzero(known), bad(Reason.CLOCK), np.uint8)
+            self._take(device, row(at[known], before, np.full(len(lost), np.nan), lost))
+            self._take(device, row(at[known], after, value[known], quality[known]))
+
+    def began(self, t: int) -> None:
+        """The clock has only now been told the time: machines without a past have their first windows from `t` on."""
+        for machine in self.machines.values():
+            if machine.current.state is MachineState.UNKNOWN and not machine.current.since:
+                machine.settled = dict.fromkeys(self.kinds, t)
 
     def refresh(self) -> None:
         """A driver has learned the kind of a tag: what was worked out from kinds is worked out anew."""
@@ -174,6 +197,8 @@ class Engine:
         made = self._reporting.reports(machine, now, as_of, self.rollups.needs(machine.spec.id))
         for report in made:
             self.evidence.note(report)
+            if report.final and report.revision:
+                self.rollups.revised(report)
         return made
 
     def rollups_of(self, scope: Scope, now: int) -> Iterator[Rollup | None]:

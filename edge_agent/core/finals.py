@@ -1,4 +1,4 @@
-"""The final reports of a machine that may still be revised, by what they are about.
+"""The final reports of a machine, or of a line, that may still be revised, by what they are about.
 
 A window keeps its identity when its bounds move: a shift is known by its name and production date, so a
 calendar that is edited revises it. Consumers take the place of a record by (machine, window, rev).
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from edge_agent.core.cell import Cell
-from edge_agent.core.report import Report, Window
+from edge_agent.core.report import Window
 
 Key = tuple[str, str]
 BY_DATE: Final = ("shift", "production_day")
@@ -40,14 +40,14 @@ def key_of(window: Window) -> Key:
     return window.kind, str(window.start)
 
 
-def digest_of(window: Window, cell: Cell) -> str:
+def digest_of(window: Window, *cells: Cell) -> str:
     """16 hex digits that differ where two reports do."""
-    told = [window.start, window.end, window.name, window.order, cell.to_dict()]
+    told = [window.start, window.end, window.name, window.order, *(cell.to_dict() for cell in cells)]
     return hashlib.blake2b(orjson.dumps(told), digest_size=8).hexdigest()
 
 
 class Finals:
-    """The final reports of one machine, oldest first."""
+    """The final reports of one machine or line, oldest first."""
 
     def __init__(self) -> None:
         self._told: dict[Key, Told] = {}
@@ -60,12 +60,11 @@ class Finals:
         told = self[window]
         return 0 if told is None else told.revision + 1
 
-    def note(self, report: Report, turn: int | None = None) -> None:
-        """This was told."""
-        key = key_of(report.window)
+    def note(self, window: Window, revision: int, digest: str, turn: int | None = None) -> None:
+        """This was told; no digest: that there is no such window any more."""
+        key = key_of(window)
         self._told.pop(key, None)
-        digest = "" if WITHDRAWN in report.flags else digest_of(report.window, report.cell)
-        self._told[key] = Told(report.window, report.revision, digest, turn)
+        self._told[key] = Told(window, revision, digest, turn)
         while len(self._told) > MOST:
             del self._told[next(iter(self._told))]
 
@@ -76,10 +75,6 @@ class Finals:
     def of(self, kind: str) -> list[Told]:
         """Those of a kind of windows that exist."""
         return [told for told in self._told.values() if told.window.kind == kind and told.digest]
-
-    def is_due(self, now: int) -> bool:
-        """Whether time alone has changed one."""
-        return any(told.turn is not None and told.turn <= now for told in self._told.values())
 
     def drop_before(self, t: int) -> None:
         """Forget the windows that ended until `t`."""

@@ -85,7 +85,8 @@ class Reporting:
         """This final report was made before the restart."""
         kind = report.window.kind
         machine.settled[kind] = max(machine.settled.get(kind, 0), report.window.end)
-        machine.finals.note(report)
+        digest = "" if WITHDRAWN in report.flags else digest_of(report.window, report.cell)
+        machine.finals.note(report.window, report.revision, digest)
 
     def _unsettled(self, machine: Machine, kind: str, now: int) -> tuple[list[Window], list[Window]]:
         """Windows to be made final now, and those that come later; both by their end."""
@@ -105,7 +106,8 @@ class Reporting:
         first = window.end + self._watermark
         as_of = first if known is None else machine.ledger.decided(window.start, window.end, first, known)
         report = self._next(machine, window, as_of, final=True)
-        machine.finals.note(report, machine.ledger.turn(window.end, max(as_of, known or 0)))
+        turn = machine.ledger.turn(window.end, max(as_of, known or 0))
+        machine.finals.note(window, report.revision, digest_of(window, report.cell), turn)
         return report
 
     def _next(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
@@ -150,7 +152,7 @@ class Reporting:
         report = Report(
             machine.spec.id, told.window, told.revision + 1, True, now, machine.spec.config_hash, Cell(), (WITHDRAWN,)
         )
-        machine.finals.note(report)
+        machine.finals.note(told.window, report.revision, "")
         return report
 
     # -- memory ------------------------------------------------------------------------------

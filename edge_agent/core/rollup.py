@@ -17,7 +17,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.ledger import Policy
 from edge_agent.core.lineup import LineFigures, Serial, line_figures, plan_of
 from edge_agent.core.report import Report, Window
-from edge_agent.core.wall import Stretch
+from edge_agent.core.windows import calendar_windows
 
 NOT_COMPARABLE: Final = "NOT_COMPARABLE"
 """Flag: members are judged by different rules, so their figures must not be ranked against each other."""
@@ -53,16 +53,7 @@ class Scope:
 
     def windows(self, kind: str, start: int, end: int) -> list[Window]:
         """Its windows of `kind` that overlap [start, end), oldest first; none of kinds that only a machine has."""
-        calendar = self.calendar or Calendar(self.zone, None)
-        if kind == "shift":
-            return [
-                Window(kind, one.name, one.start, one.end, one.production_date, self.zone)
-                for one in calendar.shifts(start, end)
-            ]
-        stretches: Sequence[Stretch] = ()
-        if kind in ("hour", "day"):
-            stretches = calendar.hours(start, end) if kind == "hour" else calendar.days(start, end)
-        return [Window(kind, kind, one.start, one.end, one.date, self.zone) for one in stretches]
+        return calendar_windows(self.calendar or Calendar(self.zone, None), self.zone, kind, start, end)
 
     def tells_products(self, machine: str) -> bool:
         """Whether the pieces that leave a serial line come from this machine."""

@@ -24,21 +24,25 @@ KINDS: Final = ("hour", "shift", "day", "production_day", "job")
 
 def windows_of(spec: MachineSpec, ledger: Ledger, kind: str, start: int, end: int) -> list[Window]:
     """The machine's windows of `kind` that overlap [start, end), oldest first."""
-    calendar, zone = spec.calendar, spec.zone
+    if kind == "job":
+        return list(_jobs(spec, ledger, start, end))
+    return calendar_windows(spec.calendar, spec.zone, kind, start, end)
+
+
+def calendar_windows(calendar: Calendar, zone: str, kind: str, start: int, end: int) -> list[Window]:
+    """Windows of a `kind` that a calendar has; none of others, such as jobs."""
     if start >= end:
         return []
     if kind == "shift":
-        return [
-            Window(kind, s.name, s.start, s.end, zone=zone, production_date=s.production_date)
-            for s in calendar.shifts(start, end)
-        ]
+        shifts = calendar.shifts(start, end)
+        return [Window(kind, one.name, one.start, one.end, one.production_date, zone) for one in shifts]
     if kind == "production_day":
         days = production_days(calendar, start, end)
-        return [Window(kind, kind, low, high, zone=zone, production_date=day) for day, low, high in days]
-    if kind == "job":
-        return list(_jobs(spec, ledger, start, end))
+        return [Window(kind, kind, low, high, day, zone) for day, low, high in days]
+    if kind not in ("hour", "day"):
+        return []
     stretches = calendar.hours(start, end) if kind == "hour" else calendar.days(start, end)
-    return [Window(kind, kind, s.start, s.end, zone=zone, production_date=s.date) for s in stretches]
+    return [Window(kind, kind, one.start, one.end, one.date, zone) for one in stretches]
 
 
 def production_days(calendar: Calendar, start: int, end: int) -> list[tuple[date, int, int]]:

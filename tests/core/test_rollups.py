@@ -180,3 +180,19 @@ def test_a_roll_up_in_the_journal_after_the_checkpoint_is_not_made_again() -> No
         plant.engine.rollups.settle(rollup)
     plant.engine.begin(start + HOUR + WATERMARK, ended=start + HOUR + WATERMARK)
     assert [one for one in plant.turn(start + HOUR + WATERMARK + S)[1] if one.final] == []
+
+
+def test_a_late_sample_of_a_member_revises_the_line_once() -> None:
+    plant = Plant()
+    end = DAY0 + 14 * HOUR
+    plant.scan(DAY0 + 6 * HOUR, 1, 0, 1, 0)
+    plant.turn(DAY0 + 6 * HOUR + S)
+    plant.scan(end, 1, 2000, 1, 1900)
+    plant.scan(end + WATERMARK, 1, 2000, 1, 1900)
+    [before] = [one for one in plant.turn(end + WATERMARK)[1] if one.final]
+    plant.scan(DAY0 + 8 * HOUR, 0, 500, 1, 400)
+    plant.scan(DAY0 + 9 * HOUR, 1, 500, 1, 400)
+    [after] = [one for one in plant.turn(end + WATERMARK + S)[1] if one.final]
+    assert (after.window, after.revision, after.as_of) == (before.window, 1, before.as_of)
+    assert before.cell.apt - after.cell.apt == HOUR
+    assert [one for one in plant.turn(end + WATERMARK + 2 * S)[1] if one.final] == []
