@@ -167,7 +167,7 @@ def as_site(data: Any) -> dict[str, Any] | None:
     if "agent" in data:
         return data
     agent = {"agent": {"id": "of-the-example"}}
-    groups = ("devices", "machines", "calendars", "publish", "serve", "journal", "kpi", "ring", "api")
+    groups = ("devices", "machines", "calendars", "carbon", "publish", "serve", "journal", "kpi", "ring", "api")
     if data.keys() <= set(groups):
         return {**agent, **data}
     if all(isinstance(device, dict) and "driver" in device for device in data.values()):

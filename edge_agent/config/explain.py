@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,11 +19,6 @@ from edge_agent.errors import Mistake
 
 _INSIDE_STATE: Final = frozenset({"mtconnect", "stacklight", "power", "euromap", "sources", "codes"})
 """What is written below a machine's `state`; written beside it, it excuses the absence of `state`."""
-
-NOT_YET: Final[Mapping[Key, frozenset[str]]] = {
-    ("machines", "*"): frozenset({"energy"}),
-}
-"""Keys of the site file that are known and not built."""
 
 _OF_A_MACHINE: Final = 3        # machines, id, key
 
@@ -166,19 +161,9 @@ def _ours(finding: Finding, key: Key, source: Source) -> Found:
 
 def _unknown(key: Key, known: list[str]) -> Found:
     name = str(key[-1])
-    if name in not_yet(key[:-1]):
-        return Found(key, NOT_AVAILABLE, role="unknown")
     if name in _INSIDE_STATE and len(key) == _OF_A_MACHINE and key[0] == "machines":
         return Found(key, "belongs below state", f"write state: {{{name}: …}}", role="unknown")
     return Found(key, "unknown key", did_you_mean(name, known, "keys here"), role="unknown")
-
-
-def not_yet(key: Key) -> frozenset[str]:
-    """The keys below `key` that are known and not built."""
-    for pattern, names in NOT_YET.items():
-        if len(pattern) == len(key) and all(p in ("*", k) for p, k in zip(pattern, key, strict=True)):
-            return names
-    return frozenset()
 
 
 def _join_alternatives(found: list[Found]) -> list[Found]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge_agent.api import TagConfig
+from edge_agent.config.carbon import CarbonModel, factors
 from edge_agent.config.counts import RUNS
 from edge_agent.config.line import LineModel
 from edge_agent.config.machine import MachineModel
@@ -22,6 +23,7 @@ def config_hash(
     plan: str,
     counters: Mapping[str, Counter],
     tags: Mapping[str, TagConfig],
+    carbon: CarbonModel | None = None,
 ) -> str:
     """12 hex digits of everything that moves the machine's KPIs.
 
@@ -50,6 +52,7 @@ def config_hash(
             machine.no_order_is_planned_stop,
             *_more(machine),
         ],
+        **_instruments(machine, tags, carbon),
     }
     if machine.counts.runs:
         told["total"] = RUNS
@@ -76,6 +79,26 @@ def _digest(told: Mapping[str, Any]) -> str:
 
 def _more(machine: MachineModel) -> list[str]:
     return [str(machine.startup_window), str(machine.capacity)]
+
+
+def _instruments(
+    machine: MachineModel, tags: Mapping[str, TagConfig], carbon: CarbonModel | None
+) -> dict[str, Any]:
+    """Nothing for a machine without meters and gauges, so that its hash stays what it was."""
+    told: dict[str, Any] = {}
+    if meters := machine.meters():
+        specs = {name: one.spec(name, tags[one.tag]) for name, one in meters.items()}
+        grid = factors(carbon)
+        told["meters"] = [
+            [name, one.tag, str(specs[name].energy), specs[name].modulus, str(specs[name].rate), specs[name].limit]
+            for name, one in sorted(meters.items())
+        ]
+        told["carbon"] = [str(grid.grid), str(grid.coal)]
+    if machine.characteristics:
+        told["characteristics"] = [
+            [name, one.tag, one.trigger, *one.core(name)[1:]] for name, one in sorted(machine.characteristics.items())
+        ]
+    return told
 
 
 def _scaling(tag: TagConfig) -> list[Any]:

@@ -24,7 +24,9 @@ from edge_agent.api import (
 )
 from edge_agent.config.asset import AssetModel
 from edge_agent.config.calendar import CalendarModel
+from edge_agent.config.carbon import CarbonModel
 from edge_agent.config.companion import Companions
+from edge_agent.config.energy import without_unit
 from edge_agent.config.expand import Expansion
 from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
 from edge_agent.config.finding import did_you_mean
@@ -48,6 +50,9 @@ P = TypeVar("P", DriverPlugin, PublisherPlugin, ServerPlugin)
 _PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
 _PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard", "influx"})
 _SPARKPLUG_KEYS: Final = frozenset({"group", "node", "primary_host"})
+_SINGLE: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
+    ("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel), ("carbon", CarbonModel),
+)  # fmt: skip
 _GROUPS: Final = ("devices", "machines", "lines", "areas", "calendars", "assets", "publish", "serve")
 
 
@@ -141,9 +146,9 @@ class _Loader:
             "serve": {name: self._server(name) for name in self._group("serve")},
         }
         self.found += [*ports_taken(parts["serve"], self.source), *assets_alike(parts["assets"], self.source)]
+        self.found += without_unit(parts["machines"], devices)
         self.found += self._lineup(parts).findings()
-        single = (("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel))
-        for name, model in single:
+        for name, model in _SINGLE:
             if self.data.get(name) is not None:
                 parts[name] = self._validated(model, (name,))
         self._check_plans(parts)

@@ -12,8 +12,10 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from edge_agent.api import Duration, StrictModel
 from edge_agent.config.alarms import MachineAlarms
 from edge_agent.config.calendar import PlannedDownModel
+from edge_agent.config.characteristic import CharacteristicModel
 from edge_agent.config.counts import CountsModel
-from edge_agent.config.finding import Finding, report
+from edge_agent.config.energy import EnergyModel, MeterModel
+from edge_agent.config.finding import Finding, did_you_mean, report
 from edge_agent.config.names import CalendarRefs, Id, NumberTagRef, TagRef, names_of
 from edge_agent.config.operator import OperatorModel
 from edge_agent.config.positive import IdealCycle, PositiveDuration, Rate, Share
@@ -145,6 +147,10 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """what people may say of its states, beside what it tells itself; without it nothing"""
     alarms: MachineAlarms | None = None
     """whose alarms are the machine's: a device, or {device: cnc-7, source: "Spindle*"}"""
+    energy: EnergyModel | None = None
+    """its energy meters"""
+    characteristics: Mapping[Id, CharacteristicModel] = Field(default_factory=dict)
+    """id → what is measured of its pieces, with limits"""
     calendar: CalendarRefs | None = None
     """a key of `calendars`, or a list of which the first that holds on a date counts; default that of the agent"""
     planned_down: tuple[PlannedDownModel, ...] = ()
@@ -206,9 +212,26 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
             report([Finding("does nothing without order", hint, ("no_order_is_planned_stop",))])
         return self
 
+    @field_validator("characteristics")
+    @classmethod
+    def _are_of_its_products(
+        cls, given: Mapping[str, CharacteristicModel], info: ValidationInfo
+    ) -> Mapping[str, CharacteristicModel]:
+        job = info.data.get("job")
+        known = list(job.products) if job is not None else []
+        wrong = [name for name, one in given.items() if one.product is not None and one.product not in known]
+        if "job" in info.data:
+            report([
+                Finding("names no product", did_you_mean(given[name].product or "", known, "products"),
+                        (name, "product")) for name in wrong
+            ])  # fmt: skip
+        return given
+
     def tags(self) -> list[str]:
         """`device.tag` of every tag the machine draws from."""
-        return [*self.counts.tags().values(), *self.state.inputs().values(), *self.work_tags().values()]
+        others = [meter.tag for meter in self.meters().values()]
+        others += [tag for one in self.characteristics.values() for tag in (one.tag, one.trigger) if tag is not None]
+        return [*self.counts.tags().values(), *self.state.inputs().values(), *self.work_tags().values(), *others]
 
     def work_tags(self) -> dict[str, str]:
         """job (what is made), order (whether there is one), number (which) → `device.tag`, of those given."""
@@ -220,6 +243,10 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     def instance(self) -> InstanceModel | None:
         """The instance its state comes from, if the site file names one; `state` then has the tags added for it."""
         return next((one for form in FORMS if (one := getattr(self, form)) is not None), None)
+
+    def meters(self) -> dict[str, MeterModel]:
+        """Its energy meters by name."""
+        return {} if self.energy is None else self.energy.meters()
 
     def policy(self) -> Policy:
         """The rules of the ledger."""

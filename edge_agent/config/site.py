@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny
 from edge_agent.api import DeviceConfig, Duration, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.asset import AssetModel
 from edge_agent.config.calendar import CalendarModel, PlannedDownModel
+from edge_agent.config.carbon import CarbonModel
 from edge_agent.config.fingerprint import config_hash
 from edge_agent.config.http_api import ApiModel
 from edge_agent.config.line import AreaModel, LineModel
@@ -126,6 +127,8 @@ class Site(StrictModel):
     """id → when machines are planned to be busy"""
     assets: Mapping[str, AssetModel] = Field(default_factory=dict)
     """id → a piece of equipment of the plant's register, connected or not"""
+    carbon: CarbonModel | None = None
+    """what a kWh stands for in CO2"""
     publish: Mapping[str, SerializeAsAny[PublishConfig]] = Field(default_factory=dict)
     """id → destination"""
     serve: Mapping[str, SerializeAsAny[ServeConfig]] = Field(default_factory=dict)
@@ -207,7 +210,7 @@ class Site(StrictModel):
         model = self.machines[machine]
         counters = {source: self.counter(machine, source) for source in model.counts.tags()}
         tags = {tag: self.tag_config(tag) for tag in model.tags()}
-        return config_hash(model, self.plan(machine).identity, counters, tags)
+        return config_hash(model, self.plan(machine).identity, counters, tags, self.carbon)
 
 
 def _tag(position: int, device_id: str, device: DeviceConfig, name: str) -> Tag:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
+from edge_agent.config.carbon import factors, label
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.site import Site
 from edge_agent.config.state_names import by_code_and_text
+from edge_agent.core.fitted import Fitted
 from edge_agent.core.machine import MachineSpec
+from edge_agent.core.meter import MeterSpec
 from edge_agent.core.rates import Versions
+from edge_agent.core.readings import Gauge
 from edge_agent.core.tags import Tag, TagTable
 from edge_agent.core.wall import wall_to_ns
 
@@ -26,6 +32,7 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
     counts = model.counts.tags()
     work = {what: tag(reference) for what, reference in model.work_tags().items()}
     ideals = model.ideals().values()
+    meters = [one.spec(key, site.tag_config(one.tag)) for key, one in model.meters().items()]
     return MachineSpec(
         id=name,
         line=site.line_of(name),
@@ -39,7 +46,7 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         number=work.get("number"),
         planned_scrap=model.planned_scrap(),
         calendar=site.plan(name),
-        policy=model.policy(),
+        policy=replace(model.policy(), fitted=_fitted(site, model, meters)),
         zone=site.agent.timezone,
         config_hash=site.config_hash(name),
         min_coverage=site.kpi.min_coverage,
@@ -48,6 +55,20 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         units_of=model.units_of(),
         runs=model.counts.runs,
         **model.state.to_core(tag, max(ideals, default=Fraction(0)), model.micro_stop),
+        meters=tuple((tag(model.meters()[spec.name].tag), spec) for spec in meters),
+        gauges=tuple(
+            Gauge(key, tag(one.tag), tag(one.trigger) if one.trigger else None)
+            for key, one in model.characteristics.items()
+        ),
+        carbon=label(site.carbon) if meters else {},
+    )
+
+
+def _fitted(site: Site, model: MachineModel, meters: Sequence[MeterSpec]) -> Fitted:
+    return Fitted(
+        tuple((spec.name, spec.limit) for spec in meters),
+        tuple((one.core(name), one.trigger is not None) for name, one in model.characteristics.items()),
+        factors(site.carbon),
     )
 
 

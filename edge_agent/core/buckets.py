@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from edge_agent.core import stops
 from edge_agent.core.calendar import Calendar, FixedCalendar
+from edge_agent.core.fitted import NOT_FITTED, Fitted
 from edge_agent.core.states import MachineState
 from edge_agent.core.steps import Steps
 from edge_agent.core.tiles import BUSY, CalendarKind
@@ -48,6 +49,7 @@ class Policy:
     capacity        pieces an hour the machine is rated for (domain 1.2, row 30), `None` if nobody says
     inferred        pieces are not counted but inferred from how the machine runs (domain 3.7)
     unsorted        nobody tells bad pieces from good ones: all are taken for good
+    fitted          its meters and gauges
     """
 
     micro_stop_ns: int = MICRO_STOP_NS
@@ -59,6 +61,7 @@ class Policy:
     no_order_planned: bool = False
     inferred: bool = False
     unsorted: bool = False
+    fitted: Fitted = NOT_FITTED
 
 
 class Plan(NamedTuple):

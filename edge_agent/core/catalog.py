@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from edge_agent.core import cell as cells
 from edge_agent.core.cell import Cell
+from edge_agent.core.energy import GROUPS, WH, energy_kpis
 from edge_agent.core.kpi import SECOND, kpis, ratio
 from edge_agent.core.reliability import order_kpis, reliability_of
 from edge_agent.core.semi import e10_kpis, e10_times
@@ -93,6 +94,19 @@ SEMI: Final = (
 )
 """See `core.semi.e10_kpis`; the six states in capitals."""
 
+ENERGY: Final = (
+    Definition("total_kwh", "e_total / 1000", "lower", OURS, "kWh"),
+    Definition("kwh_per_piece", "e_total / 1000 / pq", "lower", unit="kWh"),
+    Definition("kwh_per_good_piece", "e_total / 1000 / gq", "lower", OURS, "kWh"),
+    Definition("idle_share", "e_idle / e_total", "lower", OURS),
+    Definition("kg_co2", "co2", "lower", "location-based, grid factor as in the record", "kg"),
+    Definition("g_co2_per_good_piece", "co2 * 1000 / gq", "lower", OURS, "g"),
+    Definition("kgce", "coal", "lower", "GB/T 2589", "kg"),
+    Definition("kgce_per_piece", "coal / pq", "lower", "ISO 22400-2", "kg"),
+    Definition("energy_coverage", "(metered - unmetered) / metered", "higher", OURS),
+)
+"""Of machines with an energy meter; see `core.energy.energy_kpis`. Energies are in Wh, `co2` and `coal` in kg."""
+
 ALL: Final = (*DEFINITIONS, *RELIABILITY, *PLAN, *SEMI)
 """Of every window; those of a job have `ORDER` besides."""
 
@@ -102,7 +116,22 @@ def elements(cell: Cell) -> dict[str, Fraction | None]:
     times = {name: Fraction(getattr(cell, name), SECOND) for name in (*cells.TIMES, "pbt", "pot")}
     states = {state: Fraction(time, SECOND) for state, time in e10_times(cell).items()}
     others = {name: Fraction(getattr(cell, name)) for name in (*cells.COUNTS, *cells.FRACTIONS)}
-    return {**times, **states, **others, **values(cell)}
+    return {**times, **states, **others, **values(cell), **energy_elements(cell), **energy_values(cell)}
+
+
+def energy_elements(cell: Cell) -> dict[str, Fraction | None]:
+    """What formulas of `ENERGY` name besides counts: Wh, kg, and seconds of the meters' time; unknown is `None`."""
+    energy = cell.energy
+    times = {name: Fraction(getattr(energy, name), SECOND) for name in ("metered", "unmetered")}
+    if not energy.is_known:
+        return {**dict.fromkeys(("e_total", *GROUPS, "co2", "coal")), **times}
+    wh = {name: Fraction(getattr(energy, name), WH) for name in ("e_total", *GROUPS)}
+    return {**wh, "co2": None if energy.no_factor else energy.co2, "coal": energy.coal, **times}
+
+
+def energy_values(cell: Cell) -> dict[str, Fraction | None]:
+    """The value of every KPI of `ENERGY`; nothing for a machine without a meter."""
+    return energy_kpis(cell.energy, cell.pq, cell.gq) if cell.energy.metered else {}
 
 
 def values(cell: Cell) -> dict[str, Fraction | None]:

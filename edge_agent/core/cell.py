@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from operator import add, attrgetter, itemgetter
-from typing import Final
+from typing import Any, Final
+
+from edge_agent.core.capability import NO_MEASURES, Measured
+from edge_agent.core.energy import NO_ENERGY, Energy
 
 NO_IDEAL: Final = Fraction(0)
 
@@ -69,6 +72,9 @@ class Cell:
     # plan, pieces
     psq: Fraction = NO_IDEAL        # planned scrap
     epc: Fraction = NO_IDEAL        # what could have been made in planned busy time: rated capacity
+    # vectors of their own, of machines with meters and gauges
+    energy: Energy = NO_ENERGY
+    measured: Measured = NO_MEASURES
 
     @property
     def pbt(self) -> int:
@@ -103,28 +109,33 @@ class Cell:
         added = list(map(add, _whole(self), _whole(other)))
         for one, another in zip(_ideal(self), _ideal(other), strict=True):
             added.append(another if one is NO_IDEAL else one if another is NO_IDEAL else one + another)
-        return Cell(*_in_order(added))
+        vectors = self.energy + other.energy, self.measured + other.measured
+        return Cell(*(*_in_order(added), *vectors))
 
     def __radd__(self, other: int) -> Cell:
         """So that `sum(cells)` works."""
         return self if other == 0 else NotImplemented
 
-    def to_dict(self) -> dict[str, int | str]:
+    def to_dict(self) -> dict[str, Any]:
         """JSON-safe and exact: fractions are written as `"a/b"`; fields that are zero are left out."""
         found = {name: getattr(self, name) for name in NAMES}
+        vectors = {"energy": self.energy.to_dict(), "measured": self.measured.to_list()}
         return {name: str(value) if isinstance(value, Fraction) else value
-                for name, value in found.items() if value}
+                for name, value in (found | vectors).items() if value}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, int | str]) -> Cell:
+    def from_dict(cls, data: Mapping[str, Any]) -> Cell:
         """The cell `to_dict` wrote. ValueError on a field this version does not know."""
-        if unknown := sorted(set(data) - set(NAMES)):
+        if unknown := sorted(set(data) - set(_ALL)):
             raise ValueError(f"not fields of a cell: {unknown}")
-        return cls(**{name: Fraction(value) if name in FRACTIONS else int(value)  # type: ignore[arg-type]
-                      for name, value in data.items()})
+        read: dict[str, Any] = {name: _READ.get(name, int)(value) for name, value in data.items()}
+        return cls(**read)
 
 
-NAMES: Final = tuple(field.name for field in fields(Cell))
+_ALL: Final = tuple(field.name for field in fields(Cell))
+VECTORS: Final = ("energy", "measured")
+NAMES: Final = tuple(name for name in _ALL if name not in VECTORS)
+"""the fields that are numbers"""
 FRACTIONS: Final = frozenset({"ipt", "igt", "igt_gap", "ist", "psq", "epc"})
 COUNTS: Final = (
     "pq", "gq", "sq", "rq", "unrated", "n_stop", "n_micro", "fe", "n_ttr_closed", "ip", "gp", "inferred", "unsorted",
@@ -136,3 +147,6 @@ _SORTED: Final = (*(name for name in NAMES if name not in FRACTIONS), *(name for
 _whole = attrgetter(*_SORTED[: len(NAMES) - len(FRACTIONS)])
 _ideal = attrgetter(*_SORTED[len(NAMES) - len(FRACTIONS) :])
 _in_order = itemgetter(*map(_SORTED.index, NAMES))
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(FRACTIONS, Fraction), "energy": Energy.from_dict, "measured": Measured.from_list,
+}  # fmt: skip

@@ -39,16 +39,26 @@ class Counter:
     """One cumulative counter.
 
     `bits` is the width of its register, `None` for counters that never roll over (64 bits, floats);
+    `modulus` is at how many it begins again, if that is no power of two, as in decimal registers;
     `max_rate` the most it can grow in a second, `None` if nobody knows, in which case every rise
-    counts and a drop never is a roll-over; `jitter` the largest step back that means nothing.
+    counts and a drop never is a roll-over; `jitter` the largest step back that means nothing;
+    `room` how much may come at once, however short the time.
     """
 
     def __init__(
-        self, bits: int | None, max_rate: Fraction | float | str | None = None, jitter: int = 2
+        self,
+        bits: int | None,
+        max_rate: Fraction | float | str | None = None,
+        jitter: int = 2,
+        *,
+        modulus: int | None = None,
+        room: int = 1,
     ) -> None:
         if bits is not None and bits <= 0:
             raise ValueError("a register has at least one bit")
         self.bits = bits
+        self.modulus = 1 << bits if modulus is None and bits is not None else modulus
+        self.room = room
         self.max_rate = None if max_rate is None else Fraction(str(max_rate))
         self.jitter = jitter
         self.since: int | None = None           # the increment last fed fell into (since, t], ns
@@ -143,20 +153,20 @@ class Counter:
             return (delta, OK) if self._is_plausible(delta, elapsed) else None
         if -self.jitter <= delta:
             return 0, JITTER
-        if self.bits is None or self.max_rate is None:
+        if self.modulus is None or self.max_rate is None:
             return None
-        wrapped = delta + (1 << self.bits)
+        wrapped = delta + self.modulus
         return (wrapped, WRAP) if wrapped >= 0 and self._is_plausible(wrapped, elapsed) else None
 
     def _is_plausible(self, increment: int, elapsed: int) -> bool:
-        """`increment <= max_rate x elapsed + 1`, in integers."""
+        """`increment <= max_rate x elapsed + room`, in integers."""
         rate = self.max_rate
         if rate is None:
             return True
-        return (increment - 1) * rate.denominator * SECOND <= rate.numerator * elapsed
+        return (increment - self.room) * rate.denominator * SECOND <= rate.numerator * elapsed
 
     def _may_have_gone_round(self, last: Reading, now: Reading) -> bool:
         rate = self.max_rate
-        if self.bits is None or rate is None:
+        if self.modulus is None or rate is None:
             return False
-        return rate.numerator * (now.t - last.t) >= (rate.denominator * SECOND) << self.bits
+        return rate.numerator * (now.t - last.t) >= rate.denominator * SECOND * self.modulus

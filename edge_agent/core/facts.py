@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from math import nan
 from typing import Any, Final
 
 import orjson
@@ -30,6 +31,9 @@ Rate = Callable[[str, "Fraction | None"], "Fraction | None"]
 # after this many and one more for so many bytes of the last package, neither is ever felt.
 LEAST_UNPACKED: Final = 256
 BYTES_A_FACT: Final = 256
+
+_PLAIN: Final = frozenset({"order", "number", "clock", "energy"})
+"""facts whose arguments are those of the ledger's method"""
 
 
 class Facts:
@@ -86,8 +90,6 @@ class Facts:
         method, a = fact
         if method == "state":
             self.ledger.state(a[0], MachineState(a[1]), a[2], revision=a[3] if len(a) > 3 else 0)
-        elif method == "order":
-            self.ledger.order(a[0], a[1])
         elif method == "count":
             revision = a[6] if len(a) > 6 else 0
             self.ledger.count(a[0], a[1], total=a[2], scrap=a[3], rework=a[4], since=a[5], revision=revision)
@@ -98,10 +100,10 @@ class Facts:
             self.ledger.operator(Entry.of(a))
         elif method == "inspected":
             self.ledger.inspected(a[0], a[1], a[2], a[3], revision=a[4] if len(a) > 4 else 0)
-        elif method == "clock":
-            self.ledger.clock(a[0])
-        elif method == "number":
-            self.ledger.number(a[0], a[1])
+        elif method == "measure":
+            self.ledger.measure(a[0], [(t, nan if x is None else x) for t, x in a[1]], a[2])
+        elif method in _PLAIN:
+            getattr(self.ledger, method)(*a)
         if not self.forgets:
             self._since.append(fact)
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 from edge_agent.core.cell import Cell
+from edge_agent.core.energy import ENERGY_INCOMPLETE, energy_bounds
 
 SECOND: Final = 1_000_000_000
 MIN_COVERAGE: Final = Fraction(9, 10)
@@ -108,12 +109,12 @@ def bounds(cell: Cell, *, counter_persists: bool = True) -> dict[str, tuple[Frac
     With a counter that lives on through the gap the OEE is exact and only its split into
     availability and performance is open; with a lost counter the OEE lies between "nothing good
     was made in the gap" and "only good pieces at ideal speed" (domain 2.6). Undefined KPIs are
-    left out.
+    left out. For the energy see `core.energy.energy_bounds`.
     """
     planned = cell.pbt + cell.excluded
     known_run = cell.apt - cell.held
     ipt, igt = _ideal_ns(cell)
-    found: dict[str, tuple[Fraction, Fraction]] = {}
+    found: dict[str, tuple[Fraction, Fraction]] = energy_bounds(cell.energy)
     if not planned:
         return found
     found["availability"] = Fraction(known_run, planned), Fraction(known_run + cell.unk_raw, planned)
@@ -149,6 +150,7 @@ def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE, patience: i
         (RUN_WITHOUT_COUNT, patience is not None and cell.pq == 0 and cell.apt > patience),
         (QUALITY_ASSUMED, cell.unsorted != 0),
         (TIME_REPLACED, cell.n_clock > 0),
+        (ENERGY_INCOMPLETE, cell.energy.unmetered > 0),
     )
     return [name for name, is_so in raised if is_so]
 

@@ -24,6 +24,7 @@ from edge_agent.core.calendar import Calendar, FixedCalendar
 from edge_agent.core.cell import Cell
 from edge_agent.core.counts import CountLog
 from edge_agent.core.decided import turn_of
+from edge_agent.core.instruments import Instruments
 from edge_agent.core.jobs import Jobs, JobSpan
 from edge_agent.core.overrides import Entry, Overrides
 from edge_agent.core.pieces import Pieces
@@ -64,6 +65,7 @@ class Ledger:
         self._clock: Steps[bool] = Steps()      # begins of minutes
         self._counts = CountLog(self.calendar.busy)
         self._inspected: CountLog | None = None
+        self._instruments = Instruments(self.policy.fitted)
         self._settled = Settled()
         self._floor: int | None = None
         self._carried: dict[int, Cell] = {}     # start of a window → its cell up to the floor
@@ -182,7 +184,8 @@ class Ledger:
         touched, self._touched = self._touched, NEVER
         if touched == NEVER:
             return None
-        newest = max([*self._timeline.steps.times[-1:], *(self._counts.extent() or ())[-1:]], default=now)
+        told = [*self._timeline.steps.times[-1:], *(self._counts.extent() or ())[-1:], *self._instruments.newest()]
+        newest = max(told, default=now)
         if newest > now:
             self._touched = max(touched, now)
         # What an event ends, it changes from its beginning on: hence what was there just before it.
@@ -212,6 +215,23 @@ class Ledger:
         made = self._jobs.made.before(t)
         return made.ideal * made.units if made is not None and made.rated else None
 
+    def energy(self, t: int, meter: str, amount: int, since: int, mark: int, revision: int = 0) -> None:
+        """A reading of an energy meter at `t`: `amount` mJ were used in (since, t]; see `core.meter` for the marks.
+
+        A greater `revision` takes the place of what was told of this instant before.
+        """
+        if self._floor is None or t > self._floor:
+            self._changed(self._instruments.energy(meter, t, amount, since, mark, revision))
+
+    def measure(self, gauge: str, samples: Iterable[tuple[int, float]], is_trigger: bool = False) -> None:
+        """What a gauge, or its trigger, showed at which times; see `core.measures`."""
+        known = [sample for sample in samples if not self._is_forgotten(sample[0])]
+        self._changed(self._instruments.measure(gauge, known, is_trigger))
+
+    def _changed(self, t: int | None) -> None:
+        if t is not None:
+            self._touch(t)
+
     # -- cells out ---------------------------------------------------------------------------
 
     def cell(self, start: int, end: int, as_of: int | None = None) -> Cell:
@@ -229,9 +249,12 @@ class Ledger:
         def boundary(t: int) -> int | None:
             return self._timeline.boundary(t, visible)
 
-        across = self._counts.spreads_across
-        since, before = self._settled.reach(start, stop, as_of, measure, boundary, across)
+        since, before = self._settled.reach(start, stop, as_of, measure, boundary, self._spreads_across)
         return before + measure(since, stop) if since < stop else before
+
+    def _spreads_across(self, t: int, low: int, high: int) -> bool:
+        """Whether what was reported in (low, high] is of time before `t`."""
+        return self._counts.spreads_across(t, low, high) or self._instruments.spreads_across(t, low, high)
 
     def is_provisional(self, start: int, end: int, as_of: int | None = None) -> bool:
         """Whether the cell may still change by what happens after `as_of`: it ends in the window, or
@@ -258,6 +281,7 @@ class Ledger:
             return first
         moments = {first, *self._timeline.changes_across(end, self._timeline.visible(known))}
         moments.update(self._counts.reports_across(end, first, known))
+        moments.update(self._instruments.reports_across(end, first, known))
         if (turn := turn_of(self._runs_at(end, first), self.calendar, self.policy)) is not None:
             moments.add(turn)
         tried = sorted(moment for moment in moments if first <= moment <= known)
@@ -328,7 +352,7 @@ class Ledger:
             return self._parts[low, high][1]
         found = self._measure(low, high, as_of, self._timeline.visible(as_of))
         tail = self._runs_at(high, as_of)[-1]
-        late = self._counts.spreads_across(high, NEVER if as_of is None else as_of, NEVER)
+        late = self._spreads_across(high, NEVER if as_of is None else as_of, NEVER)
         if tail.closed and not late and len(self._parts) < PARTS:
             self._parts[low, high] = tail.end, found
         return found
@@ -348,9 +372,9 @@ class Ledger:
         sums["unsorted"] = made["pq"] if self.policy.unsorted else 0
         fields: dict[str, Any] = {**sums, **made}
         found = Cell(ct=end - start, credited=credited, **fields)
-        if self.policy.capacity is None:
-            return found
-        return found + Cell(epc=self.policy.capacity * Fraction(found.pbt, HOUR))
+        if self.policy.capacity is not None:
+            found += Cell(epc=self.policy.capacity * Fraction(found.pbt, HOUR))
+        return found + self._instruments.cell(runs, start, end, as_of, self._jobs.made) if self._instruments else found
 
     def _setups(self, start: int, end: int, as_of: int | None) -> Iterator[tuple[int, int]]:
         """Where [start, end) was set up, or had been shortly before: disjoint, in order."""
@@ -395,11 +419,12 @@ class Ledger:
             self._timeline.steps.drop_before(setups)
         self._timeline.pruned = True
         self._orders.drop_before(floor)
-        self._jobs.drop_before(floor)
+        self._jobs.drop_before(self._instruments.needed_from(floor))
         self._clock.drop_before(floor)
         self._counts.drop_before(floor)
         if self._inspected is not None:
             self._inspected.drop_before(floor)
+        self._instruments.drop_before(floor)
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-safe, complete."""
@@ -415,6 +440,7 @@ class Ledger:
             "inspected": None if self._inspected is None else self._inspected.snapshot(),
             "clock": list(self._clock.times),
             "carried": [[start, cell.to_dict()] for start, cell in self._carried.items()],
+            **self._instruments.snapshot(),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -437,6 +463,7 @@ class Ledger:
             self._inspected.restore(inspected)
         self._carried = {start: Cell.from_dict(cell) for start, cell in data.get("carried", ())}
         self._touched = -NEVER      # what was reported before may be different now
+        self._instruments.restore(data)
 
     def _is_forgotten(self, t: int) -> bool:
         return self._floor is not None and t < self._floor

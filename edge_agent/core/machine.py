@@ -23,11 +23,13 @@ from edge_agent.core.finals import Finals
 from edge_agent.core.inputs import AWAY, Inputs, Row
 from edge_agent.core.judges import RolesJudge
 from edge_agent.core.ledger import MINUTE, Ledger, Policy
+from edge_agent.core.meter import MeterSpec
 from edge_agent.core.models import UNMAPPED, MapModel, StateModel, Value
 from edge_agent.core.overrides import Entry
 from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
 from edge_agent.core.rates import Versions
+from edge_agent.core.readings import Found, Gauge, Readings
 from edge_agent.core.report import StateChange
 from edge_agent.core.sources import Rank, Sources, SourceSpec
 from edge_agent.core.states import MachineState
@@ -71,10 +73,15 @@ class MachineSpec:
     units_of: Mapping[str, int] = field(default_factory=dict)               # product → its own
     runs: bool = False                              # the total is inferred from when it runs, not counted
     sources: Sequence[SourceSpec] = ()
+    meters: tuple[tuple[Tag, MeterSpec], ...] = ()
+    gauges: tuple[Gauge, ...] = ()
+    carbon: Mapping[str, Any] = field(default_factory=dict)     # what `policy.fitted.factors` are, for the record
 
     def tags(self) -> list[Tag]:
         """Every tag the machine draws from."""
         named = [*self.state_tags(), *self.counts.values(), self.job, self.order, self.number]
+        named += [tag for tag, _ in self.meters]
+        named += [tag for gauge in self.gauges for tag in (gauge.tag, gauge.trigger)]
         return [tag for tag in named if tag is not None]
 
     def flags(self, cell: Cell) -> tuple[str, ...]:
@@ -142,6 +149,7 @@ class Machine:
         self._inputs = spec.state_of()
         self.unnamed = UnnamedValues(spec.id)
         self._nameless: tuple[tuple[Tag, Value], ...] = ()      # what came last, if it names no state
+        self._readings = Readings(spec.meters, spec.gauges)
         self._newest = {"state": -1}
         self._clock_minute = -1
         self._noted = -1                            # newest instant of which the ledger was told a state
@@ -174,6 +182,14 @@ class Machine:
             self._sample(tag, time, value, key)
         if told:
             self._state_samples(told)
+        if self._readings:
+            self._read(self._readings.feed(batch))
+
+    def _read(self, found: Iterable[Found]) -> None:
+        for method, arguments, again in found:
+            self._note(method, [*arguments, self._turn + 1] if again else arguments)
+        if self._readings.take_news():
+            self._turn += 1
 
     def _note_clock(self, time: int) -> None:
         minute = time // MINUTE * MINUTE
@@ -341,6 +357,7 @@ class Machine:
             **self._counting.snapshot(),
             "settled": dict(self.settled),
             "inputs": self._inputs.snapshot(),
+            **({"meters": self._readings.snapshot()} if self.spec.meters else {}),
         }
 
     def restore(self, told: Mapping[str, Any], packed: bytes) -> None:
@@ -363,6 +380,7 @@ class Machine:
         self._noted = self._newest["state"]
         self._inputs.restore(now.get("inputs", {}), self._newest["state"])
         self._counting.restore(now)
+        self._readings.restore(now.get("meters", {}))
         self.settled = dict(now["settled"])
         self._turn = self._turn_taken = now["turn"]
 
@@ -382,6 +400,7 @@ class Machine:
         self._inputs.was_away(since)
         self._enter(since, MachineState.UNKNOWN, AWAY)
         self._counting.was_away(since)
+        self._read(self._readings.was_away(since))
 
 
 def key_of(tag: Tag, value: float) -> int | str:

@@ -28,13 +28,25 @@ _BELIEVED: Final = PLAUSIBLE | {BASELINE, IGNORED}
 class Booked(NamedTuple):
     """`increment` pieces reported at `time`: made just then or, with `since`, somewhere in (since, time].
 
-    `again`: it takes the place of what was booked for this time before.
+    `again`: it takes the place of what was booked for this time before. `mark`: as of the `Verdict`.
     """
 
     time: int
     increment: int
     since: int | None
     again: bool = False
+    mark: int = 0
+
+
+class Verdict(NamedTuple):
+    """What a reading books; `mark` is for kinds of registers that have more to say (`core.meter`)."""
+
+    increment: int
+    since: int | None
+    mark: int = 0
+
+
+NOTHING: Final = Verdict(0, None)
 
 
 class _Read(NamedTuple):
@@ -43,7 +55,7 @@ class _Read(NamedTuple):
     time: int
     raw: int | None
     before: tuple[Any, int | None]
-    booked: tuple[int, int | None]
+    booked: Verdict
 
 
 class Register:
@@ -80,7 +92,7 @@ class Register:
         self._reads.append(_Read(time, raw, before, booked))
         if len(self._reads) > REMEMBERED:
             self._oldest = self._reads.pop(0).time
-        return [Booked(time, *booked)] if booked[0] else []
+        return [] if booked == NOTHING else [_booked(time, booked)]
 
     def _take_late(self, time: int, raw: int | None) -> list[Booked]:
         if time <= self._oldest:
@@ -92,7 +104,7 @@ class Register:
             if there.raw is not None and (raw is None or raw <= there.raw):
                 return []       # told already; of two readings of one instant the greater counts
         else:
-            self._reads.insert(place, _Read(time, raw, there.before, (0, None)))
+            self._reads.insert(place, _Read(time, raw, there.before, NOTHING))
         self._recall(there.before)
         return self._again(place, raw)
 
@@ -106,29 +118,29 @@ class Register:
             booked = self._judge(read.time, told)
             self._reads[at] = _Read(read.time, told, before, booked)
             if booked != read.booked:
-                changed.append(Booked(read.time, *booked, again=True))
+                changed.append(_booked(read.time, booked, again=True))
         self.is_news = True
         return changed
 
-    def _judge(self, time: int, raw: int | None) -> tuple[int, int | None]:
+    def _judge(self, time: int, raw: int | None) -> Verdict:
         if self.gap is None:
             self.counter.hold(time - self._silence)
         if raw is None:
             self.counter.lose()
             self.is_news = self.is_news or self.gap is None
             self.gap = time if self.gap is None else self.gap
-            return 0, None
+            return NOTHING
         increment, flag = self.counter.feed(time, raw)
         self._flag = flag
         if flag in (PENDING, BASELINE):
             self.is_news = True
         if flag in (PENDING, IGNORED):
-            return 0, None      # not judged yet: what it will bring may still have come out of a gap
+            return NOTHING      # not judged yet: what it will bring may still have come out of a gap
         gap, self.gap = self.gap, None
         if not increment:
             self.is_news = self.is_news or gap is not None
-            return 0, None
-        return increment, None if gap is None else max(gap, self.counter.since or gap)
+            return NOTHING
+        return Verdict(increment, None if gap is None else max(gap, self.counter.since or gap))
 
     def _memory(self) -> tuple[Any, int | None]:
         return self.counter.memory, self.gap
@@ -142,3 +154,7 @@ class Register:
         self.gap = gap
         self._reads.clear()
         self._oldest = self.counter.known_at
+
+
+def _booked(time: int, verdict: Verdict, again: bool = False) -> Booked:
+    return Booked(time, verdict.increment, verdict.since, again, verdict.mark)

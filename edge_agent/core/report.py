@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from edge_agent.core.batch import Batch
 from edge_agent.core.cell import Cell
@@ -48,6 +48,8 @@ class Report:
     flags: tuple[str, ...] = ()
     products: Mapping[str, Cell] = field(default_factory=dict)
     """the cell by product, of machines that have jobs; they add up to it"""
+    carbon: Mapping[str, Any] = field(default_factory=dict)
+    """what a kWh stands for, of machines with a meter: factors with region, year and source; JSON-safe"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def report_of(machine: Machine, window: Window, as_of: int, *, final: bool, revi
         cell,
         spec.flags(cell),
         ledger.products(window.start, window.end, as_of) if by_product else {},
+        spec.carbon,
     )
 
 

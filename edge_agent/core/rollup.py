@@ -14,6 +14,7 @@ from typing import Final
 from edge_agent.core import kpi
 from edge_agent.core.calendar import Calendar
 from edge_agent.core.cell import Cell
+from edge_agent.core.energy import ENERGY_INCOMPLETE
 from edge_agent.core.ledger import Policy
 from edge_agent.core.lineup import LineFigures, Serial, line_figures, plan_of
 from edge_agent.core.report import Report, Window
@@ -161,5 +162,7 @@ def _flags(
         raised += [kpi.PRU_MISSING] if line.ideal is None else []
         oee = line.kpi["line_oee"]
         raised += [kpi.PERFORMANCE_GT_1] if oee is not None and oee > 1 else []
+    metered = sum(one.cell.energy.metered > 0 for one in reports)
+    raised += [ENERGY_INCOMPLETE] if 0 < metered < len(reports) else []
     carried = [flag for one in reports for flag in one.flags if flag not in OWN]
     return tuple(dict.fromkeys([*raised, *carried, *([NOT_COMPARABLE] if unlike else [])]))

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from edge_agent.core import catalog, kpi
+from edge_agent.core import capability, catalog, energy, kpi
 from edge_agent.core.cell import Cell
 from edge_agent.core.losses import six_big_losses
 from edge_agent.core.report import OPEN, Report, Window
@@ -43,6 +43,8 @@ def kpi_record(report: Report) -> dict[str, Any]:
         "as_of": iso(report.as_of, zone),
         "config_hash": report.config_hash,
         **figures(report.cell, report.window.kind),
+        **_spc(report.cell),
+        **({"carbon": dict(report.carbon)} if report.carbon else {}),
         **({"products": _products(report.products)} if report.products else {}),
         "flags": list(report.flags),
     }
@@ -68,7 +70,7 @@ def figures(cell: Cell, kind: str) -> dict[str, Any]:
         "losses_s": numbers(kpi.waterfall(cell)),
         "six_losses_s": numbers(six_big_losses(cell)),
         "semi_e10_s": {state: number(Fraction(ns, _SECOND)) for state, ns in e10_times(cell).items()},
-        "kpi": numbers({**catalog.values(cell), **order}),
+        "kpi": numbers({**catalog.values(cell), **order, **catalog.energy_values(cell)}),
         "capped": numbers(kpi.capped(cell)),
         "bounds": {name: [number(low), number(high)] for name, (low, high) in kpi.bounds(cell).items()},
     }
@@ -80,11 +82,33 @@ def sums(cell: Cell) -> dict[str, Any]:
         "time_s": {name: number(Fraction(getattr(cell, name), _SECOND)) for name in _TIMES},
         "counts": {name: getattr(cell, name) for name in _COUNTS},
         "ideal_s": {name: number(getattr(cell, name)) for name in _IDEALS},
+        **energies(cell),
     }
 
 
+def energies(cell: Cell) -> dict[str, Any]:
+    """Energy by state, Wh, and how much of the meters' time it is known of; nothing where nobody has a meter."""
+    if not cell.energy.metered:
+        return {}
+    told = numbers(catalog.energy_elements(cell))
+    return {
+        "energy_wh": {name: told[name] for name in ("e_total", *energy.GROUPS)},
+        "energy_s": {name: told[name] for name in ("metered", "unmetered")},
+    }
+
+
+def _spc(cell: Cell) -> dict[str, Any]:
+    """What was measured of the pieces of a machine; nothing for one without gauges."""
+    if not cell.measured.parts:
+        return {}
+    return {"spc": {one.name: capability.told(one, stats) for one, stats in cell.measured.parts}}
+
+
 def _products(products: Mapping[str, Cell]) -> dict[str, Any]:
-    return {name: {**sums(cell), "kpi": numbers(kpi.kpis(cell))} for name, cell in products.items()}
+    return {
+        name: {**sums(cell), "kpi": numbers({**kpi.kpis(cell), **catalog.energy_values(cell)}), **_spc(cell)}
+        for name, cell in products.items()
+    }
 
 
 def numbers(values: Mapping[str, Fraction | None]) -> dict[str, int | float | None]:

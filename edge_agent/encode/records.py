@@ -57,6 +57,7 @@ def pack_report(report: Report) -> bytes:
             "cell": report.cell.to_dict(),
             "flags": report.flags,
             "products": {name: cell.to_dict() for name, cell in report.products.items()},
+            **({"carbon": report.carbon} if report.carbon else {}),
         }
     )
 
@@ -75,6 +76,7 @@ def unpack_report(body: bytes) -> Report:
             Cell.from_dict(said["cell"]),
             tuple(said["flags"]),
             {name: Cell.from_dict(cell) for name, cell in said.get("products", {}).items()},
+            said.get("carbon", {}),
         )
     except (KeyError, TypeError, AttributeError) as problem:
         raise ValueError(f"not a report: {problem!r}") from problem

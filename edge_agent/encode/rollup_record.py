@@ -12,10 +12,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge_agent.core import kpi
+from edge_agent.core.energy import energy_kpis
 from edge_agent.core.lineup import LineFigures
 from edge_agent.core.report import Report
 from edge_agent.core.rollup import Rollup
-from edge_agent.encode.kpi_record import VERSION, figures, iso, number, numbers, window_record
+from edge_agent.encode.kpi_record import VERSION, energies, figures, iso, number, numbers, window_record
 
 _COUNTS = ("pq", "gq", "sq", "rq")
 
@@ -42,12 +43,14 @@ def rollup_record(rollup: Rollup) -> dict[str, Any]:
 
 def _line(line: LineFigures, rollup: Rollup) -> dict[str, Any]:
     plan = line.plan._asdict() | {"pot": line.plan.ct - line.plan.nst}
-    coverage = kpi.coverage(rollup.cell)
+    coverage, used = kpi.coverage(rollup.cell), rollup.cell.energy
+    energy = energy_kpis(used, line.entered, line.good) if used.metered else {}
     return {
         "time_s": {name: number(Fraction(ns, kpi.SECOND)) for name, ns in plan.items()},
         "counts": {"entered": line.entered, "good": line.good},
         "ideal_s": {"igt": number(line.ideal)},
-        "kpi": {**numbers(line.kpi), "data_coverage": number(coverage)},
+        **energies(rollup.cell),
+        "kpi": {**numbers(line.kpi), "data_coverage": number(coverage), **numbers(energy)},
         "constraint": line.constraint or None,
         "stations": [{"station": name, **numbers(values)} for name, values in line.stations.items()],
     }

@@ -136,7 +136,6 @@ def test_a_mistake_is_named_where_it_is_with_what_would_be_right(
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ("ideal_cycle", "energy: {tag: press-1.total}\n    ideal_cycle", "machines.press-1.energy"),
         ("machines:", "publish: {p: {type: influxdb, url: x, org: a}}\nmachines:", "publish.p.type"),
         ("machines:", "publish: {p: {type: mqtt, url: x, profile: sparkplug, group: a}}\nmachines:",
          "publish.p.profile"),

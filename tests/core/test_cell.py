@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.core.cell import FRACTIONS, NAMES, Cell
+from edge_agent.core.energy import NAMES as ENERGY_NAMES
 
 numbers = st.integers(-(10**18), 10**18)
 texts = st.fractions(max_denominator=10**9).map(str)
-written: dict[str, st.SearchStrategy[int | str]] = {
-    name: texts if name in FRACTIONS else numbers for name in NAMES
+energies = st.fixed_dictionaries({name: texts if name in ("co2", "coal") else numbers for name in ENERGY_NAMES})
+# Limits are part of what a characteristic is: of two with different ones nothing is added up.
+sums = st.lists(st.integers(0, 10**18), min_size=9, max_size=9)
+measures = st.dictionaries(st.sampled_from([("bore", 2.0), ("bore", 2.5), ("length", 2.0)]), sums).map(
+    lambda told: [[name, 1.0, usl, 5, "", *told[name, usl]] for name, usl in sorted(told)]
+)
+written: dict[str, st.SearchStrategy[Any]] = {
+    **{name: texts if name in FRACTIONS else numbers for name in NAMES}, "energy": energies, "measured": measures
 }
 # Forty fields a cell: on a busy machine they take a while to make up.
 a_cell_is_large = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)

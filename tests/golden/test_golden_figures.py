@@ -12,26 +12,31 @@ import numpy as np
 from edge_agent.config.signals import PowerModel, StacklightModel
 from edge_agent.core import catalog, kpi, wall
 from edge_agent.core.batch import Batch
-from edge_agent.core.calendar import Calendar
-from edge_agent.core.capability import capability
+from edge_agent.core.calendar import Calendar, CalendarKind, CalendarSpan, FixedCalendar
+from edge_agent.core.capability import Characteristic, capability_of
+from edge_agent.core.catalog import energy_values
 from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.digital import Device, indices, level, sme_score
-from edge_agent.core.energy import energy_kpis, register_kwh
-from edge_agent.core.ledger import Policy
+from edge_agent.core.energy import KWH, Factors
+from edge_agent.core.fitted import Fitted
+from edge_agent.core.ledger import Ledger, Policy
 from edge_agent.core.lineup import Cycles, Plan, Serial, Station
 from edge_agent.core.machine import Machine, MachineSpec
+from edge_agent.core.meter import EVER, KNOWN, LOST, Meter, MeterSpec
 from edge_agent.core.pieces import apportion
 from edge_agent.core.reliability import order_kpis, reliability
 from edge_agent.core.report import Report, Window
 from edge_agent.core.rollup import Scope, roll_up
 from edge_agent.core.sources import Rank, SourceSpec
+from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.yields import final_yield, first_pass_yield, rolled_throughput_yield
 
 Json = Mapping[str, Any]
 TOLERANCE = Fraction(5, 10_000_000)
 SECOND = 1_000_000_000
+HOUR = 3600 * SECOND
 ELSEWHERE = {"timeline", "merge", "bounds", "semi_e10"}
 
 
@@ -146,27 +151,43 @@ def station_report(station: Json, pbt: int) -> Report:
     return Report(station["name"], Window("shift", "day", 0, pbt, date(1970, 1, 1), "UTC"), 0, True, pbt, "", cell)
 
 
+def ledger(**fitted: Any) -> Ledger:
+    """Planned to be busy all day."""
+    busy = FixedCalendar([CalendarSpan(0, 24 * HOUR, CalendarKind.BUSY)])
+    return Ledger(busy, Policy(fitted=Fitted(**fitted)))
+
+
 def check_capability(case: Json) -> None:
     given = case["input"]
-    groups = [[float(x) for x in group] for group in given["subgroups"]]
-    n = len(groups[0])
+    n, points = len(given["subgroups"][0]), [float(x) for group in given["subgroups"] for x in group]
+    one = Characteristic("x", float(given["lsl"]), float(given["usl"]), n)
+    held = ledger(gauges=((one, False),))
+    held.measure("x", [(at * SECOND, x) for at, x in enumerate(points, start=1)])
+    [(_, stats)] = held.cell(0, HOUR).measured.parts
     c4, d2 = (float(given[f"{name}_n{n}"]) if f"{name}_n{n}" in given else None for name in ("c4", "d2"))
     for constants in ((c4, d2), (None, None)):
-        found = capability(groups, float(given["lsl"]), float(given["usl"]), *constants)
-        assert_figures({**found, "Cm": found["Pp"], "Cmk": found["Ppk"]}, case["expected"])
+        assert_figures(capability_of(one, stats, *constants), case["expected"])
 
 
 def check_energy(case: Json) -> None:
     given = case["input"]
-    by_state = {state: exact(kwh) for state, kwh in given["kwh_by_state"].items()}
-    factors = exact(given["grid_factor"]), exact(given["kgce_per_kwh"])
-    found = energy_kpis(by_state, given["pq"], given["gq"], *factors)
-    assert_figures(found, case["expected"])
+    factors = Factors(exact(given["grid_factor"]), exact(given["kgce_per_kwh"]))
+    held = ledger(meters=(("main", None),), factors=factors)
+    held.energy(0, "main", 0, EVER, LOST)
+    for at, (state, kwh) in enumerate(given["kwh_by_state"].items()):
+        held.state(at * HOUR, MachineState[state])
+        held.energy((at + 1) * HOUR, "main", int(exact(kwh) * KWH), at * HOUR, KNOWN)
+    held.count(HOUR, "total", total=given["pq"], scrap=given["pq"] - given["gq"])
+    assert_figures(energy_values(held.cell(0, len(given["kwh_by_state"]) * HOUR)), case["expected"])
 
 
 def check_energy_register(case: Json) -> None:
     given = case["input"]
-    kwh = register_kwh(given["raw"], given["bits"], exact(given["scale"]))
+    a_mw = 1_000_000_000 / (exact(given["scale"]) * KWH)    # steps a second
+    spec = MeterSpec("main", 1.0, 0.0, exact(given["scale"]) * KWH, 1 << given["bits"], rate=a_mw)
+    meter = Meter(spec, silence_ns=HOUR)
+    booked = [one for at, raw in enumerate(given["raw"]) for one in meter.take(at * HOUR, raw)]
+    kwh = Fraction(sum(spec.millijoules(one.increment) for one in booked), KWH)
     assert_figures({"kwh": kwh}, case["expected"])
 
 
