@@ -12,7 +12,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.kpi import SECOND
 from edge_agent.core.ledger import Ledger
 from edge_agent.core.machine import Machine
-from edge_agent.core.report import Report, Window
+from edge_agent.core.report import OPEN, Report, Window
 from edge_agent.core.reporting import report_of
 from edge_agent.core.slices import Slice
 from edge_agent.core.states import MachineState
@@ -25,18 +25,23 @@ LOST: Final = ("adet_fault", "adet_other", "micro", "aust", "maint", "adot", "un
 POINTS: Final = 96
 
 
-def machine_page(machine: Machine, window: Window, made: Sequence[Report], until: int, watermark: int) -> MachinePage:
-    """The page of one window. `made`: the agent's own records of it, the latest last.
+def machine_page(
+    machine: Machine, window: Window, made: Sequence[Report], until: int, watermark: int
+) -> MachinePage | None:
+    """The page of one window; None if there is no record and the facts are no longer kept.
 
-    Facts are known up to `until`, ns UTC; `watermark`: how long after its end a window is final, ns.
+    `made`: the agent's own records of it, the latest last. Facts are known up to `until`, ns UTC; `watermark`: how
+    long after its end a window is final, ns.
     """
     ledger, spec = machine.ledger, machine.spec
+    is_kept = ledger.remembered_from is None or ledger.remembered_from <= window.start
+    if not made and not is_kept:
+        return None
     due = window.end + watermark
     fresh = fresh_report(machine, window, made[-1].as_of if made else min(until, due), due)
     record = made[-1] if made else fresh
-    is_kept = ledger.remembered_from is None or ledger.remembered_from <= window.start
     trace = _trace(record, fresh, is_journalled=bool(made), is_kept=is_kept)
-    start, end = window.start, window.end
+    start, end = window.start, window.end if window.end < OPEN else record.as_of
     plan = tuple(ledger.calendar.spans(start, end))
     if trace is Trace.GONE:
         return MachinePage(spec.id, spec.line, record, tuple(made), plan, trace)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.config.names import WINDOWS
+from edge_agent.core.windows import KINDS as WINDOWS
 from edge_agent.report.words import LANGUAGES
 
 if TYPE_CHECKING:

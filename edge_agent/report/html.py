@@ -27,6 +27,7 @@ from edge_agent.report.words import Language, Words, clock_of, shared_out, windo
 # So many rows are read by people; the workbook has all.
 STOPS_SHOWN: Final = 25
 JOBS_SHOWN: Final = 50
+HOURS_SHOWN: Final = 48
 STRETCHES_SHOWN: Final = 200
 
 # Of a tag that a class of equipment requires.
@@ -68,7 +69,8 @@ def _environment() -> Environment:
         OPEN=OPEN, window_name=window_name, clock_of=clock_of, digits=digits,
         states=states, bucket_parts=bucket_parts, shared_rows=shared_rows, shared_steps=shared_steps,
         span_of=span_of, total_of=total_of, greatest=greatest, behind=behind, longest=longest, v_over=is_over,
-        raised_in=raised_in, STOPS_SHOWN=STOPS_SHOWN, JOBS_SHOWN=JOBS_SHOWN, STRETCHES_SHOWN=STRETCHES_SHOWN,
+        raised_in=raised_in,
+        HOURS_SHOWN=HOURS_SHOWN, STOPS_SHOWN=STOPS_SHOWN, JOBS_SHOWN=JOBS_SHOWN, STRETCHES_SHOWN=STRETCHES_SHOWN,
     )  # fmt: skip
     return environment
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from edge_agent.core.cell import Cell
-from edge_agent.core.report import Report
+from edge_agent.core.report import OPEN, Report
 from edge_agent.core.rollup import Rollup
 from edge_agent.core.slices import Slice
 from edge_agent.core.states import MachineState
@@ -100,6 +100,12 @@ class MachinePage:
     jobs: tuple[Job, ...] = ()
     curve: tuple[Point, ...] = ()
     hours: tuple[Hour, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The end of the window; of a job that goes on, up to when it is known."""
+        window = self.record.window
+        return window.end if window.end < OPEN else self.record.as_of
 
     @property
     def cell(self) -> Cell:

@@ -1,13 +1,14 @@
 """What an agent's journal remembers of its machines, read from outside: reads only, also while the agent runs.
 
-A ledger forgets what no open window needs; the journal keeps it for longer. So for a window of the past the ledger
-is built again: from the checkpoint that was made before the window began, and the facts since.
+A ledger forgets what no open window needs; the journal keeps it for longer. So for a window of the past the ledgers
+are built again: from the newest checkpoint that still knows the time since the window began, and the facts after it.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,6 @@ from edge_agent.core.report import Report, Window
 from edge_agent.encode import records
 from edge_agent.journal import Record, RecordKind, stat
 from edge_agent.journal import records as journal_records
-
-KINDS: Final = frozenset((RecordKind.CHECKPOINT, RecordKind.EVENT, RecordKind.REPORT))
 
 # Nobody looks at samples here: the least that a ring takes.
 _RING_BYTES: Final = 1 << 16
@@ -79,35 +78,73 @@ def known_until(folder: Path) -> int:
 
 def recall(site: Site, folder: Path, start: int) -> Recalled:
     """Everything known from `start` on, ns UTC; raises `NothingRecorded`."""
-    found = Recalled(blank(site), known_until(folder))
-    restored = False
-    for record in journal_records(folder, KINDS, _from(folder, start)):
-        if record.kind == RecordKind.CHECKPOINT:
-            if restored:
-                continue        # what it holds has just been told, fact by fact
-            restored = True
-        try:
-            _take(found, record)
-        except _BROKEN:
-            found.passed_over += 1
+    until = known_until(folder)
+    engine, at = _restored(site, folder, start)
+    found = Recalled(engine, until, evidence_at=at)
+    for machine in engine.machines.values():
+        machine.facts.forgets = True
+    _each(journal_records(folder, (RecordKind.EVENT,), at), found, _event)
+    _each(journal_records(folder, (RecordKind.REPORT,), start), found, _report)
     return found
 
 
-def _from(folder: Path, start: int) -> int:
-    """When the newest file that was begun before `start` was begun; 0 if none was."""
-    return max((one.created for one in stat(folder).segments if one.created <= start), default=0)
+def _restored(site: Site, folder: Path, start: int) -> tuple[Engine, int]:
+    """The engine from the newest checkpoint that knows the time since `start`, and when that was made.
+
+    What a checkpoint knows begins later the newer it is, so it is looked for by halving. Should none reach back so
+    far, it is the oldest; without any, an engine that knows nothing.
+    """
+    made = [segment.created for segment in stat(folder).segments]
+    low = max((at for at, created in enumerate(made) if created <= start), default=0)
+    high = len(made) - 1
+    best = _engine(site, folder, made[low]) or blank(site), made[low]
+    at = high
+    while low < high:
+        engine = _engine(site, folder, made[at])
+        if engine is not None and _knows(engine, start):
+            best, low = (engine, made[at]), at
+        else:
+            high = at - 1
+        at = (low + high + 1) // 2
+    return best
 
 
-def _take(found: Recalled, record: Record) -> None:
-    if record.kind == RecordKind.CHECKPOINT:
-        found.engine.restore(record.body)
-        found.evidence_at = record.time
-    elif record.kind == RecordKind.EVENT:
-        events = orjson.loads(record.body)
-        found.engine.replay(events)
-        if "evidence" in events:
-            found.evidence_at = record.time
-    else:
-        report = records.unpack_report(record.body)
-        window = report.window
-        found.reports[report.machine, window.kind, window.start, window.end].append(report)
+def _engine(site: Site, folder: Path, at: int) -> Engine | None:
+    """From the checkpoint at the head of the file begun at an instant; None if there is none that is intact."""
+    record = next(journal_records(folder, (RecordKind.CHECKPOINT,), at), None)
+    engine = blank(site)
+    try:
+        if record is not None:
+            engine.restore(record.body)
+            return engine
+    except _BROKEN:
+        pass    # the one before it tells the same, and the facts since
+    return None
+
+
+def _knows(engine: Engine, start: int) -> bool:
+    floors = [machine.ledger.remembered_from for machine in engine.machines.values()]
+    return all(floor is None or floor <= start for floor in floors)
+
+
+def _each(found: Iterable[Record], known: Recalled, take: Callable[[Recalled, Record], None]) -> None:
+    for record in found:
+        try:
+            take(known, record)
+        except _BROKEN:
+            known.passed_over += 1
+
+
+def _event(known: Recalled, record: Record) -> None:
+    told = orjson.loads(record.body)
+    if "evidence" in told:
+        known.engine.evidence.restore(told["evidence"])
+        known.evidence_at = record.time
+    elif (machine := known.engine.machines.get(told["machine"])) is not None:
+        machine.facts.again(told["facts"])      # all that reports rest on; where it stands now is nobody's question
+
+
+def _report(known: Recalled, record: Record) -> None:
+    report = records.unpack_report(record.body)
+    window = report.window
+    known.reports[report.machine, window.kind, window.start, window.end].append(report)

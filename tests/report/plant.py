@@ -18,6 +18,7 @@ from edge_agent.core.engine import Engine
 from edge_agent.core.quality import Reason, bad
 from edge_agent.core.tags import Kind
 from edge_agent.core.wall import to_ns
+from edge_agent.core.windows import KINDS
 from edge_agent.duties import keep_evidence, put_aside
 from edge_agent.encode import records
 from edge_agent.journal import Journal, RecordKind
@@ -170,7 +171,7 @@ async def watch(site: Site, start: int, seconds: int) -> None:
         engine.observe(now, connected, True)
         if n % 60 == 0:
             engine.reports(now)
-    parts: Any = SimpleNamespace(engine=engine, journal=journal, keys={}, kinds={})
+    parts: Any = SimpleNamespace(engine=engine, journal=journal, keys={}, kinds={}, clock=lambda: now)
     put_aside(parts, alive=True)
     keep_evidence(parts)
     await journal.close()
@@ -207,5 +208,5 @@ def _lose(engine: Engine, device: str, now: int) -> None:
 
 def document(path: Path, window: str = "shift", date: str | None = "2026-11-23", *machines: str) -> OeeDocument:
     """The OEE report of a data folder, made on Tuesday morning."""
-    wanted = asked(window, date, "Asia/Shanghai", ("shift", "hour", "day"))
+    wanted = asked(window, date, "Asia/Shanghai", KINDS)
     return oee_document(read_site(path), wanted, machines, ns("2026-11-24T08:00"))

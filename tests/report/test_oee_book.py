@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from openpyxl import Workbook, load_workbook
 
 from edge_agent.core import kpi
+from edge_agent.core.cell import Cell
 from edge_agent.core.report import Report
 from edge_agent.report import sections
 from edge_agent.report.book.oee import oee_book
 from edge_agent.report.model import OeeDocument, Trace
-from tests.report import plant
 from tests.report.reading import Sums, rows
 
 
@@ -77,9 +76,10 @@ def test_figures_that_the_stretches_do_not_give_stand_as_the_record_has_them(shi
     assert "others than in the record" in row["Journal"]
 
 
-def test_what_is_not_defined_is_empty_and_never_zero(site_file: Path) -> None:
-    saturday = plant.document(site_file, "2026-11-21T08:00/2026-11-21T12:00", None)
-    content = oee_book(saturday, "en")
+def test_what_is_not_defined_is_empty_and_never_zero(shifts: OeeDocument) -> None:
+    [page, *_] = shifts.machines
+    holiday = replace(page, record=replace(page.record, cell=Cell(ct=3600 * kpi.SECOND, nst=3600 * kpi.SECOND)))
+    content = oee_book(replace(shifts, machines=(holiday,)), "en")
     for row in rows(opened(content, computed=True), "KPIs"):
         assert row["oee"] is None
         assert row["teep"] == 0

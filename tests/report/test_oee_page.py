@@ -42,6 +42,14 @@ def test_the_facts_in_the_journal_add_up_to_the_agents_own_records(shifts: OeeDo
     assert {page.trace for page in shifts.machines} == {Trace.SAME}
 
 
+def test_whichever_checkpoint_a_window_is_told_from_the_facts_give_the_same_record(site_file: Path) -> None:
+    hours = document(site_file, "hour", "2026-11-23", "press-1").machines
+    assert len(hours) == 19     # since 05:00
+    assert {page.trace for page in hours if page.record.final} == {Trace.SAME}
+    morning = document(site_file, "2026-11-23T06:00/2026-11-23T07:00", None, "press-1").machines[0]
+    assert morning.cell == hours[1].cell
+
+
 def test_every_second_is_in_one_bucket_and_the_stretches_add_up_to_each(shifts: OeeDocument) -> None:
     for page in shifts.machines:
         found: Counter[str] = Counter()
@@ -147,8 +155,8 @@ def test_any_stretch_of_time_can_be_reported(site_file: Path) -> None:
 
 
 def test_a_time_before_the_journal_began_is_no_data_and_no_zero(site_file: Path) -> None:
-    [page] = document(site_file, "2026-11-20T06:00/2026-11-20T14:00", None, "cnc-7").machines
-    assert page.cell.unk_raw == page.cell.pbt > 0
+    [page] = document(site_file, "2026-11-20T06:00/2026-11-23T06:00", None, "cnc-7").machines
+    assert page.cell.unk_raw == page.cell.planned > 0
     assert "LOW_CONFIDENCE" in page.record.flags
 
 
@@ -201,14 +209,29 @@ def test_rules_that_have_changed_since_are_said_and_the_record_stays(tmp_path: P
 def test_what_the_journal_no_longer_keeps_is_said(tmp_path: Path) -> None:
     path = plant.site_file(tmp_path)
     site = plant.read_site(path)
-    asyncio.run(plant.live(site, plant.ns("2026-11-23T05:00"), plant.ns("2026-11-24T07:30")))
+    end = plant.ns("2026-11-24T07:30")
+    asyncio.run(plant.live(site, plant.ns("2026-11-23T05:00"), end))
+    [page] = [
+        page for page in document(path, "hour", "2026-11-23", "press-1").machines
+        if page.record.window.start == plant.ns("2026-11-23T08:00")
+    ]  # fmt: skip
     segments = sorted(folder_of(site).glob("*.seg"))
     assert len(segments) > 3
     for segment in segments[:-1]:
         segment.unlink()
-    found = document(path, "2026-11-23T08:00/2026-11-23T09:00", None, "press-1")
-    [page] = found.machines
-    assert page.trace is Trace.GONE
+    with pytest.raises(NothingRecorded, match=r"nothing is known of such a window; the journal in .* covers 2026-11-2"):
+        document(path, "2026-11-23T08:00/2026-11-23T09:00", None, "press-1")
+
+    async def restate() -> None:
+        journal = await Journal.open(folder_of(site), max_bytes=10**9, max_age_ns=10**18, clock=lambda: end)
+        journal.append(RecordKind.REPORT, records.pack_report(replace(page.record, revision=1)))
+        await journal.close()
+
+    asyncio.run(restate())
+    found = document(path, "hour", "2026-11-23", "press-1")
+    [again] = [page for page in found.machines if page.trace is Trace.GONE]
+    assert again.cell == page.cell
+    assert not again.slices
     assert "no longer keeps" in str(Text(oee_page(found, "en")))
 
 
@@ -253,3 +276,23 @@ def test_records_that_cannot_be_read_are_counted_and_the_rest_is_shown(tmp_path:
     asyncio.run(spoil())
     assert recall(site, folder_of(site), 0).passed_over == 2
     assert "2 records of the journal could not be read" in str(Text(oee_page(document(path, "hour", None), "en")))
+
+
+def test_jobs_are_windows_too_and_one_that_goes_on_ends_where_the_journal_does(site_file: Path) -> None:
+    found = document(site_file, "job", None, "press-1")
+    [page] = found.machines
+    assert (page.record.window.name, page.cell.ct) == ("A100", plant.ns("2026-11-23T11:00") - page.record.window.start)
+    assert "Throughput rate" in str(Text(oee_page(found, "en")))
+    first, second = document(site_file, "job", "2026-11-23", "press-1").machines
+    assert first.record.window == page.record.window
+    assert (second.record.window.name, second.end) == ("B200", plant.ns("2026-11-24T07:30"))
+    text = str(Text(oee_page(replace(found, machines=(second,)), "zh")))
+    assert "暂定" in text
+    assert "工单 B200" in text
+
+
+def test_a_production_day_has_its_shifts_and_its_products(site_file: Path) -> None:
+    [page] = document(site_file, "production_day", "2026-11-23", "press-1").machines
+    assert page.record.window.start == plant.ns("2026-11-23T06:00")
+    assert page.record.window.end == plant.ns("2026-11-24T06:00")
+    assert set(page.record.products) == {"A100", "B200"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_language_is_that_of_the_site_file_unless_asked_otherwise(site_file:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--window", "week", "--out", "a.html"], "'week' is no window; write shift, hour, day"),
+        (["--window", "week", "--out", "a.html"], "'week' is no window; write hour, shift, day, production_day, job"),
         (["--window", "2026-11-23T06:00/2026-11-23T05:00", "--out", "a.html"], "ends before it begins"),
         (["--window", "yesterday/now", "--out", "a.html"], "'yesterday' is no instant"),
         (["--window", "2026-11-23/2026-11-24", "--date", "2026-11-23", "--out", "a.html"], "not to START/END"),
@@ -54,6 +55,13 @@ def test_without_anything_recorded_the_answer_says_where_it_looked(
     path = plant.site_file(tmp_path)
     assert main(["report", str(path), "--out", str(tmp_path / "a.html")]) == 1
     assert f"{tmp_path}/data/journal does not exist" in capsys.readouterr().err
+
+
+def test_a_date_before_the_journal_began_is_answered_with_what_it_covers(
+    site_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(site_file), "--date", "2026-11-20", "--out", str(tmp_path / "a.html")]) == 1
+    assert re.search(r"covers 2026-11-23 05:\d\d to 2026-11-24 07:30", capsys.readouterr().err)
 
 
 def test_a_place_that_cannot_be_written_is_a_failure_in_one_line(

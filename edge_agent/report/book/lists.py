@@ -46,6 +46,8 @@ def stretches(book: Book, words: Words, pages: Sequence[Page]) -> tuple[Stretche
             if page.slices:
                 whole.add(number)
     sheet.filter()
+    if not sheet.has_room:
+        sheet.note(words("book.cut"))
     return Stretches(sheet.whole(0), sheet.whole(6), sheet.whole(11)), whole
 
 

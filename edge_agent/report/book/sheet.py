@@ -150,6 +150,11 @@ class Sheet:
         """Quoted for a formula."""
         return "'" + str(self._sheet.get_name()).replace("'", "''") + "'"
 
+    def note(self, text: str) -> None:
+        """A line below the rows."""
+        self._sheet.write_string(self.next, 0, text)
+        self.next += 1
+
     def filter(self) -> None:
         """Let people filter the rows written up to now."""
         if self.next > self.first:

@@ -225,6 +225,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Where calendar time went, stretch by stretch; times of the day are local.",
         "日历时间逐段明细；时刻为当地时间。",
     ),
+    "book.cut": (
+        "A sheet holds no more rows: ask for fewer machines or a shorter window.",
+        "工作表行数已满：请减少设备或缩短时段。",
+    ),
     "book.begins": ("Begins here", "始于本时段"),
     "book.seconds": ("Seconds", "秒"),
     "book.sum": ("Sum of all rows", "所有行合计"),
