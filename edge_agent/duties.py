@@ -39,6 +39,7 @@ ALARMS_A_RECORD = 500
 ALIVE_EVERY_S = 10.0
 STATUS_EVERY_S = 60.0
 DIGITAL_EVERY_S = 60.0
+DIGITAL_FIRST_S = 5.0       # when devices have had their time to answer
 # In minutes: what a crash may cost of seven days of evidence. That of single tags takes a hundred times the room.
 EVIDENCE_KEPT_EVERY = 10
 TAGS_KEPT_EVERY = 60
@@ -283,10 +284,10 @@ def digital(parts: Parts) -> dict[str, Any]:
 
 
 async def keep_telling_digital(parts: Parts) -> None:
-    """Publish how digital the plant is every minute, and keep the evidence in the journal."""
+    """Publish how digital the plant is every minute, soon for the first time, and keep the evidence in the journal."""
     kept_ns, minute = parts.clock(), 0
     while True:
-        await asyncio.sleep(DIGITAL_EVERY_S)
+        await asyncio.sleep(DIGITAL_EVERY_S if minute else DIGITAL_FIRST_S)
         now, minute = parts.clock(), minute + 1
         said = digital(parts)
         for follower in parts.followers:

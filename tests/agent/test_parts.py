@@ -225,7 +225,7 @@ async def test_the_evidence_of_how_digital_a_device_is_survives_a_restart(site: 
 async def test_how_digital_the_plant_is_is_told_as_the_contract_says(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duties, "DIGITAL_EVERY_S", 0.02)
+    monkeypatch.setattr(duties, "DIGITAL_FIRST_S", 0.02)
     parts = await build(site)
     told: list[Message] = []
     profile = JsonProfile("edge/gw-1", "gw-1", "0")
