@@ -387,3 +387,23 @@ def test_the_offset_follows_daylight_saving_inside_a_window() -> None:
 
 def test_fractions_of_a_second_show_only_where_there_are_any() -> None:
     assert record(as_of=T0 + 250 * MS)["as_of"] == "2026-11-23T06:00:00.250000+08:00"
+
+
+def test_of_more_assets_than_a_message_holds_the_levels_are_told_or_only_the_indices() -> None:
+    level = {"level": 3, "declared_level": 3, "connected": True, "cloud": True, "online_ratio": 0.97}
+    one = {**level, "missing": ["x" * 99]}
+    said = {"indices": {"oee_managed_rate": 0.5}, "sme": {"q2": ["y" * 9]}, "sources": {}}
+
+    def told(n: int) -> dict[str, Any]:
+        profile = JsonProfile("edge/gw", "gw", "1", max_payload=20_000)
+        [message] = profile.digital({**said, "devices": {f"asset-{at}": one for at in range(n)}}, 0)
+        assert len(message.payload) <= 20_000
+        found: dict[str, Any] = orjson.loads(message.payload)
+        assert found["indices"] == {"oee_managed_rate": 0.5}
+        return found
+
+    assert "missing" in told(50)["devices"]["asset-49"]
+    assert "brief" not in told(50)
+    assert told(150)["devices"]["asset-149"] == level
+    assert told(150)["brief"] is True
+    assert told(5000)["devices"] == {}
