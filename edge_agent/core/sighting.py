@@ -10,18 +10,18 @@ from typing import Final
 import numpy as np
 
 from edge_agent.core.batch import Int64s
-from edge_agent.core.indicators import ROWS, UNJUDGED, Indicators, Row, indicators
+from edge_agent.core.indicators import UNJUDGED, Indicators, Row, indicators
 from edge_agent.core.kpi import ratio
 
 # Rows of an hour's slot: milliseconds (of present and expected: tag-milliseconds), then numbers of samples; then,
 # behind those of version 0.1, what the other indicators count.
 OBSERVED, CONNECTED, ONLINE, DELIVERED, PRESENT, EXPECTED, LATE, JUDGED = range(8)
-_COUNTED: Final = (Row.RECEIVED, Row.ODD, Row.DOUBTED, Row.READ, Row.FAILED, Row.CHECKED, Row.CONTRADICTED)
-SLOT_ROWS: Final = 8 + len(_COUNTED)
-SUMMED: Final = [Row.PRESENT, Row.LATE, Row.JUDGED, *_COUNTED]
-"""the counters of tags that go into a slot"""
-SUMMED_TO: Final = [PRESENT, LATE, JUDGED, *range(8, SLOT_ROWS)]
+SUMMED: Final = slice(0, Row.GOOD)
+"""the counters of tags that go into a slot: received, odd, doubted, read, failed, judged, late, checked, contradicted
+and present"""
+SUMMED_TO: Final = [8, 9, 10, 11, 12, JUDGED, LATE, 13, 14, PRESENT]
 """and where they go"""
+SLOT_ROWS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,7 @@ def over_hours(slots: Int64s) -> Int64s:
 
 def of(sums: Sequence[int], last_good: int, last_tag: int) -> Seen:
     """The figures of one unit; `last_good` is 0 if there never was a good sample."""
-    counts = [0] * ROWS
-    for row, held in zip(SUMMED, SUMMED_TO, strict=True):
-        counts[row] = sums[held]
+    counts = [*(sums[row] for row in SUMMED_TO), 0, 0]
     completeness, online = ratio(sums[PRESENT], sums[EXPECTED]), sums[ONLINE]
     quality = indicators(counts, completeness)
     # What brings no samples because nothing changes is on time.
