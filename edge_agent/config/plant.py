@@ -12,7 +12,6 @@ from edge_agent.config.identifier import scheme_of
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.plan import calendar_of, chain
 from edge_agent.config.site import Site
-from edge_agent.config.state import FORMS
 from edge_agent.core.asset import Asset
 from edge_agent.core.asset_class import ALARM, CLASSES, CYCLE, ENERGY, IDENTITY, JOB, SCRAP, STATE, TOTAL
 from edge_agent.core.calendar import Calendar
@@ -80,7 +79,7 @@ def _entry(site: Site, table: TagTable, name: str, model: AssetModel) -> Asset:
         declared=frozenset(model.declared),
         semantic_model=model.semantic_model,
         data_grade=model.data_grade,
-        companion=next((_COMPANIONS[form] for form in FORMS if machine and getattr(machine, form) is not None), ""),
+        companion=next((text for form, text in _COMPANIONS.items() if getattr(machine, form, None) is not None), ""),
         machine=model.machine or "",
         devices=tuple(_devices(site, model)),
         told=_told(table, told),

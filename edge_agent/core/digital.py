@@ -7,7 +7,7 @@ nothing here may be called 普及率.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -23,6 +23,13 @@ ONLINE_L3: Final = Fraction(9, 10)
 COVERAGE_L3: Final = Fraction(4, 5)
 COMPLETE_L3: Final = Fraction(19, 20)
 TIMELY_L3: Final = Fraction(19, 20)
+
+Weight = Fraction | int
+
+INDICES: Final = (
+    "device_digital_rate", "device_connected_rate_of_all", "digital_device_connected_rate", "key_process_nc_rate",
+    "device_cloud_rate", "mean_online_ratio_of_connected", "digital_maturity_index", "oee_managed_rate",
+)  # fmt: skip
 
 # Score bins of the SME evaluation, 2024 edition, questions 2 and 3: (0, 10 %] → 0 … (60 %, 100 %] → 6.
 SME_BOUNDS: Final = (Fraction(1, 10), Fraction(1, 5), Fraction(2, 5), Fraction(3, 5))
@@ -53,48 +60,51 @@ class Device:
 
 def level(device: Device) -> int:
     """0 to 5; the conditions are cumulative."""
-    rungs = (
-        device.digital,
-        device.connected and device.online_ratio >= ONLINE_L2,
+    if not device.digital:
+        return 0
+    if not (device.connected and device.online_ratio >= ONLINE_L2):
+        return 1
+    if not (
         device.online_ratio >= ONLINE_L3 and device.tag_coverage >= COVERAGE_L3
-        and device.completeness >= COMPLETE_L3 and device.timeliness >= TIMELY_L3,
-        device.oee_ready,
-        device.semantic,
-    )
-    return next((at for at, holds in enumerate(rungs) if not holds), TOP)
+        and device.completeness >= COMPLETE_L3 and device.timeliness >= TIMELY_L3
+    ):  # fmt: skip
+        return 2
+    if not device.oee_ready:
+        return 3
+    return TOP if device.semantic else 4
 
 
 def indices(
-    devices: Sequence[Device], weights: Sequence[Fraction | int | None] | None = None
+    devices: Sequence[Device],
+    weights: Sequence[Weight | None] | None = None,
+    levels: Sequence[int] | None = None,
 ) -> dict[str, Fraction | None]:
     """Plant indices; the connected rate is given over all and over digital devices, for sources disagree.
 
     The official figures count devices. With `weights`, such as replacement values, they weigh them instead; all
-    are None if one of these is not known.
+    are None if one of these is not known. `levels` are those of the devices, where they have been worked out.
     """
-    known = [1 if weight is None else weight for weight in weights or [1] * len(devices)]
-    levels = [level(device) for device in devices]
-
-    def weigh(which: Iterable[Fraction | int]) -> Fraction:
-        return sum((Fraction(share) * weight for share, weight in zip(which, known, strict=True)), Fraction(0))
-
-    all_ = weigh([1] * len(devices))
-    digital, connected = weigh([at >= 1 for at in levels]), weigh([device.connected for device in devices])
-    key = weigh([device.key_process for device in devices])
-    online = weigh([device.online_ratio * device.connected for device in devices])
-    found = {
-        "device_digital_rate": ratio(digital, all_),
-        "device_connected_rate_of_all": ratio(connected, all_),
-        "digital_device_connected_rate": ratio(connected, digital),
-        "key_process_nc_rate": ratio(weigh([device.key_process and device.nc for device in devices]), key),
-        "device_cloud_rate": ratio(weigh([device.cloud for device in devices]), all_),
-        "mean_online_ratio_of_connected": ratio(online, connected),
-        "digital_maturity_index": ratio(100 * weigh(levels), TOP * all_),
-        "oee_managed_rate": ratio(weigh([at >= 4 for at in levels]), all_),
-    }
-    if weights is not None and None in weights:
-        return dict.fromkeys(found)
-    return found
+    known = [1] * len(devices) if weights is None else [weight for weight in weights if weight is not None]
+    if len(known) < len(devices):
+        return dict.fromkeys(INDICES)
+    levels = [level(device) for device in devices] if levels is None else levels
+    weighed = list(zip(devices, levels, known, strict=True))
+    all_ = sum(weight for _, _, weight in weighed)
+    digital = sum(weight for _, at, weight in weighed if at >= 1)
+    connected = sum(weight for device, _, weight in weighed if device.connected)
+    online = sum((device.online_ratio * weight for device, _, weight in weighed if device.connected), Fraction(0))
+    key = [(device.nc, weight) for device, _, weight in weighed if device.key_process]
+    rates = (
+        ratio(digital, all_),
+        ratio(connected, all_),
+        ratio(connected, digital),
+        ratio(sum(weight for nc, weight in key if nc), sum(weight for _, weight in key)),
+        ratio(sum(weight for device, _, weight in weighed if device.cloud), all_),
+        ratio(online, connected),
+        ratio(100 * sum(at * weight for _, at, weight in weighed), TOP * all_),
+        ratio(sum(weight for _, at, weight in weighed if at >= 4), all_),
+    )
+    return dict(zip(INDICES, rates, strict=True))
 
 
 def sme_score(rate: Fraction | None) -> Fraction | None:

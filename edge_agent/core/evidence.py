@@ -31,6 +31,7 @@ LATE_NS: Final = 5_000_000_000
 """A sample received later than this after its source time is late."""
 
 _MS: Final = 1_000_000
+_FIRST_ROUND: Final = 50                 # ticks
 _LONGEST_STEP: Final = 2_000_000_000    # past it nobody looked: what was not seen is no evidence
 
 
@@ -126,7 +127,7 @@ class Evidence:
         self._summed = summed
         if self._tags.turn(now_ns):
             self._taken[:] = self._summed[:] = 0
-        self._pack_next()
+        self._pack_some()
 
     def _count_tags(self, elapsed: int, good: Flags, present: Flags) -> None:
         self._tags.fold()
@@ -213,13 +214,14 @@ class Evidence:
         self._packed[device] = [self._key(device), self._tags.begun.tolist(), *packed]
         return self._packed[device]
 
-    def _pack_next(self) -> None:
-        """One device a tick, so that a snapshot need not pack them all at once."""
-        name = next(self._round, None)
-        if name is None:
-            self._round = iter(self._devices)
-        else:
-            self._pack(name)
+    def _pack_some(self) -> None:
+        """A device a tick, so that a snapshot need not pack them all at once; each once within the first minute."""
+        for _ in range(len(self._devices) // _FIRST_ROUND + 1 if len(self._packed) < len(self._devices) else 1):
+            name = next(self._round, None)
+            if name is None:
+                self._round = iter(self._devices)
+            else:
+                self._pack(name)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up where `snapshot` was made; the time between is not observed.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Final
 
 from edge_agent.core import digital
@@ -29,7 +30,7 @@ class Lack:
     zh: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """Everything the level of an asset rests on.
 
@@ -42,6 +43,7 @@ class Standing:
     fresh: frozenset[str] = frozenset()
     coverage: Mapping[str, Fraction | None] | None = None
 
+    @cached_property
     def evidenced(self) -> Device:
         """What was seen; what only the register can know, such as a key operation, is taken from there."""
         asset, seen = self.asset, self.seen
@@ -61,9 +63,12 @@ class Standing:
             semantic=not _not_interoperable(asset, seen),
         )
 
+    @cached_property
     def declared(self) -> Device:
         """The same, believing what the register declares on top."""
-        device, told, one = self.evidenced(), self.asset.declared, Fraction(1)
+        device, told, one = self.evidenced, self.asset.declared, Fraction(1)
+        if not told:
+            return device
         if "connected" in told:
             device = replace(device, connected=True, online_ratio=max(device.online_ratio, digital.ONLINE_L2))
         if "complete" in told:
@@ -78,7 +83,7 @@ class Standing:
 
     def lacks(self) -> list[Lack]:
         """Why its evidenced level is not one higher; nothing at the top."""
-        device = self.evidenced()
+        device = self.evidenced
         level = digital.level(device)
         if level == 0:
             return [_UNSEEN] if self.asset.is_linked else [_UNLINKED]

@@ -81,8 +81,9 @@ def summary(
         for asset in plant.assets
     }
     counted = [standing for standing in told.values() if standing.asset.counts]
-    evidenced = [standing.evidenced() for standing in counted]
-    rates = {**digital.indices(evidenced), **_of_register(counted)}
+    evidenced = [standing.evidenced for standing in counted]
+    levels = [digital.level(device) for device in evidenced]
+    rates = {**digital.indices(evidenced, levels=levels), **_of_register(counted)}
     acknowledged, refused = evidence.published(now_ns)
     return {
         "since": evidence.since(now_ns) // _MS,
@@ -91,11 +92,11 @@ def summary(
         "register": _register(plant),
         "indices": _numbers(rates),
         "declared": _numbers(
-            {**digital.indices([standing.declared() for standing in counted]), **_of_register(counted)}
+            {**digital.indices([standing.declared for standing in counted]), **_of_register(counted)}
         ),
-        "by_value": _numbers(digital.indices(evidenced, [standing.asset.value for standing in counted])),
-        "by_planned_time": _numbers(digital.indices(evidenced, _planned(counted, now_ns))),
-        "levels": [sum(digital.level(device) == level for device in evidenced) for level in range(digital.TOP + 1)],
+        "by_value": _numbers(digital.indices(evidenced, [standing.asset.value for standing in counted], levels)),
+        "by_planned_time": _numbers(digital.indices(evidenced, _planned(counted, now_ns), levels)),
+        "levels": [levels.count(level) for level in range(digital.TOP + 1)],
         "published": {"acknowledged": acknowledged, "refused": refused},
         "sme": sme.estimate(
             [sme.Fact(device, one.fresh, one.asset.is_entry) for device, one in zip(evidenced, counted, strict=True)],
@@ -117,8 +118,8 @@ def _said(standing: Standing, plant: Plant, table: TagTable, lines: Mapping[str,
     en, zh}, of which `missing` repeats the English.
     """
     asset, seen = standing.asset, standing.seen
-    device = standing.evidenced()
-    level, declared = digital.level(device), digital.level(standing.declared())
+    device = standing.evidenced
+    level, declared = digital.level(device), digital.level(standing.declared)
     reasons = [*standing.lacks(), *(unanswered(name, lines[name]) for name in asset.devices if name in lines)]
     coverage = [covered for covered in (standing.coverage or {}).values() if covered is not None]
     return {

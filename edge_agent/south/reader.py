@@ -176,7 +176,8 @@ class Reader:
 
     def _lost(self, reason: Exception) -> None:
         self._health.add(Count.SESSIONS_LOST)
-        self._listener.failed(self.device)
+        if self._marked.all():      # else the marks say it
+            self._listener.failed(self.device)
         told = reason.reason if isinstance(reason, NotConnected) else Reason.COMM_LOST
         self._mark(~self._marked, told)
 

@@ -121,7 +121,7 @@ STANDINGS: list[tuple[Standing, int, list[str]]] = [
 def test_a_level_comes_with_what_the_next_one_lacks_in_two_languages(
     standing: Standing, level: int, lacking: list[str]
 ) -> None:
-    assert digital.level(standing.evidenced()) == level
+    assert digital.level(standing.evidenced) == level
     assert [lack.en for lack in standing.lacks()] == lacking
     for lack in standing.lacks():
         assert any("\u4e00" <= letter <= "\u9fff" for letter in lack.zh)
@@ -133,9 +133,9 @@ def test_what_is_declared_raises_the_declared_level_only() -> None:
     for n, declared in enumerate(["digital", "connected", "complete", "measured", "interoperable"], 1):
         some = frozenset(["digital", "connected", "complete", "measured", "interoperable"][:n])
         standing = Standing(replace(SAW, declared=some))
-        assert (digital.level(standing.evidenced()), digital.level(standing.declared())) == (0, n), declared
-    assert Standing(replace(SAW, declared=told)).declared().cloud
-    assert not Standing(replace(SAW, declared=told)).evidenced().cloud
+        assert (digital.level(standing.evidenced), digital.level(standing.declared)) == (0, n), declared
+    assert Standing(replace(SAW, declared=told)).declared.cloud
+    assert not Standing(replace(SAW, declared=told)).evidenced.cloud
 
 
 def test_every_class_asks_for_an_identity_and_nothing_unknown() -> None:
