@@ -13,7 +13,7 @@ from edge_agent.core.kpi import ratio
 from edge_agent.core.report import Report
 from edge_agent.core.slots import HOUR, WINDOW_NS, Slots, places_of
 
-_KINDS: Final = ("hour", "shift", "day")
+_KINDS: Final = ("hour", "shift", "day", "production_day")
 # So long after its beginning a window may become final, or be restated.
 _LONGEST: Final = 48 * HOUR
 
