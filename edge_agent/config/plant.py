@@ -34,7 +34,7 @@ def plant(site: Site, table: TagTable) -> Plant:
     """The register; without one each device is an asset of its own, which needs no name to be counted."""
     assets = [_entry(site, table, name, model) for name, model in site.assets.items()]
     units = [Unit(name, _positions(table, [name], ()), (name,)) for name in site.devices]
-    entries = [Unit(asset.unit, _of(site, table, asset.id), asset.devices) for asset in assets]
+    entries = [Unit(asset.unit, _of(site, table, site.assets[asset.id]), asset.devices) for asset in assets]
     return Plant(
         tuple(assets) or tuple(_device(site, table, name) for name in site.devices),
         {name: _protocol(device.url) or device.driver for name, device in site.devices.items()},
@@ -58,8 +58,8 @@ def _entry(site: Site, table: TagTable, name: str, model: AssetModel) -> Asset:
     told = Told() if machine is None else machine_told(machine)
     for item, tag in model.tags.named().items():
         told.setdefault(item, set()).add(tag)
-    own = [tag.id for device in model.devices for tag in table.device_tags(device) if tag.unit in POWER_UNITS]
-    for tag in [*own, *([model.power.tag] if model.power else [])]:
+    own = [table[int(position)] for position in _of(site, table, model)]
+    for tag in [*(tag.id for tag in own if tag.unit in POWER_UNITS), *([model.power.tag] if model.power else [])]:
         told.setdefault(ENERGY, set()).add(tag)
     if any(site.devices[device].tells_alarms() for device in model.devices):
         told[ALARM] = set()
@@ -139,8 +139,8 @@ def machine_told(model: MachineModel) -> Told:
         told |= {TOTAL: pieces, CYCLE: pieces}
     if sorted_ and not model.counts.are_unsorted:
         told[SCRAP] = sorted_
-    if model.job is not None:
-        told[JOB] = {model.job.tag}
+    if jobs := {tag for what, tag in model.work_tags().items() if what != "order"}:
+        told[JOB] = jobs
     if model.alarms is not None:
         told[ALARM] = set()
     return told
@@ -157,9 +157,8 @@ def _devices(site: Site, model: AssetModel) -> list[str]:
     return list(dict.fromkeys([*map(_of_device, tags), *model.devices]))
 
 
-def _of(site: Site, table: TagTable, name: str) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _of(site: Site, table: TagTable, model: AssetModel) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """The positions of all tags of an entry."""
-    model = site.assets[name]
     tags = [*(site.machines[model.machine].tags() if model.machine else []), *model.links()]
     return _positions(table, model.devices, tags)
 
