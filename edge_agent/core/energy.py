@@ -74,9 +74,9 @@ class Energy:
         return Energy(*[getattr(self, name) + getattr(other, name) for name in NAMES])
 
     def to_dict(self) -> dict[str, int | str]:
-        """JSON-safe and exact, without what is zero."""
+        """JSON-safe and exact, without what is zero; whole numbers that need more than 64 bits are text, too."""
         found = {name: getattr(self, name) for name in NAMES}
-        return {n: str(v) if isinstance(v, Fraction) else v for n, v in found.items() if v}
+        return {n: str(v) if isinstance(v, Fraction) or abs(v) > _WORD else v for n, v in found.items() if v}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, int | str]) -> Energy:
@@ -90,6 +90,7 @@ class Energy:
 
 
 NAMES: Final = tuple(field.name for field in fields(Energy))
+_WORD: Final = (1 << 63) - 1
 NO_ENERGY: Final = Energy()
 
 

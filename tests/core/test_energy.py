@@ -249,3 +249,9 @@ def test_a_meter_of_another_unit_is_exact_too() -> None:
     assert spec.millijoules(36) == 36 * 1_000_000_000 == 10 * KWH
     with pytest.raises(ValueError, match="volts"):
         Energy.from_dict({"volts": 1})
+
+
+def test_a_day_without_the_meter_of_a_large_machine_fits_into_a_record() -> None:
+    lost = Energy(metered=24 * HOUR, unmetered=24 * HOUR, most=24 * HOUR * 200_000_000)     # 200 kW
+    told = orjson.loads(orjson.dumps(Cell(ct=24 * HOUR, energy=lost).to_dict()))
+    assert Cell.from_dict(told).energy == lost
