@@ -12,8 +12,8 @@ from typing import Final
 from edge_agent import registry
 from edge_agent.config import Site, load
 from edge_agent.config.finding import did_you_mean
-from edge_agent.config.names import WINDOWS
 from edge_agent.core.report import Report
+from edge_agent.core.windows import KINDS
 from edge_agent.encode.kpi_ml import kpi_ml
 from edge_agent.replay import Asked, HistoryError, Replayed, asked, forms, replay
 
@@ -36,7 +36,7 @@ def add_commands(add: Add) -> None:
     parser.add_argument("site", type=Path, metavar="SITE.yaml")
     parser.add_argument("history", nargs="+", type=Path, metavar="HISTORY", help="CSV or Parquet file with columns "
                         "time,tag,value[,quality], a journal's folder, or an agent's data_dir")  # fmt: skip
-    kinds = ", ".join(WINDOWS)
+    kinds = ", ".join(KINDS)
     parser.add_argument("--window", default="shift", metavar="WINDOW", help=f"{kinds} (default shift), or START/END: "
                         "two instants, without offset in the agent's time zone")  # fmt: skip
     parser.add_argument("--as-of", metavar="TIME", help="as it was known then: open windows are provisional")
@@ -48,7 +48,7 @@ def _replay(options: argparse.Namespace) -> int:
     site = load(options.site, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()),
                 servers=registry.servers())  # fmt: skip
     try:
-        wanted = asked(options.window, options.as_of, site.agent.timezone, WINDOWS)
+        wanted = asked(options.window, options.as_of, site.agent.timezone, KINDS)
         _check_machines(options.machine or (), site)
     except ValueError as problem:
         print(f"edge-agent replay: {problem}", file=sys.stderr)

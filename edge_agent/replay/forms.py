@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from edge_agent.core import kpi
-from edge_agent.core.report import Report, Window
+from edge_agent.core.report import OPEN, Report, Window
 from edge_agent.core.wall import local
 from edge_agent.encode.kpi_record import kpi_record
 from edge_agent.replay.window import CUSTOM
@@ -83,10 +83,15 @@ def _row(report: Report) -> tuple[str, ...]:
 
 def _window(window: Window, zone: ZoneInfo) -> str:
     """`2026-11-23 day 06:00-14:00`."""
-    start, end = local(window.start, zone), local(window.end, zone)
-    if window.kind == CUSTOM or (end.date() != start.date() and window.kind != "shift" and not _is_midnight(end)):
+    start = local(window.start, zone)
+    if window.kind == "job":
+        named = " ".join(filter(None, (window.name, window.order)))
+        until = "…" if window.end >= OPEN else f"{local(window.end, zone):%Y-%m-%d %H:%M}"
+        return f"{named} {start:%Y-%m-%d %H:%M} - {until}"
+    end = local(window.end, zone)
+    if window.kind == CUSTOM or (end.date() != start.date() and window.kind == "hour" and not _is_midnight(end)):
         return f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M}"
-    if window.kind == "day":
+    if window.kind in ("day", "production_day"):
         return window.production_date.isoformat()
     name = f"{window.name} " if window.kind == "shift" else ""
     return f"{window.production_date.isoformat()} {name}{start:%H:%M}-{end:%H:%M}"

@@ -212,3 +212,34 @@ def test_a_mistake_in_the_site_file_is_one_of_configuration(
 ) -> None:
     site.write_text(site.read_text().replace("press-1.scrap}", "press-1.scrp}"))
     assert replay(history()).code == 78
+
+
+JOBS = (
+    "2026-11-23T06:00:00+08:00,press-1.program,A100,good\n"
+    "2026-11-23T10:30:00+08:00,press-1.program,B200,good\n"
+)
+
+
+def test_jobs_are_windows_from_one_to_the_next_and_the_last_is_open(
+    site: Path, replay: Replay, history: WriteHistory
+) -> None:
+    products = "{A100: {ideal_cycle: 50s}, B200: {ideal_cycle: 25s}}"
+    job = f"job: {{tag: press-1.program, products: {products}}}"
+    site.write_text(site.read_text().replace("ideal_cycle: 50s", job))
+    told = replay(history(DAY + JOBS), "--window", "job")
+    first, second = told.out.splitlines()[1:]
+    assert first.startswith("press-1  A100 2026-11-23 06:00 - 2026-11-23 10:30")
+    assert second.startswith("press-1  B200 2026-11-23 10:30 - …")
+    assert "provisional" in second
+    assert "provisional" not in first
+    [one, two] = orjson.loads(replay(history(DAY + JOBS), "--window", "job", "--format", "json").out)
+    assert (one["counts"]["pq"], two["counts"]["pq"]) == (180, 180)
+    assert (one["window"]["name"], one["window"]["kind"], two["window"]["end"]) == ("A100", "job", None)
+    assert one["kpi"]["throughput_rate_per_h"] == 40
+
+
+def test_a_production_day_begins_with_its_first_shift(replay: Replay, history: WriteHistory) -> None:
+    told = replay(history(), "--window", "production_day", "--format", "json")
+    [one] = orjson.loads(told.out)
+    assert one["window"]["start"] == "2026-11-23T06:00:00+08:00"
+    assert one["window"]["end"] == "2026-11-24T06:00:00+08:00"
