@@ -54,6 +54,8 @@ def config_hash(
         ],
         **_instruments(machine, tags, carbon),
     }
+    if machine.estimate_cycle:
+        told["estimate"] = True
     if machine.counts.runs:
         told["total"] = RUNS
     if machine.units_per_count != 1 or machine.units_of():

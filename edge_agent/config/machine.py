@@ -137,6 +137,8 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     """pieces of one stroke, where `total` and `good` count strokes; a product may have its own"""
     job: JobModel | None = None
     """product being made, with an ideal cycle each; or `ideal_cycle`"""
+    estimate_cycle: bool = False
+    """where nobody gives an ideal cycle, take the 5th percentile of 200 cycles for it, flagged PRU_ESTIMATED"""
     ideal_cycle: IdealCycle | None = Field(default=None, validate_default=True)
     """shortest time per piece, for a machine that always makes the same; or `job`"""
     ideal_cycle_from: Mapping[LocalSince, IdealCycle] = Field(default_factory=dict)
@@ -178,9 +180,13 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
     def _is_the_only_ideal(cls, ideal: Fraction | None, info: ValidationInfo) -> Fraction | None:
         if "job" not in info.data:
             return ideal
-        if info.data["job"] is None and ideal is None:
+        if info.data["job"] is None and ideal is None and not info.data.get("estimate_cycle"):
             hint = "write ideal_cycle: 1.2s, or job: with a tag and products"
             report([Finding("has no ideal cycle, so it can have no OEE", hint, ("..",))])
+        counts = info.data.get("counts")
+        if counts is not None and counts.runs and info.data["job"] is None and ideal is None:
+            hint = "pieces are inferred from it; write ideal_cycle: 1.2s"
+            report([Finding("has no ideal cycle, but total: runs", hint, ("..",))])
         if info.data["job"] is not None and ideal is not None:
             report([Finding("and job: exclude each other", "remove one of the two")])
         return ideal
@@ -258,6 +264,7 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
             no_order_planned=self.no_order_is_planned_stop,
             inferred=self.counts.runs,
             unsorted=self.counts.are_unsorted,
+            estimates=self.estimate_cycle,
             startup_ns=self.startup_window,
             capacity=self.capacity,
         )
@@ -296,7 +303,7 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         """So long the machine may run without a piece, ns."""
         if self.patience is not None:
             return self.patience
-        return max(_PATIENCE_LEAST, *(int(_PATIENCE_CYCLES * ideal * SECOND) for _, ideal in self.all_ideals()))
+        return max([_PATIENCE_LEAST, *(int(_PATIENCE_CYCLES * ideal * SECOND) for _, ideal in self.all_ideals())])
 
     def units_of(self) -> dict[str, int]:
         """Product → pieces of a stroke, of those that have their own."""
@@ -307,4 +314,4 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         """Most plausible pieces per second of its counters."""
         if self.counter.max_rate is not None:
             return self.counter.max_rate
-        return max(_RATE_LEAST, *(float(_RATE_ROOM / ideal) for _, ideal in self.all_ideals()))
+        return max([_RATE_LEAST, *(float(_RATE_ROOM / ideal) for _, ideal in self.all_ideals())])

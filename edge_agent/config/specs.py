@@ -51,6 +51,7 @@ def _spec(site: Site, name: str, model: MachineModel, table: TagTable) -> Machin
         config_hash=site.config_hash(name),
         min_coverage=site.kpi.min_coverage,
         patience_ns=model.patience_ns(),
+        grain_ns=_grain_ns(site, model),
         units=model.units_per_count,
         units_of=model.units_of(),
         runs=model.counts.runs,
@@ -70,6 +71,15 @@ def _fitted(site: Site, model: MachineModel, meters: Sequence[MeterSpec]) -> Fit
         tuple((one.core(name), one.trigger is not None) for name, one in model.characteristics.items()),
         factors(site.carbon),
     )
+
+
+def _grain_ns(site: Site, model: MachineModel) -> int:
+    """How often the counter of strokes is read, ns."""
+    tags = model.counts.tags()
+    stroke = tags.get("total") or tags.get("good")
+    if stroke is None:
+        return 0
+    return site.devices[stroke.partition(".")[0]].period_ns(site.tag_config(stroke))
 
 
 def _versions(model: MachineModel, zone: str) -> Versions:

@@ -48,6 +48,7 @@ class Policy:
                     in ISO 22400-2
     capacity        pieces an hour the machine is rated for (domain 1.2, row 30), `None` if nobody says
     inferred        pieces are not counted but inferred from how the machine runs (domain 3.7)
+    estimates       products without an ideal cycle are rated by one that was measured (domain 2.9)
     unsorted        nobody tells bad pieces from good ones: all are taken for good
     fitted          its meters and gauges
     """
@@ -62,6 +63,7 @@ class Policy:
     inferred: bool = False
     unsorted: bool = False
     fitted: Fitted = NOT_FITTED
+    estimates: bool = False
 
 
 class Plan(NamedTuple):

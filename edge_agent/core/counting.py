@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from edge_agent.core.counters import Counter
+from edge_agent.core.cycles import Cycles, Judged
 from edge_agent.core.register import Booked, Register
 from edge_agent.core.run_edges import Ideal, RunEdges
 from edge_agent.core.steps import Steps
@@ -29,17 +30,26 @@ class Note(Protocol):
 class Counting:
     """The counts of one machine: `tags` by source, each with a fresh counter from `counters`.
 
-    `runs`: the total is not counted but inferred from when the machine runs, see `run_edges`.
+    `runs`: the total is not counted but inferred from when the machine runs, see `run_edges`. `grain_ns`: how
+    coarsely strokes are read in time.
     """
 
     def __init__(
-        self, tags: Mapping[str, Tag], counters: Mapping[str, Callable[[], Counter]], note: Note, runs: bool
-    ) -> None:
+        self, tags: Mapping[str, Tag], counters: Mapping[str, Callable[[], Counter]], note: Note, runs: bool,
+        grain_ns: int = 0,
+    ) -> None:  # fmt: skip
         self._tags = tags
         self._note = note
         self._sources = frozenset(tags) | ({"total"} if runs else frozenset())
         self._registers = {source: Register(make(), tags[source].stale_ns) for source, make in counters.items()}
         self._edges: RunEdges | None = None
+        self.cycles = Cycles(grain_ns)
+        stroke = self._registers.get("total") or self._registers.get("good")
+        if stroke is not None:
+            stroke.judged = self._judged
+
+    def _judged(self, time: int, raw: int | None, made: int, since: int | None) -> None:
+        self.cycles.judged(Judged(time, None if raw is None else made, since is not None))
 
     def infer(self, steps: Callable[[], Steps[Known]], ideal: Ideal) -> None:
         """Count run edges among these states."""

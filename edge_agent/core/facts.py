@@ -96,16 +96,23 @@ class Facts:
         elif method == "job" and self._fixed is None:
             ideal = self._rate(a[1], None if a[2] is None else Fraction(a[2]))
             self.ledger.job(a[0], a[1], ideal, scrap=self._scrap(a[1]), units=self._units(a[1]))
-        elif method == "operator":
-            self.ledger.operator(Entry.of(a))
-        elif method == "inspected":
-            self.ledger.inspected(a[0], a[1], a[2], a[3], revision=a[4] if len(a) > 4 else 0)
-        elif method == "measure":
-            self.ledger.measure(a[0], [(t, nan if x is None else x) for t, x in a[1]], a[2])
         elif method in _PLAIN:
             getattr(self.ledger, method)(*a)
+        else:
+            self._tell_more(method, a)
         if not self.forgets:
             self._since.append(fact)
+
+    def _tell_more(self, method: str, a: list[Any]) -> None:
+        """Facts that most machines never have."""
+        if method == "estimate":
+            self.ledger.estimate(a[0], a[1], Fraction(a[2]))
+        elif method == "operator":
+            self.ledger.operator(Entry.of(a))
+        elif method == "measure":
+            self.ledger.measure(a[0], [(t, nan if x is None else x) for t, x in a[1]], a[2])
+        elif method == "inspected":
+            self.ledger.inspected(a[0], a[1], a[2], a[3], revision=a[4] if len(a) > 4 else 0)
 
     # -- checkpoints -------------------------------------------------------------------------
 

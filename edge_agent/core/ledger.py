@@ -131,6 +131,15 @@ class Ledger:
         if not self._is_forgotten(t) and self._jobs.made.put(t, made):
             self._touch(t)
 
+    def estimate(self, t: int, product: str, ideal: Fraction) -> None:
+        """From `t` on, exclusive, pieces of a product without an ideal cycle have this one, seconds.
+
+        It is known whatever the policy says, and counts only with `estimates`.
+        """
+        self._rates.put_estimate(product, t, ideal)
+        if self.policy.estimates:
+            self._touch(t)
+
     def number(self, t: int, order: str) -> None:
         """From `t` on, exclusive, pieces are made for the order of this number."""
         if not self._is_forgotten(t) and self._jobs.numbers.put(t, order):
@@ -213,7 +222,20 @@ class Ledger:
     def stroke(self, t: int) -> Fraction | None:
         """The ideal time of one stroke, with all its pieces, in force just before `t`, seconds; None: not known."""
         made = self._jobs.made.before(t)
-        return made.ideal * made.units if made is not None and made.rated else None
+        if made is None or not made.rated:
+            estimate = self._rates.estimate(made.product if made else "", t)
+            return None if estimate is None or not self.policy.estimates else estimate * (made.units if made else 1)
+        return self._rates.ideal(made.product, t, made.ideal) * made.units
+
+    @property
+    def product(self) -> str:
+        """What is made by the latest job; "" without one."""
+        return self._jobs.made.values[-1].product if self._jobs.made.values else ""
+
+    @property
+    def estimates(self) -> Mapping[str, tuple[int, Fraction]]:
+        """Product → since when its ideal cycle is estimated, ns UTC, and what it is, seconds."""
+        return self._rates.estimates
 
     def energy(self, t: int, meter: str, amount: int, since: int, mark: int, revision: int = 0) -> None:
         """A reading of an energy meter at `t`: `amount` mJ were used in (since, t]; see `core.meter` for the marks.
@@ -439,6 +461,7 @@ class Ledger:
             "counts": self._counts.snapshot(),
             "inspected": None if self._inspected is None else self._inspected.snapshot(),
             "clock": list(self._clock.times),
+            "estimates": [[t, product, str(ideal)] for product, (t, ideal) in self._rates.estimates.items()],
             "carried": [[start, cell.to_dict()] for start, cell in self._carried.items()],
             **self._instruments.snapshot(),
         }
@@ -455,6 +478,8 @@ class Ledger:
         for t, active in data["orders"]:
             self._orders.put(t, active)
         self._jobs.restore(data)
+        for t, product, ideal in data.get("estimates", ()):
+            self.estimate(t, product, Fraction(ideal))
         for t in data.get("clock", ()):
             self._clock.put(t, True)
         self._counts.restore(data["counts"])

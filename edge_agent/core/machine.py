@@ -28,6 +28,7 @@ from edge_agent.core.models import UNMAPPED, MapModel, StateModel, Value
 from edge_agent.core.overrides import Entry
 from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
+from edge_agent.core.quantity import SECOND
 from edge_agent.core.rates import Versions
 from edge_agent.core.readings import Found, Gauge, Readings
 from edge_agent.core.report import StateChange
@@ -71,6 +72,7 @@ class MachineSpec:
     inputs: Mapping[str, Tag] = field(default_factory=dict)
     units: int = 1                                  # pieces of one stroke, which is what total and good count
     units_of: Mapping[str, int] = field(default_factory=dict)               # product → its own
+    grain_ns: int = 0                               # how coarsely strokes are read in time
     runs: bool = False                              # the total is inferred from when it runs, not counted
     sources: Sequence[SourceSpec] = ()
     meters: tuple[tuple[Tag, MeterSpec], ...] = ()
@@ -139,11 +141,14 @@ class Machine:
         """Know nothing, as at the very beginning."""
         spec = self.spec
         ledger = Ledger(spec.calendar, spec.policy, spec.versions)
-        self.facts = Facts(ledger, self._rated, spec.ideal, self._planned_scrap, self._units)
+        self.facts = Facts(ledger, self._rated, spec.ideal, self._planned_scrap, self.units)
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
         self.finals = Finals()
-        self._counting = Counting(spec.counts, spec.counters, self._note, spec.runs)
+        self._counting = Counting(spec.counts, spec.counters, self._note, spec.runs, spec.grain_ns)
+        self.cycles = self._counting.cycles
+        if spec.job is None and spec.ideal is None:
+            ledger.job(0, "", None, units=spec.units)
         if spec.runs:
             self._counting.infer(lambda: self.ledger.told, self.ledger.stroke)
         self._inputs = spec.state_of()
@@ -184,12 +189,22 @@ class Machine:
             self._state_samples(told)
         if self._readings:
             self._read(self._readings.feed(batch))
+        if self.cycles.is_due:
+            self._settle_cycles()
 
     def _read(self, found: Iterable[Found]) -> None:
         for method, arguments, again in found:
             self._note(method, [*arguments, self._turn + 1] if again else arguments)
         if self._readings.take_news():
             self._turn += 1
+
+    def _settle_cycles(self) -> None:
+        """Look at counts that nothing changes any more; the states of their time have been told by now."""
+        self._turn += 1
+        for time, product, stroke in self.cycles.settle():
+            self._note("estimate", [time, product, str(Fraction(stroke, SECOND) / self.units(product))])
+        if self.facts.forgets:
+            self.cycles.take_fresh()
 
     def _note_clock(self, time: int) -> None:
         minute = time // MINUTE * MINUTE
@@ -206,6 +221,7 @@ class Machine:
             ideal = self.spec.products.get(key)
             self._note("job", [time, str(key), None if ideal is None else str(ideal)])
             self._counting.ran(time)
+            self.cycles.product(time, str(key))
             if ideal is None:
                 self.unnamed.add("product", tag, key)
         if tag is self.spec.order and key is not None:
@@ -292,6 +308,7 @@ class Machine:
     def _note_state(self, time: int, state: MachineState, reason: str) -> None:
         again, self._noted = time <= self._noted, max(time, self._noted)
         self._note("state", [time, int(state), reason], again)
+        self.cycles.state(time, state)
         self._counting.ran(time)
 
     def _note(self, method: str, arguments: list[Any], again: bool = False) -> None:
@@ -306,7 +323,12 @@ class Machine:
     def _planned_scrap(self, product: str) -> Fraction:
         return self.spec.planned_scrap.get(product, NO_IDEAL)
 
-    def _units(self, product: str) -> int:
+    def is_rated(self, product: str) -> bool:
+        """Whether somebody gives the product an ideal cycle."""
+        return self.spec.ideal is not None or product in self._ideals
+
+    def units(self, product: str) -> int:
+        """Pieces of one stroke of the product."""
         return self.spec.units_of.get(product, self.spec.units)
 
     # -- facts out, and back in after a restart ----------------------------------------------
@@ -341,12 +363,15 @@ class Machine:
         if self._turn == self._turn_taken:
             return None
         self._turn_taken = self._turn
-        return {"machine": self.spec.id, "facts": self.facts.take(), "now": self._position()}
+        fresh = self.cycles.take_fresh()
+        more = {"cycles": fresh} if fresh else {}
+        return {"machine": self.spec.id, "facts": self.facts.take(), "now": self._position(), **more}
 
     def checkpoint(self) -> tuple[dict[str, Any], bytes]:
         """Everything: a JSON-safe part and a packed one."""
         packed, since = self.facts.checkpoint()
-        told = {"machine": self.spec.id, "facts": since, "now": self._position(), "finals": self.finals.snapshot()}
+        told = {"machine": self.spec.id, "facts": since, "now": self._position(), "finals": self.finals.snapshot(),
+                "cycles": self.cycles.snapshot()}  # fmt: skip
         return told, packed
 
     def _position(self) -> dict[str, Any]:
@@ -364,11 +389,15 @@ class Machine:
         """Take up where `checkpoint` was made. Leaves the machine half restored if that raises."""
         self.facts.restore(packed, told["facts"])
         self.finals.restore(told.get("finals", ()))     # checkpoints of 0.1 have none
+        if "cycles" in told:        # checkpoints of 0.1 have none
+            self.cycles.restore(told["cycles"])
         self._take_position(told["now"])
 
     def replay(self, events: Mapping[str, Any]) -> None:
         """Take events of the journal again, in any order, any number of times."""
         self.facts.again(events["facts"])
+        if fresh := events.get("cycles"):
+            self.cycles.again(fresh)
         # A checkpoint may be newer than events that stand behind it: never go back to an older place.
         if events["now"]["turn"] > self._turn:
             self._take_position(events["now"])
@@ -381,6 +410,7 @@ class Machine:
         self._inputs.restore(now.get("inputs", {}), self._newest["state"])
         self._counting.restore(now)
         self._readings.restore(now.get("meters", {}))
+        self.cycles.forget_lately(self.current.state, self.ledger.product)
         self.settled = dict(now["settled"])
         self._turn = self._turn_taken = now["turn"]
 

@@ -137,7 +137,13 @@ class Pieces:
         for name, n in (("pq", total), ("gq", good), ("sq", scrap), ("rq", rework)):
             found[name] += n
         if made is None or not made.rated:
-            found["unrated"] += total
+            estimate = self._rates.estimate(made.product if made else "", end)
+            if estimate is None or not self._policy.estimates:
+                found["unrated"] += total
+            else:
+                found["ipt"] += estimate * total
+                found["igt"] += estimate * good
+                found["estimated"] += total
         else:
             ideal = self._rates.ideal(made.product, end, made.ideal)
             found["ipt"] += ideal * total

@@ -22,6 +22,18 @@ class Rates:
         self._starts = {product: [t for t, _ in many] for product, many in given.items()}
         self._ideals = {product: [ideal for _, ideal in many] for product, many in given.items()}
         self._all = sorted({t for starts in self._starts.values() for t in starts})
+        self.estimates: dict[str, tuple[int, Fraction]] = {}
+        """product → since when its ideal cycle is estimated, exclusive, and what it is"""
+
+    def put_estimate(self, product: str, t: int, ideal: Fraction) -> None:
+        """Pieces of `product` reported after `t` have this ideal cycle, where nobody gives one; the first stays."""
+        self.estimates[product] = min(self.estimates.get(product, (t, ideal)), (t, ideal))
+        self._all = sorted({*self._all, t})
+
+    def estimate(self, product: str, t: int) -> Fraction | None:
+        """The estimate for pieces reported at `t`; None: there was none yet."""
+        since, ideal = self.estimates.get(product, (t, None))
+        return ideal if since < t else None
 
     def changes(self, start: int, end: int) -> list[int]:
         """Where within (start, end), both exclusive, the ideal cycle of any product may change."""

@@ -11,6 +11,7 @@ shortly before the next, so the quiet time before is no time in which it may hav
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from edge_agent.core.counters import BASELINE, IGNORED, PENDING, PLAUSIBLE, Counter
@@ -74,6 +75,8 @@ class Register:
         """readings that were not plausible when they came; whoever tells takes them back"""
         self.is_news = False
         """something that books nothing has changed what a restart must know; whoever tells takes it back"""
+        self.judged: Callable[[int, int | None, int, int | None], None] | None = None
+        """is told of each reading that nothing changes any more, in time order: time, value, pieces and since when"""
         self._silence = max(silence_ns, SKEW_NS)
         self._flag = BASELINE           # how the last reading was judged
         self._reads: list[_Read] = []
@@ -82,7 +85,17 @@ class Register:
     def take(self, time: int, raw: int | None) -> list[Booked]:
         """A reading at `time`, None if it is unusable; what it books, and what it changes of later ones."""
         if self._reads and time <= self._reads[-1].time:
-            return self._take_late(time, raw)
+            booked = self._take_late(time, raw)
+        else:
+            booked = self._take_next(time, raw)
+        while len(self._reads) > REMEMBERED:
+            old = self._reads.pop(0)
+            self._oldest = old.time
+            if self.judged is not None:
+                self.judged(old.time, old.raw, old.booked.increment, old.booked.since)
+        return booked
+
+    def _take_next(self, time: int, raw: int | None) -> list[Booked]:
         if time <= self._oldest:
             self.too_late += 1
             return []
@@ -90,8 +103,6 @@ class Register:
         booked = self._judge(time, raw)
         self.doubted += raw is not None and self._flag not in _BELIEVED
         self._reads.append(_Read(time, raw, before, booked))
-        if len(self._reads) > REMEMBERED:
-            self._oldest = self._reads.pop(0).time
         return [] if booked == NOTHING else [_booked(time, booked)]
 
     def _take_late(self, time: int, raw: int | None) -> list[Booked]:

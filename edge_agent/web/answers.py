@@ -106,6 +106,32 @@ class MachineAnswer(Answer):
     """who says so, where it is not the machine itself"""
 
 
+class ProductCycles(Answer):
+    """How long a piece of one product took: strokes of which nothing interrupted the machine, per piece."""
+
+    product: str
+    """"" for a machine that has no job tag"""
+    cycles: int
+    """strokes measured; the latest, which may still be corrected, are not among them"""
+    median_s: float
+    p5_s: float
+    """5th percentile: 5 % were faster"""
+    best_s: float
+    """the fastest"""
+    estimate_s: float | None
+    """the ideal cycle estimated from the first 200; it never changes, and counts where nobody gives one"""
+    estimated_since: str | None
+    in_use: bool
+    """pieces are rated by the estimate"""
+
+
+class CyclesAnswer(Answer):
+    """The cycles of a machine, by product."""
+
+    machine: str
+    products: list[ProductCycles]
+
+
 class StatusAnswer(Answer):
     """The agent's status now."""
 

@@ -126,6 +126,15 @@ def _add_reading(app: FastAPI, view: View) -> None:
 
 
 def _add_past(app: FastAPI, view: View) -> None:
+    @app.get("/api/v1/machines/{id}/cycles", responses=_NO_TAG)
+    async def cycles(
+        id: Annotated[str, Path(description="of the machine", max_length=100)],
+    ) -> answers.CyclesAnswer:
+        """How long pieces take, by product: median, 5th percentile and best of what was measured."""
+        if not view.past.has_machine(id):
+            raise _Said(404, answers.Failure(error=f"there is no machine {id}", near=view.past.near(id)))
+        return view.cycles(id)
+
     @app.get("/api/v1/alarms", responses=_NO_TAG)
     async def alarms_(
         device: Annotated[str | None, Query(description="only of this device", max_length=100)] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from fractions import Fraction
 from itertools import islice
 from typing import Any, Final, cast
 
@@ -12,6 +13,7 @@ import numpy as np
 from edge_agent import __version__
 from edge_agent.api import Clock, Driver, Tag, TagConfig
 from edge_agent.config import Site
+from edge_agent.core.cycles import FAST
 from edge_agent.core.engine import Engine
 from edge_agent.core.machine import Machine
 from edge_agent.core.phrase import without_password
@@ -163,6 +165,27 @@ class View:
     def config(self, tag: Tag) -> TagConfig:
         """What the site file says of a tag."""
         return self._site.tag_config(tag.id)
+
+    def cycles(self, name: str) -> answers.CyclesAnswer:
+        """How long the pieces of a machine took, by product."""
+        machine = self._engine.machines[name]
+        return answers.CyclesAnswer(
+            machine=name, products=[self._cycles(machine, product) for product in sorted(machine.cycles.of)]
+        )
+
+    def _cycles(self, machine: Machine, product: str) -> answers.ProductCycles:
+        held, units = machine.cycles.of[product], machine.units(product)
+        since, ideal = machine.ledger.estimates.get(product, (None, None))
+        return answers.ProductCycles(
+            product=product,
+            cycles=held.n,
+            median_s=held.quantile(Fraction(1, 2)) / units / SECOND,
+            p5_s=held.quantile(FAST) / units / SECOND,
+            best_s=held.best / units / SECOND,
+            estimate_s=None if ideal is None else float(ideal),
+            estimated_since=None if since is None else self._iso(since),
+            in_use=ideal is not None and machine.spec.policy.estimates and not machine.is_rated(product),
+        )
 
     # -- parts of the answers ----------------------------------------------------------------
 

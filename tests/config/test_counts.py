@@ -63,6 +63,15 @@ def test_how_pieces_are_counted_makes_another_config_hash(tmp_path: Path) -> Non
     assert written.config_hash == left_out.config_hash
 
 
+def test_a_machine_may_learn_its_ideal_cycle_itself(tmp_path: Path) -> None:
+    text = replaced(FAKE_SITE, "ideal_cycle: 1.2s", "estimate_cycle: true")
+    site = site_of(tmp_path, text)
+    spec = machine_specs(site, site.tag_table())[0]
+    assert (spec.ideal, spec.policy.estimates, spec.grain_ns) == (None, True, 1_000_000_000)
+    assert site.counter("press-1", "total").max_rate == 10
+    assert spec.config_hash != machine_specs(other := site_of(tmp_path, FAKE_SITE), other.tag_table())[0].config_hash
+
+
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
@@ -86,9 +95,15 @@ def test_how_pieces_are_counted_makes_another_config_hash(tmp_path: Path) -> Non
          "first_pass / inspected"),
         ("{good: runs, scrap: press-1.scrap}",
          "14: machines.press-1.counts.good: 'runs' is not a tag reference; write device.tag, such as press-1.state"),
+        ("{total: runs}\n    estimate_cycle: true  #",
+         "12: machines.press-1: has no ideal cycle, but total: runs; pieces are inferred from it; "
+         "write ideal_cycle: 1.2s"),
         ("{total: press-1.total, scrap: press-1.scrap}\n    units_per_count: 0",
          "15: machines.press-1.units_per_count: '0' must be at least 1"),
     ],
 )  # fmt: skip
 def test_counts_that_cannot_be_are_named_with_what_would_be_right(tmp_path: Path, counts: str, message: str) -> None:
-    assert told(mistakes_of(tmp_path, replaced(FAKE_SITE, COUNTS, f"counts: {counts}"))) == [message]
+    text = replaced(FAKE_SITE, COUNTS, f"counts: {counts}")
+    if counts.endswith("#"):
+        text = replaced(text, "    ideal_cycle: 1.2s\n", "")
+    assert told(mistakes_of(tmp_path, text)) == [message]

@@ -194,7 +194,7 @@ async def test_the_openapi_document_describes_every_route_and_what_they_answer(r
         "/api/v1/machines/{id}/spans", "/api/v1/machines", "/api/v1/lines", "/api/v1/areas",
         *(f"/api/v1/{scope}/kpi" for scope in ("machines/{id}", "lines/{id}", "areas/{id}", "site")),
         "/api/v1/digital", "/api/v1/digital/tags",
-        "/api/v1/machines/{id}/states",
+        "/api/v1/machines/{id}/states", "/api/v1/machines/{id}/cycles",
     }  # fmt: skip
     for path, model in (
         ("/api/v1/status", "StatusAnswer"), ("/api/v1/tags/plc.state", "TagDetail"),
