@@ -70,7 +70,7 @@ class Facts:
     def note(self, method: str, arguments: list[Any]) -> None:
         """A new fact."""
         floor = self.ledger.remembered_from
-        if floor is not None and method != "clock" and arguments[0] < floor:
+        if floor is not None and method != "clock" and _time(method, arguments) < floor:
             self.too_late += 1
         if not self.forgets:
             self._fresh.append((method, arguments))
@@ -148,3 +148,8 @@ class Facts:
             told = None if ideal is None else str(ideal)
             rated.append([t, product, told, order, scrap, False, self._units(product)])
         return rated
+
+
+def _time(method: str, arguments: list[Any]) -> int:
+    """When a fact was so; of several readings of a gauge, the earliest."""
+    return int(min(t for t, _ in arguments[1]) if method == "measure" else arguments[0])

@@ -26,8 +26,10 @@ from edge_agent.core.capability import (
     told,
 )
 from edge_agent.core.cell import Cell
+from edge_agent.core.facts import Facts
 from edge_agent.core.fitted import Fitted
 from edge_agent.core.ledger import Ledger, Policy
+from edge_agent.core.states import MachineState
 
 S = 1_000_000_000
 DAY = 86_400 * S
@@ -173,3 +175,15 @@ def test_a_wide_subgroup_is_exact_too() -> None:
     held = ledger(Characteristic("bore", 0.0, 1.0, size=2))
     held.measure("bore", [(1 * S, -1000.0), (2 * S, 1000.0)])
     assert told(Characteristic("bore", 0.0, 1.0, size=2), measured(held))["s_bar"] == pytest.approx(math.sqrt(2) * 1000)
+
+
+def test_readings_of_a_gauge_go_on_when_the_past_has_been_forgotten_and_late_ones_are_counted() -> None:
+    held = ledger()
+    facts = Facts(held, lambda *_: None, None)
+    for t in (1, 2):
+        facts.note("state", [t * DAY // 4, int(MachineState.RUN), str(t)])
+    held.prune(DAY // 2)
+    facts.note("measure", ["bore", [[DAY // 2 + S, 10.0]], False])
+    assert (measured(held).n, facts.too_late) == (1, 0)
+    facts.note("measure", ["bore", [[S, 10.0]], False])
+    assert (measured(held).n, facts.too_late) == (1, 1)
