@@ -37,6 +37,9 @@ def plan_warnings(site: Site, today: date) -> list[str]:
     plans |= {f"lines.{name}": site.chain_of(line.calendar) for name, line in site.lines.items()}
     for whose, links in plans.items():
         said |= dict.fromkeys(warnings_of(whose, links, today))
+    asked = [one.calendar for group in (site.machines, site.lines, site.areas) for one in group.values()]
+    followed = {name for names in (*asked, site.agent.calendar) for name in names or ()}
+    said |= {f"calendars.{name}: nobody follows it": None for name in site.calendars if name not in followed}
     return [*said, *scope_warnings(site)]
 
 

@@ -25,6 +25,7 @@ from edge_agent.config.wall_words import LocalSince
 from edge_agent.core.cell import NO_IDEAL
 from edge_agent.core.ledger import Policy
 from edge_agent.core.quantity import SECOND
+from edge_agent.core.states import MachineState
 
 T = TypeVar("T")
 
@@ -202,6 +203,14 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
                 of = f" of {fastest}" if fastest else ""
                 hint = f"its ideal cycle{of} needs {float(needed):.6g} pieces per second; allow more, or leave it out"
                 report([Finding("is slower than the machine", hint, ("counter", "max_rate"))])
+        return self
+
+    @model_validator(mode="after")
+    def _some_value_means_that_it_runs(self) -> MachineModel:
+        named = {entry[0] if isinstance(entry, tuple) else entry for entry in (self.state.map or {}).values()}
+        if named and self.state.codes is None and MachineState.RUN not in {*named, self.state.default}:
+            hint = "write which value means that it produces: {1: RUN}"
+            report([Finding("names no RUN: the machine would never run", hint, ("state", "map"))])
         return self
 
     @model_validator(mode="after")

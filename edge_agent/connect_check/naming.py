@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from edge_agent.connect_check.row import TagRow
+from edge_agent.core.judges import RolesJudge
 from edge_agent.core.machine import MachineSpec, key_of
 from edge_agent.core.models import UNMAPPED
 from edge_agent.core.quality import UNCERTAIN
@@ -25,11 +26,13 @@ def note_unnamed(rows: Sequence[TagRow], machines: Iterable[MachineSpec]) -> Non
 
 
 def _of_machine(spec: MachineSpec, values: dict[int, int | str]) -> Iterator[Unnamed]:
-    told: dict[str, Tag] = {role: tag for role, tag in spec.state_inputs().items() if tag.position in values}
-    meaning = spec.state_model().meaning({role: values[tag.position] for role, tag in told.items()})
-    if meaning.reason == UNMAPPED:
-        for tag in told.values():
-            yield Unnamed(spec.id, "state", tag, values[tag.position])
+    for source in spec.state_sources():
+        told: dict[str, Tag] = {role: tag for role, tag in source.inputs.items() if tag.position in values}
+        # What is judged over time, such as a lamp that blinks, one sample cannot tell.
+        if isinstance(source.judge, RolesJudge) and not source.judge.watches:
+            meaning = source.judge.model.meaning({role: values[tag.position] for role, tag in told.items()})
+            if meaning.reason == UNMAPPED:
+                yield from (Unnamed(spec.id, "state", tag, values[tag.position]) for tag in told.values())
     product = None if spec.job is None else values.get(spec.job.position)
     if spec.job is not None and product is not None and product not in spec.products:
         yield Unnamed(spec.id, "product", spec.job, product)

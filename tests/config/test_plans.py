@@ -170,6 +170,12 @@ def test_a_calendar_that_ends_without_another_is_said_ahead_of_time(tmp_path: Pa
     ]
 
 
+def test_a_calendar_that_nobody_follows_is_said(tmp_path: Path) -> None:
+    """Forgotten at the machine, which would then be planned to be busy day and night."""
+    site = site_of(tmp_path, site_text(f"calendars: {{c: {{{DAY}}}}}\n", machine=""))
+    assert plan_warnings(site, date(2026, 6, 1)) == ["calendars.c: nobody follows it"]
+
+
 def test_unknown_adjusted_workdays_are_said_once_for_all_machines(tmp_path: Path) -> None:
     known = max(day.year for day, kind in holidays_of("CN").items() if kind == WORKDAY)
     text = site_text(f"calendars: {{c: {{{DAY}, holidays: CN}}}}\n", machine="", agent=", calendar: c")
@@ -266,6 +272,8 @@ def test_shifts_that_take_turns_by_date_do_not_overlap(tmp_path: Path) -> None:
         ("1.2s", "1000d", "ideal_cycle: '1000d' is no time a machine takes for a piece; from 100us to 30d"),
         ("1.2s", "1.2s\n    counter: {max_rate: 0.5}", "counter.max_rate: '0.5' is slower than the machine; its ideal "
          "cycle needs 0.833333 pieces per second; allow more, or leave it out"),
+        ("1: RUN", "1: SETUP", "state.map: names no RUN: the machine would never run; write which value means that it "
+         "produces: {1: RUN}"),
         ("scrap: press-1.scrap", "scrap: press-1.total",
          "counts.scrap: 'press-1.total' is the tag of total too; each needs a counter of its own"),
         ("scrap: press-1.scrap", "scrap: press-1.scrap, rework: press-1.scrap",

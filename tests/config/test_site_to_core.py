@@ -189,7 +189,7 @@ def test_the_hash_stays_where_kpis_stay_comparable(tmp_path: Path, old: str, new
         ("1.2s", "1.2s\n    counter: {max_rate: 3}"),
         ("1.2s", "1.2s\n    order: {tag: press-1.total}"),
         ("1.2s", "1.2s\n    calendar: c"),
-        ("1: RUN", "1: SETUP"),
+        ("0: IDLE", "0: SETUP"),
         ("1: RUN}", "1: RUN}, dwell: 1s"),
         ("scrap: press-1.scrap", "good: press-1.scrap"),
         ("{address: 1}", "{address: 1, scale: 2}"),

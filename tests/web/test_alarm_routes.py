@@ -35,7 +35,7 @@ machines:
     ideal_cycle: 1s
     alarms: {device: cnc-7, source: "Spindle*"}
   other:
-    state: {tag: other.state, map: {0: IDLE}}
+    state: {tag: other.state, map: {0: IDLE, 1: RUN}}
     counts: {total: other.total, scrap: other.scrap}
     ideal_cycle: 1s
 journal: {flush: 50ms}
