@@ -185,6 +185,8 @@ def excused(found: list[Found]) -> set[Key]:
     """What is missing only because it is misspelt, or written in another place: no second mistake."""
     keys: set[Key] = set()
     for one in found:
+        if one.key[-1:] == ("codes",):
+            keys.add((*one.key[:-1], "map"))        # which stands in its place
         if one.role == "unknown":
             near = re.fullmatch("did you mean '(.+)'\\?", one.hint)
             if near:

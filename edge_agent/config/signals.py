@@ -66,13 +66,13 @@ class StacklightModel(StrictModel):
             levels = levels_of(key)
             if levels is None:
                 hint = f"write lamps ({', '.join(LAMPS)}), each with or without ' blinking', joined by ' + '; or off"
-                found.append(Finding("names no lamps", hint, (key,)))
+                found.append(Finding("this key names no lamps", hint, (key,)))
                 continue
             unwired = [lamp for lamp in LAMPS if lamp in key and info.data.get(lamp, ...) is None]
             if unwired:
-                found.append(Finding(f"names the lamp {unwired[0]}, which has no tag", f"add {unwired[0]}:", (key,)))
+                found.append(Finding(f"this key names {unwired[0]}, which has no tag", f"add {unwired[0]}:", (key,)))
             elif levels in seen:
-                found.append(Finding(f"is the same as '{seen[levels]}'", "remove one of the two", (key,)))
+                found.append(Finding(f"this key is the same as '{seen[levels]}'", "remove one of the two", (key,)))
             seen.setdefault(levels, key)
         report(found)
         return keys
@@ -135,7 +135,7 @@ class PowerModel(StrictModel):
     def _is_above_off(cls, run: tuple[float, float] | None, info: ValidationInfo) -> tuple[float, float] | None:
         off = info.data.get("off")
         if "off" in info.data and off is None and run is None:
-            report([Finding("needs off, run or both", "such as off: 50 and run: 1500, in the tag's unit", ("..",))])
+            report([Finding("needs off, run or both", "edge-agent learn SITE.yaml TAG finds them", ("..",))])
         if off is not None and run is not None and off[1] > run[0]:
             report([Finding(f"begins at {run[0]:g}, below {off[1]:g} where off ends", "off is below run")])
         return run

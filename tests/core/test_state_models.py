@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from edge_agent.config.state import CodesName
 from edge_agent.core.models import MapModel, StateModel, Value
+from edge_agent.core.models.codes import CODES, CodesModel
+from edge_agent.core.models.euromap import EuromapModel
 from edge_agent.core.models.machinery import MachineryModel
 from edge_agent.core.models.machinetool import MachinetoolModel
+from edge_agent.core.models.mtconnect import MtconnectModel
 from edge_agent.core.models.packml import NUMBERS, STATES, PackmlModel
 from edge_agent.core.states import MachineState
 
@@ -254,3 +260,105 @@ def test_a_map_is_the_simplest_model() -> None:
 def test_every_role_is_named_once(model: StateModel) -> None:
     roles = [one.role for one in model.inputs]
     assert len(set(roles)) == len(roles)
+
+
+# -- MTConnect -------------------------------------------------------------------------------------
+
+EXECUTION = {
+    "ACTIVE": "RUN", "WAIT": "IDLE WAIT_AUX", "FEED_HOLD": "IDLE INTERRUPTED", "INTERRUPTED": "IDLE INTERRUPTED",
+    "OPTIONAL_STOP": "IDLE NO_OPERATOR", "PROGRAM_OPTIONAL_STOP": "IDLE NO_OPERATOR",
+    "PROGRAM_STOPPED": "IDLE NO_OPERATOR", "PROGRAM_COMPLETED": "IDLE COMPLETE", "READY": "IDLE", "STOPPED": "IDLE",
+    "UNAVAILABLE": "UNKNOWN UNAVAILABLE", "DREAMING": "UNKNOWN UNMAPPED",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("execution", "expected"), EXECUTION.items())
+def test_an_execution_of_mtconnect_means_what_the_table_says(execution: str, expected: str) -> None:
+    assert told(MtconnectModel(), execution=execution) == expected
+    assert told(CodesModel("mtconnect"), state=execution) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"availability": "UNAVAILABLE", "emergency_stop": "TRIGGERED"}, "UNKNOWN UNAVAILABLE"),
+        ({"emergency_stop": "TRIGGERED", "functional_mode": "MAINTENANCE"}, "FAULT ESTOP"),
+        ({"functional_mode": "MAINTENANCE", "condition-0": "FAULT"}, "MAINT"),
+        ({"functional_mode": "SETUP"}, "SETUP"),
+        ({"functional_mode": "TEARDOWN"}, "SETUP"),
+        ({"functional_mode": "PROCESS_DEVELOPMENT"}, "SETUP TRIAL"),
+        ({"functional_mode": "PRODUCTION", "condition-1": "FAULT"}, "RUN"),
+        ({"controller_mode": "AUTOMATIC"}, "RUN"),
+        ({"controller_mode": "SEMI_AUTOMATIC"}, "RUN"),
+        ({"controller_mode": "MANUAL"}, "SETUP"),
+        ({"controller_mode": "MANUAL_DATA_INPUT"}, "SETUP"),
+        ({"controller_mode": "EDIT"}, "SETUP"),
+        ({"controller_mode": "FEED_HOLD"}, "RUN MODE_UNKNOWN"),
+        ({"controller_mode": None}, "UNKNOWN <controller_mode>"),
+        ({"execution": "INTERRUPTED", "condition-1": "FAULT"}, "FAULT"),
+        ({"execution": "INTERRUPTED", "condition-1": "WARNING"}, "IDLE INTERRUPTED"),
+        ({"execution": None, "functional_mode": "SETUP"}, "UNKNOWN <execution>"),
+    ],
+)
+def test_of_mtconnect_the_first_line_that_fits_counts(more: dict[str, str | None], expected: str) -> None:
+    assert told(MtconnectModel(2), **{"execution": "ACTIVE", **more}) == expected
+
+
+# -- Euromap ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "mode", "expected"),
+    [
+        (4, 1, "RUN"), ("PRODUCTION", "AUTOMATIC", "RUN"), (4, 2, "RUN"), (2, 1, "SETUP WARMUP"),
+        (3, 1, "SETUP RELEASE_WAIT"), (5, 1, "SETUP DRY_RUN"), (1, 1, "IDLE"), (4, 4, "SETUP"), (1, 3, "SETUP"),
+        (1, 5, "OFF SLEEP"), (4, 0, "RUN MODE_UNKNOWN"), (0, 1, "UNKNOWN UNMAPPED"), (9, 1, "UNKNOWN UNMAPPED"),
+        (4, None, "UNKNOWN <mode>"), (None, 1, "UNKNOWN <status>"),
+    ],
+)  # fmt: skip
+def test_a_moulding_machine_means_what_the_table_says(
+    status: Value | None, mode: Value | None, expected: str
+) -> None:
+    assert told(EuromapModel(), status=status, mode=mode) == expected
+
+
+def test_a_moulding_machine_waits_for_its_operator_in_semi_automatic_only() -> None:
+    assert told(EuromapModel(), status=4, mode=2, waiting=1) == "IDLE NO_OPERATOR"
+    assert told(EuromapModel(), status=4, mode=1, waiting=1) == "RUN"
+    assert told(EuromapModel(), status=4, waiting=1) == "RUN"
+
+
+# -- dictionaries ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("packml-opc-30050", 6, "RUN"), ("packml-opc-30060", 6, "IDLE COMPLETE"),
+        ("packml-opc-30050", "Execute", "RUN"), ("packml-opc-30050", 18, "UNKNOWN UNMAPPED"),
+        ("opc-40001-1", 3, "RUN MODE_UNKNOWN"), ("opc-40501-1", 2, "IDLE"), ("opc-40502", 2, "IDLE WAIT_AUX"),
+        ("focas", 3, "RUN"), ("focas", 2, "IDLE INTERRUPTED"), ("focas", "MSTR", "SETUP"), ("umh", 10000, "RUN"),
+        ("umh", 20000, "RUN LOW_SPEED"), ("umh", 30000, "UNKNOWN NO_DATA"), ("umh", 60000, "IDLE STARVED"),
+        ("umh", 70000, "IDLE BLOCKED"), ("umh", 100000, "SETUP"), ("umh", 110000, "SETUP CLEANING"),
+        ("umh", 130000, "SETUP WARMUP"), ("umh", 140000, "IDLE NO_OPERATOR"), ("umh", 170000, "IDLE NO_ORDER"),
+        ("umh", 180007, "FAULT"), ("umh", 190000, "IDLE EXTERNAL"), ("umh", 210000, "MAINT PREVENTIVE"),
+        ("umh", 220000, "FAULT"), ("umh", 230000, "UNKNOWN UNMAPPED"), ("umh", 5, "UNKNOWN UNMAPPED"),
+        ("weihenstephan", 128, "RUN"), ("weihenstephan", 8, "IDLE STARVED"), ("weihenstephan", 16, "IDLE BLOCKED"),
+        ("weihenstephan", 1024, "FAULT"), ("weihenstephan", 4096, "FAULT ESTOP"), ("weihenstephan", 32768, "IDLE"),
+        ("weihenstephan", 0, "UNKNOWN NO_DATA"), ("weihenstephan", "Tailback Branch Line", "IDLE BLOCKED"),
+        ("weihenstephan", 136, "UNKNOWN UNMAPPED"), ("mtconnect", 3, "UNKNOWN UNMAPPED"),
+    ],
+)  # fmt: skip
+def test_a_code_means_what_its_dictionary_says(name: str, value: Value, expected: str) -> None:
+    assert told(CodesModel(name), state=value) == expected
+
+
+def test_a_map_comes_before_the_dictionary_and_its_default_after_it() -> None:
+    own = MapModel({6: MachineState.SETUP, 99: (MachineState.IDLE, "TOOL")}, MachineState.OFF)
+    model = CodesModel("packml-opc-30050", own)
+    assert [told(model, state=value) for value in (6, 99, 2, 77)] == ["SETUP", "IDLE TOOL", "IDLE STOPPED", "OFF"]
+    assert told(model, state=None) == "UNKNOWN <state>"
+
+
+def test_every_dictionary_may_be_named_in_a_site_file() -> None:
+    assert set(CODES) == set(get_args(CodesName))
