@@ -73,7 +73,7 @@ class CountLog:
         """
         self._settle()
         times = self._columns[TIME, : self._n]
-        low, high = np.searchsorted(times, (start, end), side="right").tolist()
+        low, high = times.searchsorted((start, end), side="right").tolist()
         pieces = self._columns[PIECES, low:high]
         strokes = {code for source, code in self._sources.items() if units != 1 and source in STROKES}
         total, scrap, rework = pieces.sum(axis=1).tolist()

@@ -80,6 +80,8 @@ class Deadband:
             return _row_news(batch, *plan.held)
         if isinstance(plan.index, slice) or plan.unique:
             at = self._news(plan.index, batch, plan.deadband)
+        elif plan.deadband is None and self._heartbeat is None:
+            at = self._changes(plan.index, batch)
         else:
             at = self._news_in_turns(plan.index, batch, plan.deadband)
         return batch if len(at) == len(batch) else take(batch, at)
@@ -108,6 +110,20 @@ class Deadband:
             if self._heartbeat is not None:
                 self._time[noted] = batch.time[at]
         return at
+
+    def _changes(self, index: Places, batch: Batch) -> Places:
+        """Like `_news` where tags stand several times and report every change: each differs from the one before."""
+        order = stable_order(index, len(self._table))
+        tag, value, quality = index[order], batch.value[order], batch.quality[order]
+        goes_on = tag[1:] == tag[:-1]
+        last_value, last_quality = self._value[tag], self._quality[tag]
+        last_value[1:][goes_on] = value[:-1][goes_on]
+        last_quality[1:][goes_on] = quality[:-1][goes_on]
+        mask = _differ(value, last_value, None)
+        mask |= quality != last_quality
+        ends = np.append((~goes_on).nonzero()[0], len(tag) - 1)
+        self._value[tag[ends]], self._quality[tag[ends]] = value[ends], quality[ends]
+        return np.sort(order[mask])
 
     def _news_in_turns(self, index: Places, batch: Batch, deadband: Floats | None) -> Places:
         """Like `_news` where tags stand several times: first every tag's first sample, then the second …"""

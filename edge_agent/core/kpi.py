@@ -34,9 +34,7 @@ def ratio(numerator: Fraction | int, denominator: Fraction | int) -> Fraction | 
     """The exact quotient; `None` if there is nothing to divide by."""
     if not denominator:
         return None
-    if isinstance(denominator, int):        # one reduction instead of three
-        return Fraction(numerator.numerator, numerator.denominator * denominator)
-    return numerator / denominator
+    return Fraction(numerator, denominator)
 
 
 def kpis(cell: Cell) -> dict[str, Fraction | None]:
@@ -49,26 +47,26 @@ def kpis(cell: Cell) -> dict[str, Fraction | None]:
     run = cell.apt + cell.credited
     setup_and_run = run + cell.aust
     busy = setup_and_run + cell.adet
-    ipt, igt = _ideal_ns(cell)
-    effectiveness = _over(ipt, run)
-    oee = _over(igt, cell.pbt)
+    ipt, igt = _ideals(cell)
+    pbt, pq = cell.pbt, cell.pq
+    oee = _over(igt, pbt)
     return {
-        "availability_classic": ratio(run + cell.micro, cell.pbt),
+        "availability_classic": ratio(run + cell.micro, pbt),
         "performance_classic": _over(ipt, run + cell.micro),
-        "availability_iso": ratio(run, cell.pbt),
-        "effectiveness_iso": effectiveness,
-        "quality_count": ratio(cell.gq, cell.pq),
+        "availability_iso": ratio(run, pbt),
+        "effectiveness_iso": _over(ipt, run),
+        "quality_count": ratio(cell.gq, pq),
         "quality_time": None if ipt is None or igt is None else ratio(igt, ipt),
         "oee": oee,
         "ooe": _over(igt, cell.pot),
         "teep": _over(igt, cell.ct),
-        "nee": oee * Fraction(setup_and_run, run) if oee is not None and run else None,
+        "nee": None if oee is None else _times(oee, setup_and_run, run),
         "utilization_efficiency": ratio(run, busy),
-        "allocation_efficiency": ratio(busy, cell.pbt),
+        "allocation_efficiency": ratio(busy, pbt),
         "technical_efficiency": ratio(run, run + cell.adet),
         "setup_ratio": ratio(cell.aust, setup_and_run),
-        "scrap_ratio": ratio(cell.sq, cell.pq),
-        "rework_ratio": ratio(cell.rq, cell.pq),
+        "scrap_ratio": ratio(cell.sq, pq),
+        "rework_ratio": ratio(cell.rq, pq),
         "first_pass_yield": ratio(cell.gp, cell.ip),
         "data_coverage": coverage(cell),
     }
@@ -81,8 +79,8 @@ def figures(cell: Cell) -> dict[str, Fraction | int | None]:
 
 def coverage(cell: Cell) -> Fraction | None:
     """Share of the planned busy time with data, whatever the policy for the rest (domain 2.6)."""
-    missing = ratio(cell.unk_raw, cell.planned)
-    return None if missing is None else 1 - missing
+    planned = cell.planned
+    return ratio(planned - cell.unk_raw, planned)
 
 
 def capped(cell: Cell) -> dict[str, Fraction | None]:
@@ -113,7 +111,7 @@ def bounds(cell: Cell, *, counter_persists: bool = True) -> dict[str, tuple[Frac
     """
     planned = cell.pbt + cell.excluded
     known_run = cell.apt - cell.held
-    ipt, igt = _ideal_ns(cell)
+    ipt, igt = (None if ideal is None else ideal * SECOND for ideal in _ideals(cell))
     found: dict[str, tuple[Fraction, Fraction]] = energy_bounds(cell.energy)
     if not planned:
         return found
@@ -135,7 +133,7 @@ def flags(cell: Cell, min_coverage: Fraction | float = MIN_COVERAGE, patience: i
 
     `patience`: so long, ns, the machine may run without a piece; None: for ever.
     """
-    performance = _over(_ideal_ns(cell)[0], cell.apt + cell.credited + cell.micro)
+    performance = _over(_ideals(cell)[0], cell.apt + cell.credited + cell.micro)
     covered = coverage(cell)
     preventive_in_plan = cell.maint - (cell.cmt - cell.adet_fault)
     raised = (
@@ -175,12 +173,24 @@ def waterfall(cell: Cell) -> dict[str, Fraction]:
     }
 
 
-def _ideal_ns(cell: Cell) -> tuple[Fraction | None, Fraction | None]:
-    """Ideal time of total and good pieces, ns; `None` where pieces without an ideal cycle spoil it."""
+def _ideals(cell: Cell) -> tuple[Fraction | None, Fraction | None]:
+    """Ideal time of total and good pieces, s; `None` where pieces without an ideal cycle spoil it."""
     if not cell.unrated:
-        return cell.ipt * SECOND, cell.igt * SECOND
+        return cell.ipt, cell.igt
     return None, Fraction(0) if cell.gq == 0 else None
 
 
-def _over(ideal: Fraction | None, time: int) -> Fraction | None:
-    return None if ideal is None else ratio(ideal, time)
+# Each of these is one reduction, where arithmetic with fractions would be two or three.
+
+
+def _over(ideal: Fraction | None, time_ns: int) -> Fraction | None:
+    """An ideal time, s, over a time."""
+    if ideal is None or not time_ns:
+        return None
+    return Fraction(ideal.numerator * SECOND, ideal.denominator * time_ns)
+
+
+def _times(value: Fraction, numerator: int, denominator: int) -> Fraction | None:
+    if not denominator:
+        return None
+    return Fraction(value.numerator * numerator, value.denominator * denominator)

@@ -146,8 +146,8 @@ class Pieces:
                 found["estimated"] += total
         else:
             ideal = self._rates.ideal(made.product, end, made.ideal)
-            found["ipt"] += ideal * total
-            found["igt"] += ideal * good
+            for name, n in (("ipt", total), ("igt", good)):
+                found[name] = ideal * n if found[name] is NO_IDEAL else found[name] + ideal * n
             found["estimated"] += total if made.estimated else 0
         if made is not None and made.scrap:
             found["psq"] += made.scrap * total

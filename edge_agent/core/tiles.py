@@ -93,7 +93,7 @@ def _kind(t: int, shifts: _Layer, downs: Iterable[tuple[_Layer, bool]]) -> tuple
 def clip(span: CalendarSpan, start: int, end: int) -> CalendarSpan:
     if span.start >= start and span.end <= end:
         return span
-    return span._replace(start=max(span.start, start), end=min(span.end, end))
+    return CalendarSpan(max(span.start, start), min(span.end, end), span.kind, span.label)
 
 
 def extend(found: list[CalendarSpan], span: CalendarSpan) -> None:

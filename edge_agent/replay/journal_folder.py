@@ -3,7 +3,8 @@
 Only what came from outside is replayed, the samples; what the agent made of them is worked out anew. What else
 must be known, by kind of record, is in `_READERS`. A STATE record with the reason AGENT_DOWN says since when a
 machine was out of sight; any other, when the agent believed in a change, which may have been long after the
-sample that told it (`dwell`), and after which no other may have come. A journal may be read while its agent writes.
+sample that told it (`dwell`), and after which no other may have come. A REPORT record says which revision of a window
+was told, not what it was. A journal may be read while its agent writes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.inputs import AWAY
 from edge_agent.core.overrides import Entry
-from edge_agent.core.report import StateChange
+from edge_agent.core.report import Report, StateChange
 from edge_agent.core.tags import Kind
 from edge_agent.encode import columns, records
 from edge_agent.journal import Record, RecordKind, stat
@@ -53,7 +54,14 @@ class Accepted(NamedTuple):
     change: StateChange
 
 
-Event = Samples | Absence | Accepted
+class Told(NamedTuple):
+    """A final report was made."""
+
+    now: int
+    report: Report
+
+
+Event = Samples | Absence | Accepted | Told
 
 
 @dataclass(slots=True)
@@ -176,6 +184,13 @@ class _Reader:
             yield from self.flush()
             yield Accepted(record.time, change)
 
+    def report(self, record: Record) -> Iterator[Event]:
+        """A REPORT record."""
+        try:
+            yield Told(record.time, records.unpack_report(record.body))
+        except ValueError:
+            return
+
     def flush(self) -> Iterator[Event]:
         """The samples that wait."""
         if self._n_waiting:
@@ -223,5 +238,6 @@ class _Reader:
 _READERS: Final[dict[int, Callable[[_Reader, Record], Iterator[Event]]]] = {
     RecordKind.SAMPLES: _Reader.samples,
     RecordKind.STATE: _Reader.state,
+    RecordKind.REPORT: _Reader.report,
 }
 """What a replay takes from a record, by its kind; other kinds follow from the samples."""

