@@ -61,7 +61,8 @@ def _beside(free: Iterable[date], worked: set[date]) -> Iterable[date]:
                 at += step
 
 
-def gaps(region: str, today: date) -> list[str]:
+@lru_cache(16)
+def gaps(region: str, today: date) -> tuple[str, ...]:
     """What is not known of this year or, shortly before it, of the next: a sentence each."""
     told = holidays_of(region)
     adjusted = {day.year for day, kind in told.items() if kind == WORKDAY}
@@ -76,7 +77,7 @@ def gaps(region: str, today: date) -> list[str]:
                 f"no adjusted workdays of {year} are known, only those of {min(adjusted)} to {upto}; if there are any, "
                 "update the package `holidays` or write them as `exceptions`"
             )
-    return said
+    return tuple(said)
 
 
 def _check_region(text: str) -> str:

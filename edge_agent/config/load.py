@@ -160,16 +160,19 @@ class _Loader:
         """Where a machine's calendars follow one another their shifts may meet, not overlap."""
         agent, calendars = parts["agent"], parts["calendars"]
         lines = {name: line for name, line in parts["lines"].items() if line is not None}
+        known: dict[tuple[str, ...], str] = {}      # thousands of machines may follow the same
         for name, machine in parts["machines"].items():
             if agent is None or machine is None or None in calendars.values():
                 continue
             line = lines.get(line_of(lines, name, machine))
             links = chain(calendars, machine.calendar or (), (line and line.calendar) or (), agent.calendar or ())
-            overlapping = clash(links, agent.timezone)
-            if overlapping:
+            names = tuple(one for one, _ in links)
+            if names not in known:
+                known[names] = clash(links, agent.timezone)
+            if known[names]:
                 hint = "let the first end a day earlier or the second begin a day later"
                 key: Key = ("machines", name, "calendar")
-                message = f"lets shifts of two calendars overlap: {overlapping}"
+                message = f"lets shifts of two calendars overlap: {known[names]}"
                 self.found.append(Found(key, message, hint, self.source.written(key)))
 
     def _check_top(self) -> None:

@@ -44,10 +44,9 @@ def calendar_of(links: Chain, zone: str, down: Iterable[PlannedDownModel] = ()) 
 
 def clash(links: Chain, zone: str) -> str:
     """Two shifts that run at once where one calendar follows another: which, in words; "" if there are none."""
-    starts = [model.from_ for _, model in links] + [
-        model.until + timedelta(1) for _, model in links if model.until is not None
-    ]
-    found = overlap(calendar_of(links, zone), [day for day in starts if day is not None])
+    starts = [model.from_ for _, model in links if model.from_ is not None]
+    starts += [model.until + timedelta(1) for _, model in links if model.until is not None]
+    found = overlap(calendar_of(links, zone), starts) if starts else None
     return told(*found) if found else ""
 
 

@@ -36,7 +36,8 @@ def scope_warnings(site: Site) -> list[str]:
     said: list[str] = []
     for scope in scopes(site, machine_specs(site, site.tag_table())):
         where = SITE if scope.kind == SITE else f"{scope.kind}s.{scope.id}"
-        if unlike := [machine for machine in scope.machines if machine in scope.unlike()]:
+        others = scope.unlike()
+        if unlike := [machine for machine in scope.machines if machine in others]:
             shown = ", ".join(unlike[:_SHOWN]) + (f" and {len(unlike) - _SHOWN} more" if len(unlike) > _SHOWN else "")
             said.append(
                 f"{where}: {shown} judged by other rules (micro_stop, unknown, outside_plan, no_order_is_planned_stop,"

@@ -145,7 +145,7 @@ class Calendar(_Base):
         self._days: dict[date, list[CalendarSpan]] = {}
         self._last: tuple[int, int, date] = (0, 0, date.min)     # the day last asked about
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """The same for calendars that plan the same by the same rules, in any process; 16 hex digits."""
         return hashlib.sha256(repr(self._made_of).encode()).hexdigest()[:16]
