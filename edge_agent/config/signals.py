@@ -1,9 +1,10 @@
-"""`machines.<id>.state`: a stack light, or the power a machine draws, for machines that say nothing themselves."""
+"""`machines.<id>.state`: lamps, the power a machine draws or its strokes, for machines that say nothing themselves."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
@@ -11,15 +12,20 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 from edge_agent.api import Duration, StrictModel
 from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import NumberTagRef
+from edge_agent.config.positive import IdealCycle, PositiveDuration
 from edge_agent.config.state_names import StateEntry
 from edge_agent.core.judges import Judge, RolesJudge
 from edge_agent.core.lamps import BLINKING, LAMPS, OFF, STEADY, Blink, LampModel
 from edge_agent.core.models import Row
+from edge_agent.core.pace import PaceJudge
 from edge_agent.core.power import PowerJudge, PowerLevels
+from edge_agent.core.quantity import SECOND
 from edge_agent.core.states import MachineState
 
 # Around a threshold that is one number (domain 3.7).
 _HYSTERESIS: Final = 0.1
+# Three cycles without a stroke are no slow cycle any more (domain 3.5).
+_GAP_CYCLES: Final = 3
 _DARK: Final = "off"
 _LAMP: Final = re.compile(rf"({'|'.join(LAMPS)})( blinking)?")
 
@@ -151,6 +157,45 @@ class PowerModel(StrictModel):
     def rules(self) -> list[Any]:
         """All but the tag that moves the state."""
         return [list(self.off or ()), list(self.run or ()), self.dwell, self.median]
+
+
+class PaceModel(StrictModel):
+    """The strokes of a machine that tells no state: it runs while they come."""
+
+    count: NumberTagRef | None = None
+    """device.tag that counts strokes"""
+    pulse: NumberTagRef | None = None
+    """or device.tag that is on, true or not 0, for a moment with each stroke"""
+    cycle: IdealCycle
+    """what one stroke takes at ideal speed, such as 4.8s; of several products the slowest"""
+    gap: PositiveDuration | None = Field(default=None, validate_default=True)
+    """no stroke for longer than this is a stop; longer than two readings of the tag; default three cycles"""
+
+    # On the last field, so that it runs even while another part is wrong.
+    @field_validator("gap")
+    @classmethod
+    def _is_a_pace(cls, gap: int | None, info: ValidationInfo) -> int | None:
+        count, pulse, cycle = (info.data.get(name, ...) for name in ("count", "pulse", "cycle"))
+        if count is None and pulse is None:
+            report([Finding("needs count or pulse", "the tag that tells of strokes", ("..",), is_missing=True)])
+        if count not in (None, ...) and pulse not in (None, ...):
+            report([Finding("and pulse: exclude each other", "remove one of the two", ("..", "count"))])
+        if gap is not None and isinstance(cycle, Fraction) and gap <= cycle * SECOND:
+            report([Finding("is not longer than one cycle", "then every cycle would be a stop")])
+        return gap
+
+    def inputs(self) -> dict[str, str]:
+        """The counter."""
+        return {"count": self.count or self.pulse or ""}
+
+    def judge(self) -> Judge:
+        """What judges it."""
+        stroke = round(self.cycle * SECOND)
+        return PaceJudge(stroke, self.gap or _GAP_CYCLES * stroke, self.pulse is not None)
+
+    def rules(self) -> list[Any]:
+        """All but the tag that moves the state."""
+        return [str(self.cycle), self.gap or 0, self.pulse is not None]
 
 
 def _row(entry: MachineState | Row) -> Row:

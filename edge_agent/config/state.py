@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from edge_agent.api import Duration, StrictModel
 from edge_agent.config.finding import Finding, report
 from edge_agent.config.names import TagRef
-from edge_agent.config.signals import PowerModel, StacklightModel
+from edge_agent.config.signals import PaceModel, PowerModel, StacklightModel
 from edge_agent.config.state_names import StateEntry, StateName, by_code_and_text, keys_fit
 from edge_agent.config.state_roles import (
     EuromapStateModel,
@@ -33,7 +33,7 @@ FORMS: Final = ("packml", "machinery", "machinetool")
 """The companion specifications of which a machine may name an instance."""
 
 _ROLES: Final = (*FORMS, "mtconnect", "euromap")
-_SIGNALS: Final = ("stacklight", "power")
+_SIGNALS: Final = ("stacklight", "power", "pace")
 _WAYS: Final = (*_ROLES, *_SIGNALS)
 _RANKS: Final = {"native": Rank.NATIVE, "di": Rank.DI, "power": Rank.POWER, "inferred": Rank.INFERRED}
 # Three ideal cycles without a new one are no slow cycle any more (domain 3.5).
@@ -79,6 +79,8 @@ you like: `IDLE STARVED`"""
     """instead of tag and map: the lamps of a stack light"""
     power: PowerModel | None = None
     """instead of tag and map: the power it draws"""
+    pace: PaceModel | None = None
+    """instead of tag and map: the strokes it makes"""
     dwell: Duration = 0
     """a new state counts once it has lasted this long, then from its start; 0s takes every change"""
     default: StateName | None = None
@@ -101,9 +103,9 @@ you like: `IDLE STARVED`"""
         return getattr(self, self.form) if self.form in _ROLES else None
 
     @property
-    def signal(self) -> StacklightModel | PowerModel | None:
-        """Lamps or power, if it is that."""
-        return self.stacklight or self.power
+    def signal(self) -> StacklightModel | PowerModel | PaceModel | None:
+        """Lamps, power or strokes, if it is that."""
+        return self.stacklight or self.power or self.pace
 
     def inputs(self) -> dict[str, str]:
         """Role → `device.tag` of all that tells the state; the one tag with a map has the role "state"."""
@@ -171,7 +173,7 @@ class SourceModel(WayModel, json_schema_extra=_ways()):
 
     kind: Literal["native", "di", "power", "inferred"] | None = Field(default=None, validate_default=True)
     """how good it is: native (what the machine says itself) before di (contacts, lamps) before power before inferred; \
-default di for a stack light, power for power, else native"""
+default di for a stack light, power for power, inferred for pace, else native"""
 
     # On the last field, so that it runs even while another part of the section is wrong.
     @field_validator("kind")
@@ -183,7 +185,7 @@ default di for a stack light, power for power, else native"""
     @property
     def rank(self) -> Rank:
         """How good it is."""
-        return _RANKS[self.kind or {"stacklight": "di", "power": "power"}.get(self.form, "native")]
+        return _RANKS[self.kind or {"stacklight": "di", "power": "power", "pace": "inferred"}.get(self.form, "native")]
 
 
 class StateModel(WayModel, json_schema_extra=_ways("sources")):
@@ -216,7 +218,7 @@ class StateModel(WayModel, json_schema_extra=_ways("sources")):
         if self.sources:
             return {"state": None, "states": {}, "sources": [w.source(w.rank, wait, tag) for w in self.sources]}
         if self.signal or (self.roles and self.roles.watches(wait)):
-            rank = {"stacklight": Rank.DI, "power": Rank.POWER}.get(self.form, Rank.NATIVE)
+            rank = {"stacklight": Rank.DI, "power": Rank.POWER, "pace": Rank.INFERRED}.get(self.form, Rank.NATIVE)
             return {"state": None, "states": {}, "sources": [self.source(rank, wait, tag)]}
         return {
             "state": None if self.tag is None else tag(self.tag),

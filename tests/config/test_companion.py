@@ -230,7 +230,7 @@ def test_one_machine_may_not_take_the_names_of_another_ones_tags(tmp_path: Path)
         ("{machinery: {state: plc.state}, default: RUN}",
          ["15: machines.packer.state.machinery: and default: exclude each other; remove one of the two"]),
         ("{dwell: 1s}", ["15: machines.packer.state: needs a tag and a map; or one of packml, machinery, machinetool, "
-                         "mtconnect, euromap, stacklight, power, sources"]),
+                         "mtconnect, euromap, stacklight, power, pace, sources"]),
         ("{tga: plc.state, map: {0: RUN}}", ["15: machines.packer.state.tga: unknown key; did you mean 'tag'?"]),
     ],
 )  # fmt: skip

@@ -127,7 +127,7 @@ def test_whatever_moves_the_state_moves_the_config_hash(tmp_path: Path) -> None:
         ("{sources: [{tag: press-1.state}]}",
          [f"machines.press-1.state.sources[0].map: is missing; or codes: {CODES}"]),
         ("{sources: []}", ["machines.press-1.state: needs a tag and a map; or one of packml, machinery, machinetool, "
-                           "mtconnect, euromap, stacklight, power, sources"]),
+                           "mtconnect, euromap, stacklight, power, pace, sources"]),
     ],
 )  # fmt: skip
 def test_a_mistake_about_the_state_is_named(tmp_path: Path, state: str, messages: list[str]) -> None:
