@@ -127,8 +127,8 @@ class Measured:
         return Measured(tuple(sorted(found.items(), key=lambda part: part[0])))
 
     def to_list(self) -> list[list[Any]]:
-        """JSON-safe and exact."""
-        return [[*one, *(getattr(stats, name) for name in Stats.__slots__)] for one, stats in self.parts]
+        """JSON-safe and exact: whole numbers that need more than 64 bits are text."""
+        return [[*one, *(_written(getattr(stats, name)) for name in Stats.__slots__)] for one, stats in self.parts]
 
     @classmethod
     def from_list(cls, data: list[list[Any]]) -> Measured:
@@ -136,7 +136,11 @@ class Measured:
         if not data:
             return NO_MEASURES
         n = len(Characteristic._fields)
-        return cls(tuple((Characteristic(*row[:n]), Stats(*row[n:])) for row in data))
+        return cls(tuple((Characteristic(*row[:n]), Stats(*map(int, row[n:]))) for row in data))
+
+
+def _written(value: int) -> int | str:
+    return value if abs(value) < 1 << 63 else str(value)
 
 
 NO_MEASURES: Final = Measured()

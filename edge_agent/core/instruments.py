@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edge_agent.core.capability import NO_MEASURES, Measured, Stats
+from edge_agent.core.capability import NO_MEASURES, Measured
 from edge_agent.core.cell import Cell
 from edge_agent.core.consumption import Consumption
 from edge_agent.core.energy import NO_ENERGY, Energy, energy_of
@@ -50,7 +50,7 @@ class Instruments:
             energy = energy_of(groups, end - start, unknown, limit, self._fitted.factors) + energy
         made = jobs.times, [job.product for job in jobs.values] if self._gauges else []
         parts = ((held.one, held.within(start, end, made)) for held in self._gauges.values())
-        measured = tuple(sorted((part for part in parts if part[1] != Stats()), key=lambda part: part[0]))
+        measured = tuple(sorted(parts, key=lambda part: part[0]))
         return Cell(energy=energy, measured=Measured(measured) if measured else NO_MEASURES)
 
     def spreads_across(self, t: int, low: int, high: int) -> bool:

@@ -419,8 +419,8 @@ class Machine:
         self._take_position(self._position())
 
     def gaps(self) -> list[int]:
-        """Since when counts have not been readable, of those that are not."""
-        return self._counting.gaps()
+        """Since when counts and meters have not been readable, of those that are not."""
+        return [*self._counting.gaps(), *self._readings.gaps()]
 
     def was_away(self, ended: int) -> None:
         """The agent did not run from `ended` on: nothing is known until the next sample."""

@@ -61,6 +61,10 @@ class Readings:
             meter.is_news = False
         return news
 
+    def gaps(self) -> list[int]:
+        """Since when meters have not been readable, of those that are not."""
+        return [meter.gap for _, meter in self._meters if meter.gap is not None]
+
     def was_away(self, ended: int) -> Iterator[Found]:
         """The agent did not run from `ended` on: the registers could not be read."""
         for _, meter in self._meters:

@@ -37,6 +37,8 @@ devices:
       total: {{address: holding:1, type: uint32, stale: 30s}}
       scrap: {{address: holding:3, stale: 30s}}
       program: {{address: holding:4, type: string, length: 4, stale: 30s}}
+      kwh: {{address: holding:20, scale: 0.01, unit: kW.h, stale: 30s}}
+      bore: {{address: holding:21, scale: 0.001, unit: mm, stale: 30s}}
   saw:
     driver: modbus
     url: "modbus+tcp://127.0.0.1:{plc}?unit=1"
@@ -53,6 +55,10 @@ machines:
     counter: {{max_rate: 100}}
     job: {{tag: plc.program, products: {{A100: {{ideal_cycle: 1.2s}}, B200: {{ideal_cycle: 2.5s}}}}}}
     micro_stop: 20s
+    energy: {{tag: plc.kwh}}
+    characteristics:
+      bore: {{tag: plc.bore, trigger: plc.total, lsl: 11.9, usl: 12.1, subgroup: 3}}
+      bore-a: {{tag: plc.bore, product: A100, lsl: 11.9, usl: 12.1}}
     calendar: hurried
   saw-1:
     state: {{tag: saw.state, map: {{0: IDLE, 1: RUN, 2: FAULT}}, dwell: 15s}}
@@ -61,6 +67,7 @@ machines:
     ideal_cycle: 0.9s
     unknown: exclude
     calendar: hurried
+carbon: {{region: cn-east}}
 calendars:
   hurried:
     shifts:
@@ -80,7 +87,7 @@ class Plant:
     def __init__(self, start: Callable[..., Any], port: int) -> None:
         self._start, self._port = start, port
         self._random = random.Random(4)
-        self.total, self.good, self.scrap = 70_000, 65_300, 3
+        self.total, self.good, self.scrap, self.kwh = 70_000, 65_300, 3, 65_400
         self.registers = {0: 1, 4: 0x4131, 5: 0x3030, 10: 1}
         self.switch_on()
 
@@ -96,6 +103,7 @@ class Plant:
     def _count(self) -> None:
         self.registers |= {1: self.total >> 16, 2: self.total & 0xFFFF, 3: self.scrap}
         self.registers |= {11: self.good & 0xFFFF, 12: self.scrap}
+        self.registers |= {20: self.kwh & 0xFFFF, 21: 12_000 + self._random.randrange(-40, 40)}
 
     def set(self, address: int, *values: int) -> None:
         self.registers |= {address + at: value for at, value in enumerate(values)}
@@ -112,6 +120,8 @@ class Plant:
             self._count()
             self.set(1, *(self.registers[at] for at in (1, 2, 3)))
             self.set(11, self.registers[11], self.registers[12])
+            self.kwh += self._random.randrange(20)
+            self.set(20, self.registers[20], self.registers[21])
             if self._random.random() < 0.3:
                 self.set(0, self._random.choice((0, 1, 1, 2, 3)))
             if self._random.random() < 0.2:
@@ -190,6 +200,8 @@ def test_a_replay_of_the_journal_tells_what_the_agent_told(
         assert again[window] == record
     assert sum(record["counts"]["pq"] for record in finals.values()) > 100
     assert any(record["time_s"]["unk_raw"] for record in finals.values())
+    assert any(record["kpi"].get("kg_co2") for record in finals.values())
+    assert any(record.get("spc", {"bore": {"n": 0}})["bore"]["n"] for record in finals.values())
 
     provisional = [record for record in told if record.get("machine") == "press-1" and not record["final"]]
     for record in random.Random(1).sample(provisional, 12):

@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import fmean, stdev
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +170,14 @@ def test_sums_of_different_limits_are_never_mixed() -> None:
     assert [stats.n for _, stats in (one + two).parts] == [1, 2]
     assert one + two == two + one
     assert Measured.from_list((one + two).to_list()) == one + two
+
+
+def test_sums_of_many_far_values_fit_into_records() -> None:
+    held = ledger(is_triggered=False)
+    held.measure("bore", [(t * S, 10 + (-1) ** t * 100.0) for t in range(1, 100)])
+    cell = held.cell(0, DAY)
+    assert measured(held).squares > 1 << 63
+    assert Cell.from_dict(orjson.loads(orjson.dumps(cell.to_dict()))) == cell
 
 
 def test_a_wide_subgroup_is_exact_too() -> None:
