@@ -142,8 +142,11 @@ def test_each_row_that_is_not_ok_says_why_in_words_and_no_secret(write: Callable
     assert PASSWORD not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("state", [
+    "{{tag: plc.state, map: {{{state}: RUN}}}}", "{{sources: [{{tag: plc.state, map: {{{state}: RUN}}}}]}}",
+])  # fmt: skip
 def test_a_value_that_names_no_state_or_product_of_its_machine_is_named(
-    write: Callable[..., Path], tmp_path: Path
+    write: Callable[..., Path], state: str
 ) -> None:
     with Misbehaving() as plc:          # a register holds its own number
         path = write(
@@ -151,7 +154,7 @@ def test_a_value_that_names_no_state_or_product_of_its_machine_is_named(
             "job: 'holding:8', total: 'holding:9', scrap: 'holding:10'}}\n"
         )
         machine = (
-            "    state: {{tag: plc.state, map: {{{state}: RUN}}}}\n    counts: {{total: plc.total, scrap: plc.scrap}}\n"
+            f"    state: {state}\n    counts: {{{{total: plc.total, scrap: plc.scrap}}}}\n"
             "    job: {{tag: plc.job, products: {{{job}: {{ideal_cycle: 1s}}}}}}\n"
         )
         text = path.read_text()

@@ -16,8 +16,11 @@ from site_files import FAKE_SITE, mistakes_of, replaced, site_of, told
 from edge_agent.config import machine_specs
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.holidays import gaps, holidays_of
+from edge_agent.core import kpi
 from edge_agent.core.calendar import Calendar, CalendarKind
+from edge_agent.core.ledger import Ledger
 from edge_agent.core.rota import OFF, WORKDAY
+from edge_agent.core.states import MachineState
 from edge_agent.warn import plan_warnings
 
 HOUR = 3_600_000_000_000
@@ -194,6 +197,22 @@ def test_planned_down_time_of_the_machine_wins_over_that_of_its_calendar(tmp_pat
     assert [(s.label, s.kind, (s.end - s.start) // HOUR) for s in spans] == [
         ("service", CalendarKind.PLANNED_DOWN, 1), ("audit", CalendarKind.BUSY, 2), ("day", CalendarKind.BUSY, 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss", "pbt", "pdot", "oee"), [("false", 465, 15, "1"), ("true", 480, 0, "31/32")])
+def test_a_break_that_counts_as_a_loss_costs_oee(tmp_path: Path, loss: str, pbt: int, pdot: int, oee: str) -> None:
+    """A shift of 8 h that makes a good piece each 15 s but for a break of 15 min."""
+    pause = f'breaks: [{{start: "10:00", for: 15min, counts_as_loss: {loss}}}]'
+    shifts = f'shifts: {{day: {{start: "06:00", end: "14:00", {pause}}}}}'
+    ledger = Ledger(site_of(tmp_path, site_text(f"calendars: {{c: {{{shifts}}}}}\n")).plan("press-1"))
+    six = ns("2026-11-22T22:00")        # in Shanghai
+    ledger.job(0, "", Fraction(15))
+    for hour, state in ((0, MachineState.RUN), (4, MachineState.OFF), (4.25, MachineState.RUN)):
+        ledger.state(six + int(hour * HOUR), state)
+    ledger.count(six + 8 * HOUR, "total", total=1860)
+    cell = ledger.cell(six, six + 8 * HOUR)
+    assert (cell.pbt, cell.pdot) == (pbt * HOUR // 60, pdot * HOUR // 60)
+    assert kpi.kpis(cell)["oee"] == Fraction(oee)
 
 
 # -- plans that cannot be ------------------------------------------------------------------------
