@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from edge_agent.core import catalog, kpi
+from edge_agent.core import capability, catalog, energy, kpi
 from edge_agent.core import cell as cells
 from edge_agent.core.catalog import Definition
 from edge_agent.core.cell import Cell
@@ -31,6 +31,10 @@ ELEMENTS: Final = (
     "unk_raw", "credited", "promoted", "excluded", "held", "trial", "cmt", "pmt", "ttr_sum", *IDEALS,
     *COUNTED,
 )  # fmt: skip
+ENERGIES: Final = ("e_total", *energy.GROUPS, "co2", "coal", "metered", "unmetered")
+"""Elements of machines with a meter."""
+PER_PIECE: Final = ("kwh_per_piece", "kwh_per_good_piece", "g_co2_per_good_piece", "kgce_per_piece")
+INDICES: Final = ("Cp", "Cpk", "Pp", "Ppk", "Cm", "Cmk")
 
 
 class Split(NamedTuple):
@@ -109,10 +113,42 @@ def steps(cell: Cell) -> list[Step]:
 
 def kpi_rows(cell: Cell, kind: str) -> list[KpiRow]:
     """The whole catalogue, for a window of `kind`."""
-    order = catalog.order_kpis_of(cell) if kind == "job" else {}
-    known, values = catalog.elements(cell), {**catalog.values(cell), **order}
-    definitions = (*catalog.ALL, *(catalog.ORDER if order else ()))
+    known, values = catalog.elements(cell), kpi_values(cell, kind)
+    definitions = definitions_of(kind, metered=bool(cell.energy.metered))
     return [KpiRow(one, values[one.name], tuple((name, known[name]) for name in one.inputs)) for one in definitions]
+
+
+def definitions_of(kind: str, *, metered: bool) -> tuple[Definition, ...]:
+    """The part of the catalogue that windows of `kind` have, of machines with an energy meter or without."""
+    return (*catalog.ALL, *(catalog.ORDER if kind == "job" else ()), *(catalog.ENERGY if metered else ()))
+
+
+def kpi_values(cell: Cell, kind: str) -> dict[str, Ratio]:
+    """Their values."""
+    order = catalog.order_kpis_of(cell) if kind == "job" else {}
+    return {**catalog.values(cell), **order, **catalog.energy_values(cell)}
+
+
+def energy_rows(cell: Cell) -> list[tuple[str, Ratio, Ratio]]:
+    """kWh by state and their shares, of a machine with a meter."""
+    known = catalog.energy_elements(cell)
+    total = known["e_total"]
+    rows = []
+    for name in energy.GROUPS:
+        wh = known[name]
+        rows.append((name, None if wh is None else wh / 1000, None if wh is None or not total else wh / total))
+    return rows
+
+
+def energy_kpi_rows(cell: Cell) -> list[KpiRow]:
+    """Those of the catalogue that tell of energy."""
+    names = {one.name for one in catalog.ENERGY}
+    return [row for row in kpi_rows(cell, "") if row.definition.name in names]
+
+
+def measured_rows(cell: Cell) -> list[tuple[str, dict[str, Any]]]:
+    """What was measured of the pieces: each characteristic with its indices, as the record has them."""
+    return [(one.name, capability.told(one, stats)) for one, stats in cell.measured.parts]
 
 
 def reliability_rows(cell: Cell) -> list[KpiRow]:
@@ -150,9 +186,9 @@ def group(rollup: Rollup) -> Group:
 
 
 def element_rows(cell: Cell) -> list[tuple[str, Ratio]]:
-    """Time elements in seconds and counts, by name."""
+    """Time elements in seconds, counts and energies, by name."""
     known = catalog.elements(cell)
-    return [(name, known[name]) for name in ELEMENTS]
+    return [(name, known[name]) for name in (*ELEMENTS, *(ENERGIES if cell.energy.metered else ()))]
 
 
 def e10_rows(cell: Cell) -> list[tuple[str, Fraction, Ratio]]:

@@ -40,6 +40,8 @@ devices:
       state: {signal: counter, every: 1s}
       total: {signal: counter, every: 1s}
       scrap: {signal: counter, every: 1s}
+      energy: {signal: counter, every: 1s, unit: W.h}
+      bore: {signal: sine, low: 11, high: 13, period: 1min}
       program: {signal: cycle, steps: [{value: A100, for: 1h}]}
   press-2: {driver: simulated, url: "simulated://", tags: *tags}
   cnc-7: {driver: simulated, url: "simulated://", tags: *tags}
@@ -61,6 +63,9 @@ machines:
     counts: {total: cnc-7.total, scrap: cnc-7.scrap}
     ideal_cycle: 30s
     calendar: two-shift
+    energy: {tag: cnc-7.energy, max_kw: 30}
+    characteristics: {bore: {tag: cnc-7.bore, trigger: cnc-7.total, lsl: 11.98, usl: 12.02, subgroup: 5}}
+carbon: {region: cn-east}
 kpi: {restate: 1h}
 assets:
   press-1: {name: 冲床 1, class: press, type: JH21, location: hall 1, machine: press-1, key_operation: stamping}
@@ -187,9 +192,15 @@ def _state(device: str, age: int) -> int:
     raise AssertionError(place)
 
 
+def _watt_hours(now: int, total: int) -> int:
+    """1 kW all the time, and 100 Wh a piece."""
+    return now // (3600 * SECOND) % 10**6 * 1000 + now // SECOND % 3600 * 1000 // 3600 + 100 * total
+
+
 def _feed(engine: Engine, device: str, now: int, state: int, total: int, scrap: int) -> None:
     product = "A100" if now < ns("2026-11-23T11:00") else "B200"
-    values = {"state": state, "total": total, "scrap": scrap}
+    values = {"state": state, "total": total, "scrap": scrap, "energy": _watt_hours(now, total)}
+    values["bore"] = 12 + 0.003 * ((total * 7) % 5 - 2)
     tags = engine.table.device_tags(device)
     told = np.array([
         tag.vocabulary.code(product) if tag.kind is Kind.TEXT else float(values[tag.name]) for tag in tags

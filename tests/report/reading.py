@@ -36,7 +36,11 @@ class Sums:
             return f"book.{many}({match[1] or sheet!r}, {match[2]!r})"
 
         text = REFERENCE.sub(python, formula)
-        return eval(text, {"book": self, "SUM": sum, "ROUND": round, "SUMIFS": sumifs})
+        return eval(text, {"book": self, "SUM": total, "ROUND": round, "SUMIFS": sumifs})
+
+
+def total(numbers: list[float | None]) -> float:
+    return sum(number for number in numbers if number is not None)
 
 
 def sumifs(numbers: list[float], *conditions: Any) -> float:

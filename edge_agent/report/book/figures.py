@@ -76,10 +76,10 @@ def excel(formula: str, places: Mapping[str, str]) -> str:
 class Elements:
     """The first sheet of figures: the others are computed from it."""
 
-    def __init__(self, book: Book, words: Words, places: Stretches) -> None:
+    def __init__(self, book: Book, words: Words, places: Stretches, *, metered: bool) -> None:
         self._words = words
         self._stretches = places
-        self._names = (*sections.ELEMENTS, *SEMI)
+        self._names = (*sections.ELEMENTS, *SEMI, *(sections.ENERGIES if metered else ()))
         columns = [Column(words("machine")), Column(words("record.window"), width=26)]
         columns += [Column(_label(words, name), _look(name), name, SUMS.get(name, SEMI.get(name, "")))
                     for name in self._names]  # fmt: skip
@@ -122,17 +122,20 @@ class Elements:
 
 def kpi_sheet(book: Book, words: Words, elements: Elements, rows: Sequence[tuple[int, Figure]], kind: str) -> Sheet:
     """Every KPI of the catalogue, its formula above it; what is not defined is empty."""
-    definitions = (*catalog.ALL, *(catalog.ORDER if kind == "job" else ()))
+    metered = [bool(figure.cell.energy.metered) for _, figure in rows]
+    definitions = sections.definitions_of(kind, metered=any(metered))
     columns = [Column(words("machine")), Column(words("record.window"), width=26)]
     columns += [Column(words.of("kpi.", one.name), _kpi_look(one), one.name, one.formula) for one in definitions]
     sheet = Sheet(book, words("book.kpis"), columns, [words("book.kpis.note")])
     for row, figure in rows:
-        values = {**catalog.values(figure.cell), **(catalog.order_kpis_of(figure.cell) if kind == "job" else {})}
+        values = sections.kpi_values(figure.cell, kind)
+        if not figure.key[1] and not all(metered):      # pieces of machines without a meter took energy, too
+            values |= dict.fromkeys(sections.PER_PIECE)
         places = elements.places(row)
         places |= {one.name: sheet.place(sheet.next, 2 + at) for at, one in enumerate(definitions)}
         told: list[Value] = [*figure.key]
         for one in definitions:
-            value = values[one.name]
+            value = values.get(one.name)
             told.append(None if value is None else Formula(excel(one.formula, places), value))
         sheet.row(told, is_sum=not figure.key[1])
     return sheet

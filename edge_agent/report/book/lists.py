@@ -136,6 +136,22 @@ RATIOS: Final = {
 }
 
 
+def measured(book: Book, words: Words, pages: Sequence[Page]) -> None:
+    """What was measured of the pieces; no sheet if nothing was."""
+    rows = [(key, name, one) for _, key, page in pages for name, one in sections.measured_rows(page.cell)]
+    if not rows:
+        return
+    numbers = ("mean", "s", "min", "max", "lsl", "usl", "s_bar", *sections.INDICES)
+    columns = [
+        Column(words("machine")), Column(words("record.window"), width=26),
+        Column(words("spc.characteristic"), width=20), Column("n", "whole"),
+        *(Column(name, "plain") for name in numbers), Column(words("flags"), width=24),
+    ]  # fmt: skip
+    sheet = Sheet(book, words("spc"), columns, [words("spc.note")])
+    for key, name, one in rows:
+        sheet.row([*key, name, one["n"], *(one[number] for number in numbers), " ".join(one["flags"])])
+
+
 def groups(book: Book, words: Words, rollups: Sequence[Rollup]) -> None:
     """Lines, areas, the site; no sheet if there are none."""
     if not rollups:

@@ -45,7 +45,7 @@ def oee_book(document: OeeDocument, language: Language) -> bytes:
 def _fill(book: Book, words: Words, document: OeeDocument, pages: Sequence[Page]) -> None:
     places, whole = lists.stretches(book, words, pages)
     figures = [_figure(number, key, page, whole) for number, key, page in pages]
-    elements = Elements(book, words, places)
+    elements = Elements(book, words, places, metered=any(figure.cell.energy.metered for figure in figures))
     rows = [(elements.add(figure), figure) for figure in figures]
     if len(rows) > 1:
         total = Figure((words("book.sum"), ""), sum((figure.cell for figure in figures), Cell()), None)
@@ -53,7 +53,7 @@ def _fill(book: Book, words: Words, document: OeeDocument, pages: Sequence[Page]
     kpis = kpi_sheet(book, words, elements, rows, document.machines[0].record.window.kind)
     losses_sheet(book, words, elements, rows)
     _summary(book, words, document, kpis)
-    for fill in (lists.reasons, lists.hours, lists.jobs, lists.products, lists.revisions):
+    for fill in (lists.reasons, lists.hours, lists.jobs, lists.products, lists.measured, lists.revisions):
         fill(book, words, pages)
     lists.groups(book, words, document.groups)
     _formulas(book, words)
@@ -109,5 +109,5 @@ def _formulas(book: Book, words: Words) -> None:
         Column(words("unit")), Column(words("source")),
     ]  # fmt: skip
     sheet = Sheet(book, words("book.formulas"), columns, [words("kpis.note")])
-    for one in (*catalog.ALL, *catalog.ORDER):
+    for one in (*catalog.ALL, *catalog.ORDER, *catalog.ENERGY):
         sheet.row([one.name, words.of("kpi.", one.name), one.formula, one.unit, one.source])

@@ -15,13 +15,14 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_range_abs, xl_rowcol_to_cell
 
-Look = Literal["text", "whole", "seconds", "ratio", "number", "time"]
+Look = Literal["text", "whole", "seconds", "ratio", "number", "plain", "time"]
 
 LOOKS: Final[Mapping[Look, str]] = {
-    "whole": "#,##0", "seconds": "#,##0.0##", "ratio": "0.00%", "number": "#,##0.0###", "time": "yyyy-mm-dd hh:mm:ss",
+    "whole": "#,##0", "seconds": "#,##0.0##", "ratio": "0.00%", "number": "#,##0.0###",
+    "plain": "General", "time": "yyyy-mm-dd hh:mm:ss",
 }  # fmt: skip
 WIDTHS: Final[Mapping[Look, int]] = {
-    "text": 16, "whole": 10, "seconds": 13, "ratio": 11, "number": 13, "time": 20,
+    "text": 16, "whole": 10, "seconds": 13, "ratio": 11, "number": 13, "plain": 13, "time": 20,
 }  # fmt: skip
 ON_ONE_PAGE: Final = 14
 """Columns that can be read when they are as wide as a page together."""

@@ -70,6 +70,10 @@ class Words:
         text = rounded(value, most)
         return text.rstrip("0").rstrip(".") if "." in text else text
 
+    def significant(self, value: Fraction | float | None, digits: int = 6) -> str:
+        """So many digits that count, whatever the size."""
+        return NOTHING if value is None else f"{float(value):.{digits}g}"
+
     def seconds(self, value: Fraction | float | None, digits: int = 0) -> str:
         """A length of time in seconds as `7:45:00`."""
         return NOTHING if value is None else clock_of(round(Fraction(value) * 10**digits), digits)

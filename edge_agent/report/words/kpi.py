@@ -39,6 +39,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "kpi.allocation_ratio": ("Allocation ratio", "分配比率"),
     "kpi.production_process_ratio": ("Production process ratio", "生产过程比率"),
     "kpi.throughput_rate_per_h": ("Throughput rate", "产出率"),
+    "kpi.total_kwh": ("Energy", "总能耗"),
+    "kpi.kwh_per_piece": ("Energy per piece", "单件能耗"),
+    "kpi.kwh_per_good_piece": ("Energy per good piece", "单件合格品能耗"),
+    "kpi.idle_share": ("Share while idle", "待机能耗占比"),
+    "kpi.kg_co2": ("CO₂", "二氧化碳排放"),
+    "kpi.g_co2_per_good_piece": ("CO₂ per good piece", "单件合格品碳排放"),
+    "kpi.kgce": ("Standard coal", "标准煤"),
+    "kpi.kgce_per_piece": ("Standard coal per piece", "单件标准煤"),
+    "kpi.energy_coverage": ("Metered time", "计量覆盖率"),
     # -- elements, by their names in the record ------------------------------------------------------------
     "element.ct": ("Calendar time CT", "日历时间 CT"),
     "element.nst": ("Not scheduled", "未排班时间"),
@@ -83,6 +92,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "element.inferred": ("Pieces inferred, not counted", "推断（非计数）的件数"),
     "element.unsorted": ("Pieces taken for good unchecked", "未经判定、视为合格的件数"),
     "element.n_clock": ("Minutes with implausible source times", "源时间不可信的分钟数"),
+    "element.e_total": ("Energy, Wh", "总能耗，Wh"),
+    "element.e_run": ("Energy while running", "运行能耗"),
+    "element.e_idle": ("Energy while idle", "待机能耗"),
+    "element.e_off": ("Energy while off", "关机能耗"),
+    "element.e_other": ("Energy in other states", "其他状态能耗"),
+    "element.co2": ("CO₂, kg", "二氧化碳，kg"),
+    "element.coal": ("Standard coal, kg", "标准煤，kg"),
+    "element.metered": ("Time of the meters", "电表时间"),
+    "element.unmetered": ("of it not metered", "其中未计量"),
     # -- SEMI E10 ------------------------------------------------------------------------------------------
     "e10.PRD": ("Productive", "生产"),
     "e10.SBY": ("Standby", "待机"),
@@ -137,6 +155,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "flag.NOT_COMPARABLE": (
         "Members are judged by different rules: do not rank their figures against each other.",
         "成员设备采用不同的判定规则：其数值不宜相互比较。",
+    ),
+    "flag.ENERGY_INCOMPLETE": (
+        "A meter was not readable or was reset: the energy is the least it can have been.",
+        "电表曾无法读取或被复位：能耗为可能的最小值。",
     ),
     "flag.TIME_REPLACED": (
         "Some source times could not be true; the time of receipt stands in their place.",

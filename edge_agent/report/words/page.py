@@ -188,6 +188,27 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "运行时间为生产与调整时间，含最后一次故障之后的时间。没有故障时 MTBF 无定义，但至少为 {time}。",
     ),
     "semi": ("SEMI E10 states", "SEMI E10 状态"),
+    # -- energy and what was measured --------------------------------------------------------------------
+    "energy": ("Energy by state", "分状态能耗"),
+    "carbon": ("Energy, carbon, standard coal", "能耗、碳排放与标准煤"),
+    "carbon.note": (
+        "CO₂ location-based: {factor} kg/kWh, {region} {year} ({source}).",
+        "CO₂ 按所在地电网因子：{factor} kg/kWh，{region} {year}（{source}）。",
+    ),
+    "carbon.none": (
+        "The site file names no grid factor, so there is no CO₂.",
+        "站点文件未指定电网排放因子，因此没有 CO₂ 数值。",
+    ),
+    "carbon.coal": ("Standard coal: {factor} kgce/kWh ({source}).", "标准煤折算：{factor} kgce/kWh（{source}）。"),
+    "spc": ("Measured characteristics", "质量特性与过程能力"),
+    "spc.characteristic": ("Characteristic", "特性"),
+    "spc.mean": ("Mean", "均值"),
+    "spc.limits": ("Limits", "规格限"),
+    "spc.refused": ("{n} readings were not believed", "{n} 个读数不可信"),
+    "spc.note": (
+        "Cp and Cpk by the mean standard deviation of subgroups, Pp and Ppk by that of all readings.",
+        "Cp、Cpk 采用子组标准差均值，Pp、Ppk 采用全部读数的标准差。",
+    ),
     # -- KPI table ---------------------------------------------------------------------------------------
     "kpis": ("All KPIs, with formula and inputs", "全部指标、公式与输入"),
     "kpis.note": (
