@@ -65,7 +65,10 @@ def unscaled(value: Value, tag: Tag, whole: bool) -> Value:
     if not whole:
         return _nearest(raw)
     if raw.denominator != 1:
-        near = sorted(_nearest(step * scale + offset) for step in (math.floor(raw), math.ceil(raw)))
+        reached = {_nearest(step * scale + offset): step for step in (math.floor(raw), math.ceil(raw))}
+        if value in reached:        # its last digit is lost in a float, not its register's
+            return reached[value]
+        near = sorted(reached)
         raise ValueError(f"cannot be {shown(value)} exactly; the nearest are {shown(near[0])} and {shown(near[1])}")
     return raw.numerator
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_agent.core.quality import BAD, GOOD
@@ -41,6 +41,7 @@ def test_a_value_that_no_register_can_hold_names_the_two_nearest(
 
 
 @given(st.integers(-(2**63), 2**64), SCALES, OFFSETS)
+@example(70_368_744_178, 1000.0, 273.15)
 def test_every_raw_value_is_reached_from_its_value(
     raw: int, scale: float, offset: float
 ) -> None:
