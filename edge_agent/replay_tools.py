@@ -16,8 +16,11 @@ from edge_agent.core.report import Report
 from edge_agent.core.windows import KINDS
 from edge_agent.encode.kpi_ml import kpi_ml
 from edge_agent.replay import Asked, HistoryError, Replayed, asked, forms, replay
+from edge_agent.replay.on_dask import NoDask, run_on_dask
+from edge_agent.replay.plan import make_plan
 
 DONE: Final = 0
+FAILED: Final = 1
 WRONG_USAGE: Final = 2
 
 FORMATS: Final[dict[str, Callable[[Sequence[Report]], str]]] = {
@@ -41,10 +44,17 @@ def add_commands(add: Add) -> None:
                         "two instants, without offset in the agent's time zone")  # fmt: skip
     parser.add_argument("--as-of", metavar="TIME", help="as it was known then: open windows are provisional")
     parser.add_argument("--machine", action="append", metavar="ID", help="only this machine; may be repeated")
+    parser.add_argument("--engine", choices=("local", "dask"), default="local", help="dask: machines shared out among "
+                        "workers")  # fmt: skip
+    parser.add_argument("--scheduler", metavar="ADDR", help="with --engine dask: of a cluster, such as "
+                        "tcp://10.0.0.9:8786; default all cores of this computer")  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default="table", help="default table")
 
 
 def _replay(options: argparse.Namespace) -> int:
+    if options.scheduler and options.engine != "dask":
+        print("edge-agent replay: --scheduler belongs to --engine dask", file=sys.stderr)
+        return WRONG_USAGE
     site = load(options.site, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()),
                 servers=registry.servers())  # fmt: skip
     try:
@@ -58,6 +68,9 @@ def _replay(options: argparse.Namespace) -> int:
     except HistoryError as error:
         print(error, file=sys.stderr)
         return WRONG_USAGE
+    except NoDask as error:
+        print(f"edge-agent replay: {error}", file=sys.stderr)
+        return FAILED
     for note in replayed.notes:
         print(f"note: {note}", file=sys.stderr)
     print(FORMATS[options.format](replayed.reports))
@@ -71,6 +84,8 @@ def _check_machines(names: Sequence[str], site: Site) -> None:
 
 
 def _run(site: Site, options: argparse.Namespace, wanted: Asked) -> Replayed:
+    if options.engine == "dask":
+        return run_on_dask(make_plan(site, wanted, options.machine), options.history, options.scheduler)
     if not sys.stderr.isatty():
         return replay(site, options.history, wanted, machines=options.machine)
     try:

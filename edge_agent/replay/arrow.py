@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s
 from edge_agent.replay import history
 from edge_agent.replay.csv_file import Header
-from edge_agent.replay.history import QUALITIES, Names
+from edge_agent.replay.history import OTHERS, QUALITIES, Names
 from edge_agent.replay.rows import EARLIEST, value_of
 
 BLOCK: Final = 8 << 20      # of a CSV file: some 150,000 rows, large enough to be quick
@@ -59,6 +59,9 @@ def batch_of(piece: pa.RecordBatch, names: Names) -> Batch:
     time: Int64s = piece["time"].cast(pa.int64()).to_numpy()
     if pa.types.is_integer(piece["time"].type) and (np.abs(time) < EARLIEST).any():
         raise NotUnderstoodError
+    others = time[position == OTHERS]
+    if len(others):
+        names.saw_others(int(others.min()), int(others.max()))
     value = piece["value"]
     quality = _qualities(piece)
     if not wanted.all():

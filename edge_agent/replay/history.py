@@ -32,6 +32,7 @@ SHOWN: Final = 20
 
 UNKNOWN: Final = -2
 UNUSED: Final = -1
+OTHERS: Final = -3      # another machine of the same replay draws from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Found:
     """What was found beside the samples that were used."""
 
     samples: int = 0
+    others: list[int] = field(default_factory=list)     # times of the first and last sample of `OTHERS`
     unused: int = 0                                     # samples of tags that no machine draws from
     unknown: Counter[str] = field(default_factory=Counter)      # samples of tags the site does not have
     repeated: int = 0                                   # the very same sample once more
@@ -118,7 +120,7 @@ class Names:
         self._positions: dict[str, int] = {}
 
     def position(self, tag: str) -> int:
-        """Of a wanted tag; else `UNUSED` or `UNKNOWN`."""
+        """Of a wanted tag; else `UNUSED`, `OTHERS` or `UNKNOWN`."""
         known = self._positions.get(tag)
         if known is None:
             try:
@@ -126,7 +128,7 @@ class Names:
             except KeyError:
                 known = UNKNOWN
             if known >= 0 and not self.wanted[known]:
-                known = UNUSED
+                known = OTHERS if known in self.plan.drawn else UNUSED
             self._positions[tag] = known
         return known
 
@@ -137,8 +139,13 @@ class Names:
             self.found.unknown[tag] += n
         elif position == UNUSED:
             self.found.unused += n
-        else:
+        elif position != OTHERS:
             self.found.samples += n
+
+    def saw_others(self, first: int, last: int) -> None:
+        """Samples of other machines' tags were there: the history is as long for all."""
+        known = (*self.found.others, first, last)
+        self.found.others[:] = min(known), max(known)
 
     def holds_text(self, position: int) -> bool:
         """Whether the tag's values are read as texts: it is one, or may turn out to be one."""

@@ -26,7 +26,7 @@ from edge_agent.core.tags import Kind
 from edge_agent.encode import columns, records
 from edge_agent.journal import Record, RecordKind, stat
 from edge_agent.journal import records as journal_records
-from edge_agent.replay.history import HistoryError, Names, Place, plain
+from edge_agent.replay.history import OTHERS, HistoryError, Names, Place, plain
 
 SEGMENTS: Final = "*.seg"
 BATCH: Final = 1 << 17      # samples decoded before they are handed on: enough for columns to pay
@@ -164,6 +164,9 @@ class _Reader:
         for local, n in enumerate(np.bincount(batch.tag, minlength=len(definition.names)).tolist()):
             if n:
                 self._names.count(definition.names[local], n)
+        others = batch.time[position == OTHERS]
+        if len(others):
+            self._names.saw_others(int(others.min()), int(others.max()))
         wanted = position >= 0
         self._waiting.append(Batch(position, batch.time, value, batch.quality).where(wanted))
         self._n_waiting += int(wanted.sum())

@@ -22,7 +22,8 @@ class Plan:
 
     What a history holds are final values, so the tags of `table` have no scale. `open`: positions of tags of
     which the site file does not say whether they hold numbers or texts (an OPC UA node tells when connected):
-    what is found in the history decides.
+    what is found in the history decides. `drawn`: positions of what all machines asked for draw from, also those
+    that `only` leaves out.
     """
 
     table: TagTable
@@ -33,6 +34,7 @@ class Plan:
     flush_ns: int
     zone: str
     open: frozenset[int]
+    drawn: frozenset[int]
 
     def wanted(self) -> NDArray[np.bool_]:
         """Shape (tags,): those that a machine draws from."""
@@ -63,6 +65,7 @@ def make_plan(site: Site, asked: Asked, machines: Collection[str] | None = None)
     return Plan(
         table, tuple(specs), asked, site.kpi.watermark, site.kpi.restate, site.journal.flush, site.agent.timezone,
         frozenset(position for spec in specs for position in _open(spec)),
+        frozenset(tag.position for spec in specs for tag in spec.tags()),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from edge_agent.core.batch import Batch
 from edge_agent.core.quality import GOOD, Reason, bad
 from edge_agent.replay import history
-from edge_agent.replay.history import NEEDED, QUALITIES, HistoryError, Names, Place, Places
+from edge_agent.replay.history import NEEDED, OTHERS, QUALITIES, HistoryError, Names, Place, Places
 from edge_agent.replay.window import instant_with_offset
 
 ROWS: Final = 100_000
@@ -78,6 +78,8 @@ class Rows:
         self._placed += 1
         self._names.count(name, 1)
         position = self._names.position(name)
+        if position == OTHERS:
+            self._names.saw_others(time, time)
         if position >= 0:
             self._tags.append(position)
             self._times.append(time)

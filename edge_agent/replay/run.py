@@ -124,7 +124,8 @@ def _by_time(plan: Plan, histories: Sequence[History], progress: Progress) -> Re
                 progress(found.samples)
         final = settle_kinds(plan)
         settle_silences(plan, sorter.intervals())
-        first, last = sorter.first, sorter.last
+        known = [*found.others, *([sorter.first, sorter.last] if found.samples else [])] or [0]
+        first, last = min(known), max(known)
         machines = Machines(plan, first, raw=True)
         _say(machines, histories)
         absences.sort(key=lambda one: one.since)
