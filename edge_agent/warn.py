@@ -11,6 +11,7 @@ from typing import Final
 from edge_agent.api import DriverPlugin
 from edge_agent.config import Site, unlisted
 from edge_agent.config.plan import warnings_of
+from edge_agent.config.reading_speed import speed_warnings
 from edge_agent.config.scopes import scope_warnings
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,11 @@ def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str
     for name, device in site.devices.items():
         for warning in drivers[device.driver].warnings(device):
             said.setdefault(warning, name)
-    return [f"devices.{name}: {warning}" for warning, name in said.items()] + [
-        f"{name}: belongs to no entry of assets, so it counts in no figure about the plant" for name in unlisted(site)
+    alone = "belongs to no entry of assets, so it counts in no figure about the plant"
+    return [
+        *(f"devices.{name}: {warning}" for warning, name in said.items()),
+        *(f"{name}: {alone}" for name in unlisted(site)),
+        *speed_warnings(site),
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from site_files import FAKE_SITE, mistakes_of, replaced, site_of, told
 
 from edge_agent.config import machine_specs
+from edge_agent.config.reading_speed import speed_warnings
 from edge_agent.config.state import CodesName
 from edge_agent.core.judges import RolesJudge, Stall
 from edge_agent.core.lamps import LampModel
@@ -138,3 +139,19 @@ def test_a_mistake_about_the_state_is_named(tmp_path: Path, state: str, messages
 def test_lamps_beside_the_state_belong_below_it(tmp_path: Path) -> None:
     [mistake] = mistakes_of(tmp_path, replaced(FAKE_SITE, f"state: {BY_MAP}", f"{LAMPS}}}"))
     assert str(mistake).endswith("machines.press-1.stacklight: belongs below state; write state: {stacklight: …}")
+
+
+def test_lamps_and_meters_that_are_read_too_seldom_are_named(tmp_path: Path) -> None:
+    state = f"{{sources: [{{{LAMPS}}}}}, {{{POWER}}}}}]}}"
+    site = site_of(tmp_path, replaced(FAKE_SITE, BY_MAP, state))
+    assert list(speed_warnings(site)) == [
+        "machines.press-1.state: press-1.state is read every 1s, too seldom to see it blink; poll: 200ms would do",
+        "machines.press-1.state: press-1.total is read every 1s, too seldom to see it blink; poll: 200ms would do",
+    ]
+    slow = replaced(replaced(FAKE_SITE, BY_MAP, f"{{{POWER}}}}}"), "fake://10.0.0.5", "fake://10.0.0.5\n    poll: 5s")
+    assert list(speed_warnings(site_of(tmp_path, slow))) == [
+        "machines.press-1.state: press-1.total is read every 5s, so a median of 1500ms takes out no spikes; "
+        "median: 7500ms does"
+    ]
+    fast = replaced(replaced(FAKE_SITE, BY_MAP, state), "fake://10.0.0.5", "fake://10.0.0.5\n    poll: 200ms")
+    assert list(speed_warnings(site_of(tmp_path, fast))) == []
