@@ -34,6 +34,9 @@ _GRAIN: Final = WH // 1000
 # A register that is no whole number steps on by what its float can tell apart: up to so much at once.
 _FLOAT_ROOM: Final = KWH
 
+# Meters write what they have measured into their registers now and then only, down to once a minute.
+_UPDATE_S: Final = 60
+
 
 class MeterModel(StrictModel):
     """A cumulative register of electric energy."""
@@ -69,14 +72,15 @@ class MeterModel(StrictModel):
         modulus = (1 << width) if width is not None and whole else None
         if self.rollover is not None:
             modulus = round(Fraction(str(self.rollover)) / step)
-        jump = ceil(Fraction(str(tag.deadband)) / step)
+        rate = Fraction(str(self.max_kw or MAX_KW)) * 1_000_000 / energy
+        jump = ceil(Fraction(str(tag.deadband)) / step) + ceil(rate * _UPDATE_S)
         return MeterSpec(
             name,
             step=float(step),
             offset=tag.offset if whole else 0.0,
             energy=energy,
             modulus=modulus,
-            rate=Fraction(str(self.max_kw or MAX_KW)) * 1_000_000 / energy,
+            rate=rate,
             room=1 + jump if whole else ceil(_FLOAT_ROOM / energy) + jump,
             limit=None if self.max_kw is None else round(self.max_kw * 1_000_000),
             holds=tag.deadband == 0,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
 from typing import Final
 
 from edge_agent.core import counters
@@ -23,7 +22,6 @@ EVER: Final = -(1 << 62)
 """The `since` of a first reading: nothing is known of all the time before."""
 
 _UNSURE: Final = frozenset({counters.RESET_CONFIRMED, counters.REBASED, counters.AMBIGUOUS_WRAP})
-_HALF: Final = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,8 @@ class MeterSpec:
 
     def millijoules(self, steps: int) -> int:
         """The energy of so many steps; exact unless a step is no whole mJ."""
-        return floor(steps * self.energy + _HALF)
+        one = self.energy
+        return (2 * steps * one.numerator + one.denominator) // (2 * one.denominator)
 
     def same_as(self) -> list[object]:
         """What makes the register the same one after a change of the configuration, JSON-safe."""

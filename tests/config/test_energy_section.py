@@ -31,6 +31,7 @@ def test_a_register_is_read_as_wide_and_in_the_unit_that_its_tag_says(tmp_path: 
     [(tag, main), (_, aux)] = spec.meters
     assert (tag.id, main.name, main.modulus, main.energy) == ("meter.kwh", "", 1 << 16, 400 * WH)
     assert main.rate == Fraction(30 * KWH, 3600 * 400 * WH)     # 30 kW in steps of 400 Wh a second
+    assert main.room == 1 + 2       # a minute at 30 kW adds 500 Wh, and some meters tell once a minute only
     assert (aux.name, aux.energy, aux.limit) == ("aux", WH, None)
     assert spec.policy.fitted.meters == (("", 30_000_000), ("aux", None))
     assert spec.policy.fitted.factors == (Fraction("0.55"), Fraction("0.1229"))

@@ -160,6 +160,23 @@ def test_a_restart_restores_the_very_same_energy_and_goes_on() -> None:
     assert other.ledger.cell(0, 90 * S).energy.e_total == 390 * WH
 
 
+def test_a_meter_that_tells_once_a_minute_is_believed() -> None:
+    held = machine(replace(METER, rate=Fraction(1, 12), room=6))      # 3 kW, and what it adds in a minute
+    held.feed(batch([(STATE, 0, 4), (KWH_TAG, 0, 1.0)]))
+    held.feed(batch([(KWH_TAG, t, 1 + t / 60 * 0.05) for t in (60, 120, 180)]))
+    assert wh(held.ledger.cell(0, 180 * S).energy) == {"e_run": 150}
+
+
+def test_a_machine_that_has_not_been_read_yet_is_remembered_so() -> None:
+    held, other = machine(), machine()
+    held.feed(batch([(STATE, 0, 4)]))
+    held.facts.pack()
+    told, packed = held.checkpoint()
+    other.restore(orjson.loads(orjson.dumps(told)), packed)
+    assert other.ledger.cell(0, 9 * S) == held.ledger.cell(0, 9 * S)
+    assert other.ledger.cell(0, 9 * S).energy.unmetered == 9 * S
+
+
 def test_another_register_in_its_place_begins_anew() -> None:
     held, other = machine(), machine(replace(METER, step=0.1, energy=Fraction(100 * WH)))
     held.feed(batch([(STATE, 0, 4), (KWH_TAG, 0, 100.0), (KWH_TAG, 60, 100.3)]))
