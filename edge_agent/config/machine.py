@@ -184,7 +184,10 @@ class MachineModel(StrictModel, json_schema_extra=_one_source):
         if info.data["job"] is None and ideal is None and not info.data.get("estimate_cycle"):
             hint = "write ideal_cycle: 1.2s, or job: with a tag and products"
             report([Finding("has no ideal cycle, so it can have no OEE", hint, ("..",))])
-        counts = info.data.get("counts")
+        counts, state = info.data.get("counts"), info.data.get("state")
+        if counts is not None and counts.runs and state is not None and state.paced:
+            hint = "the pieces would follow from the state, and the state from the pieces"
+            report([Finding("is runs beside a state from strokes", hint, ("..", "counts", "total"))])
         if counts is not None and counts.runs and info.data["job"] is None and ideal is None:
             hint = "pieces are inferred from it; write ideal_cycle: 1.2s"
             report([Finding("has no ideal cycle, but total: runs", hint, ("..",))])

@@ -200,6 +200,11 @@ class StateModel(WayModel, json_schema_extra=_ways("sources")):
         _one_way({**info.data, "sources": sources}, ("sources",))
         return sources
 
+    @property
+    def paced(self) -> bool:
+        """Whether a state may come from strokes."""
+        return any(way.pace is not None for way in (self, *self.sources))
+
     def inputs(self) -> dict[str, str]:
         """Of several sources the roles are numbered: `0.red`, `1.power`."""
         if not self.sources:

@@ -38,8 +38,9 @@ class Book:
         self._clear()
 
     def _clear(self) -> None:
-        self._timeline = Timeline(self.policy.unknown == "hold", self.policy.hold_max_ns)
-        self._told = self._timeline.steps       # the same, or what is under what operators say
+        self._shown = Timeline(self.policy.unknown == "hold", self.policy.hold_max_ns)
+        self._told = self._shown.steps          # the same, or what is under what operators say
+        self._stale = NEVER                     # from then on `_shown` is to be made anew
         self._overrides = Overrides()
         self._orders: Steps[bool] = Steps()
         self._jobs = Jobs()
@@ -60,7 +61,7 @@ class Book:
         A greater `revision` takes back what was told of this instant before.
         """
         if not self._is_forgotten(t) and self._told.put(t, as_known(state, reason, revision)):
-            self._repaint(t)
+            self._restate(t)
         if order is not None:
             self.order(t, order)
 
@@ -69,21 +70,29 @@ class Book:
         floor = entry.start if self._floor is None else max(entry.start, self._floor)
         if (entry.end is not None and entry.end <= floor) or not self._overrides.put(entry):
             return
-        if self._timeline.steps is self._told:
-            self._told = self._timeline.steps.copy()
-        self._repaint(floor)
+        if self._shown.steps is self._told:
+            self._told = self._shown.steps.copy()
+        self._restate(floor)
 
-    def _repaint(self, since: int) -> None:
-        """Make the states from `since` on what was told with what operators say over it."""
+    def _restate(self, since: int) -> None:
+        """What was told, or said over it, of the time from `since` on has changed."""
         self._touch(since)
-        if self._timeline.steps is self._told:
-            return
-        steps = self._timeline.steps
+        if self._shown.steps is not self._told:
+            self._stale = min(self._stale, since)
+
+    @property
+    def _timeline(self) -> Timeline:
+        """The states that count: what was told with what operators say over it, laid there when somebody asks."""
+        if self._stale == NEVER:
+            return self._shown
+        since, self._stale = self._stale, NEVER
+        steps = self._shown.steps
         steps.drop_from(since)
         for one in self._overrides.painted(self._told, since):
             before = steps.values[-1] if steps.values else as_known(UNKNOWN)
             if (one.known.state, one.known.reason) != (before.state, before.reason):
                 steps.put(one.time, one.known)
+        return self._shown
 
     def order(self, t: int, active: bool) -> None:
         """From `t` on an order is active, or none is; initially one is. At one instant, active wins."""
@@ -246,7 +255,7 @@ class Book:
         # A setup shortly before still makes rejects start-up rejects.
         setups = self._timeline.boundary(floor - self.policy.startup_ns, self._timeline.visible(None))
         if setups is not None:
-            if self._timeline.steps is not self._told:
+            if self._shown.steps is not self._told:
                 self._overrides.drop_before(setups, self._told)
                 self._told.drop_before(setups)
             self._timeline.steps.drop_before(setups)

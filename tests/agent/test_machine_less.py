@@ -58,23 +58,23 @@ def test_pulses_become_pieces_of_every_cavity_and_a_lost_line_takes_its_time_out
 ) -> None:
     port, api, began = free_port(), free_port(), time.time()
     plc = start_process("plc", sys.executable, str(PLC), str(port), "0 1")
-    wait_for(lambda: "ready" in plc.log(), 15, "the PLC")
+    wait_for(lambda: "ready" in plc.log(), 60, "the PLC")
     agent = start_agent(SITE.format(folder=tmp_path, plc=port, broker=broker.port, api=api))
-    wait_for(lambda: listener.values("io", "done"), 20, "the first reading")
+    wait_for(lambda: listener.values("io", "done"), 60, "the first reading")
 
     for _ in range(5):
         for level in (3, 1):
             plc.process.stdin.write(f"0 {level}\n".encode())
             plc.process.stdin.flush()
             time.sleep(0.3)
-    made = wait_for(lambda: told(listener, lambda record: record["counts"]["pq"] == 20), 10, "pieces")
+    made = wait_for(lambda: told(listener, lambda record: record["counts"]["pq"] == 20), 30, "pieces")
     record = made[-1]
     assert record["counts"]["gq"] == 20
     assert "QUALITY_ASSUMED" in record["flags"]
 
-    wait_for(lambda: [one["state"] for one in listener.on("/stamp/state")][-2:] == ["RUN", "IDLE"], 10, "a stop")
+    wait_for(lambda: [one["state"] for one in listener.on("/stamp/state")][-2:] == ["RUN", "IDLE"], 30, "a stop")
     plc.stop()
-    gone = wait_for(lambda: told(listener, lambda record: record["time_s"]["unk_raw"] > 2), 20, "a gap")[-1]
+    gone = wait_for(lambda: told(listener, lambda record: record["time_s"]["unk_raw"] > 2), 60, "a gap")[-1]
     assert gone["counts"]["pq"] == 20
     assert gone["time_s"]["pbt"] < gone["time_s"]["ct"] - 2
 

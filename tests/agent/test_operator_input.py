@@ -81,7 +81,7 @@ def test_what_an_operator_says_counts_at_once_is_audited_and_outlives_the_agent(
 ) -> None:
     plc_port, api = free_port(), free_port()
     plc = start_process("plc", sys.executable, str(PLC), str(plc_port), "0 2 10 1")
-    wait_for(lambda: "ready" in plc.log(), 15, "the PLC")
+    wait_for(lambda: "ready" in plc.log(), 60, "the PLC")
     agent = start_agent(SITE.format(plc=plc_port, broker=broker.port, api=api, token=TOKEN))
     floor = Floor(api, broker.port)
     began = time.time()
@@ -89,28 +89,28 @@ def test_what_an_operator_says_counts_at_once_is_audited_and_outlives_the_agent(
     def replies(id: str) -> list[Any]:
         return listener.on(f"/reply/{id}")
 
-    wait_for(lambda: listener.on("/press/state"), 20, "the first state")
-    wait_for(lambda: "listens for commands" in agent.log(), 20, "listening")
+    wait_for(lambda: listener.on("/press/state"), 60, "the first state")
+    wait_for(lambda: "listens for commands" in agent.log(), 60, "listening")
 
     floor.says("press", id="s-1", reason="TOOL", who="anna")
-    reply = wait_for(lambda: replies("s-1"), 10, "an answer")[0]
+    reply = wait_for(lambda: replies("s-1"), 30, "an answer")[0]
     assert reply == {"id": "s-1", "ok": True, "error": None, "read_back": None}
-    told = wait_for(lambda: [one for one in listener.on("/press/state") if one["reason"] == "TOOL"], 10, "the state")
+    told = wait_for(lambda: [one for one in listener.on("/press/state") if one["reason"] == "TOOL"], 30, "the state")
     assert told[-1]["state"] == "FAULT"
     assert floor.spans()[-1] == ("FAULT", "TOOL", "operator")
     assert floor.asked("status")["machines"]["press"]["source"] == "operator"
 
     floor.says("press", id="s-1", reason="TOOL", who="anna")
-    wait_for(lambda: len(replies("s-1")) == 2, 10, "the same answer")
+    wait_for(lambda: len(replies("s-1")) == 2, 30, "the same answer")
     assert replies("s-1")[1] == reply
 
     answer = floor.asked("machines/press/states", {"id": "s-2", "state": "MAINT", "reason": "PREVENTIVE"})
     assert answer == {"id": "s-2", "ok": True, "error": None}
     assert floor.spans()[-1] == ("MAINT", "PREVENTIVE", "operator")
-    wait_for(lambda: any(one["time_s"]["maint"] > 0 for one in listener.on("/press/kpi/day")), 10, "maintenance")
+    wait_for(lambda: any(one["time_s"]["maint"] > 0 for one in listener.on("/press/kpi/day")), 30, "maintenance")
 
     floor.says("locked", id="s-3", reason="TOOL")
-    refusal = wait_for(lambda: replies("s-3"), 10, "a refusal")[0]
+    refusal = wait_for(lambda: replies("s-3"), 30, "a refusal")[0]
     assert refusal["error"] == "nobody may say anything of locked: it has no operator: in the site file"
     turned = {"state": "RUN", "from": "2026-01-01T00:00", "until": "2025-01-01T00:00"}
     answer = floor.asked("machines/press/states", turned)
@@ -120,12 +120,12 @@ def test_what_an_operator_says_counts_at_once_is_audited_and_outlives_the_agent(
 
     agent.stop()
     agent.start()
-    wait_for(lambda: agent.log().count("listening at") == 2, 20, "the API again")
-    wait_for(lambda: ("MAINT", "PREVENTIVE", "operator") in floor.spans(), 10, "what was said before")
+    wait_for(lambda: agent.log().count("listening at") == 2, 60, "the API again")
+    wait_for(lambda: ("MAINT", "PREVENTIVE", "operator") in floor.spans(), 30, "what was said before")
     assert ("FAULT", "TOOL", "operator") in floor.spans()
     plc.process.stdin.write(b"0 1\n")
     plc.process.stdin.flush()
-    wait_for(lambda: floor.spans()[-1] == ("RUN", None, None), 10, "the end of what was said without an end")
+    wait_for(lambda: floor.spans()[-1] == ("RUN", None, None), 30, "the end of what was said without an end")
     spans = floor.spans()
     agent.stop()
 

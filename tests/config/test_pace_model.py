@@ -26,6 +26,15 @@ def test_strokes_are_a_source_that_is_inferred(tmp_path: Path) -> None:
     assert changed.config_hash != spec.config_hash
 
 
+def test_strokes_that_follow_from_the_state_they_are_to_tell_are_a_mistake(tmp_path: Path) -> None:
+    text = replaced(FAKE_SITE, STATE, "state: {pace: {count: press-1.total, cycle: 1.2s}}")
+    text = replaced(text, "counts: {total: press-1.total, scrap: press-1.scrap}", "counts: {total: runs}")
+    assert told(mistakes_of(tmp_path, text)) == [
+        "14: machines.press-1.counts.total: 'runs' is runs beside a state from strokes; the pieces would follow from "
+        "the state, and the state from the pieces"
+    ]
+
+
 @pytest.mark.parametrize(
     ("pace", "message"),
     [

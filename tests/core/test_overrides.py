@@ -200,6 +200,15 @@ def test_an_override_hides_that_the_line_is_lost_but_not_from_the_machine_itself
     assert [span.state.name for span in held.ledger.spans(0, 40 * S)] == ["UNKNOWN", "RUN", "MAINT", "UNKNOWN", "RUN"]
 
 
+def test_a_thousand_statements_are_laid_over_a_long_day_quickly_enough_to_be_asked_for() -> None:
+    made = Ledger(ALWAYS)
+    for n in range(5000):
+        made.state(n * 10 * S, RUN if n % 2 else IDLE)
+    for n in range(1000):
+        made.operator(entry(n * 40, n * 40 + 25, MAINT if n % 3 else None, "TOOL", at=n, id=str(n)))
+    assert sum(span.source == "operator" for span in made.spans(0, 50_000 * S)) >= 1000
+
+
 @pytest.mark.parametrize("late", [3, 5, 12])
 def test_a_late_sample_under_an_override_is_put_in_its_place(late: int) -> None:
     held = fed(machine(), [(STATE, 1, 1), (STATE, 10, 0)])

@@ -21,6 +21,7 @@ from edge_agent.core.engine import Engine
 from edge_agent.core.finals import WITHDRAWN, key_of
 from edge_agent.core.ledger import Policy
 from edge_agent.core.machine import MachineSpec
+from edge_agent.core.overrides import Entry
 from edge_agent.core.quality import Reason, bad
 from edge_agent.core.report import OPEN, Report
 from edge_agent.core.states import MachineState
@@ -95,6 +96,21 @@ def test_a_late_sample_revises_the_final_window_it_falls_into_and_no_other() -> 
     assert report.cell.adet_fault == 10 * MINUTE
     assert report.as_of == DAY0 + 9 * HOUR + 10 * MINUTE        # known late, but about then
     assert plant.reports(DAY0 + 10 * HOUR + 13 * MINUTE) == []
+
+
+def test_what_an_operator_says_of_a_closed_window_revises_it_and_no_other() -> None:
+    plant = running()
+    for hour in (9, 10):
+        plant.told(DAY0 + hour * HOUR, total=600 * (hour - 8))
+    now = DAY0 + 10 * HOUR + 11 * MINUTE
+    assert len(plant.reports(now)) == 2
+    start = DAY0 + 8 * HOUR + 20 * MINUTE
+    plant.engine.machines["m"].operate(Entry(now, "s-1", start, start + 10 * MINUTE, MachineState.MAINT, "TOOL"))
+    [report] = plant.reports(now + MINUTE)
+    assert (report.window.start, report.revision, report.cell.maint) == (DAY0 + 8 * HOUR, 1, 10 * MINUTE)
+    plant.engine.machines["m"].operate(Entry(now + 1, "s-2", start, start + 10 * MINUTE, None, ""))     # taken back
+    [report] = plant.reports(now + 2 * MINUTE)
+    assert (report.window.start, report.revision, report.cell.maint) == (DAY0 + 8 * HOUR, 2, 0)
 
 
 def test_a_stop_that_becomes_too_long_after_the_final_report_revises_it() -> None:
