@@ -59,8 +59,9 @@ def _entry(site: Site, table: TagTable, name: str, model: AssetModel) -> Asset:
     for item, tag in model.tags.named().items():
         told.setdefault(item, set()).add(tag)
     own = [table[int(position)] for position in _of(site, table, model)]
-    for tag in [*(tag.id for tag in own if tag.unit in POWER_UNITS), *([model.power.tag] if model.power else [])]:
-        told.setdefault(ENERGY, set()).add(tag)
+    power = {tag.id for tag in own if tag.unit in POWER_UNITS} | ({model.power.tag} if model.power else set())
+    if power:
+        told[ENERGY] = told.get(ENERGY, set()) | power
     if any(site.devices[device].tells_alarms() for device in model.devices):
         told[ALARM] = set()
     return Asset(
@@ -141,6 +142,8 @@ def machine_told(model: MachineModel) -> Told:
         told[SCRAP] = sorted_
     if jobs := {tag for what, tag in model.work_tags().items() if what != "order"}:
         told[JOB] = jobs
+    if meters := {meter.tag for meter in model.meters().values()}:
+        told[ENERGY] = meters
     if model.alarms is not None:
         told[ALARM] = set()
     return told

@@ -6,11 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from site_files import FAKE_SITE, mistakes_of, site_of, told
+from site_files import DRIVERS, FAKE_SITE, mistakes_of, site_of, told
 
 from edge_agent.config import plant, unlisted
 from edge_agent.config.identifier import scheme_of
 from edge_agent.core.asset_class import ALARM, CYCLE, ENERGY, IDENTITY, SCRAP, STATE, TOTAL
+from edge_agent.warn import device_warnings
 
 METER = """\
   meter:
@@ -78,6 +79,19 @@ def test_what_belongs_to_no_entry_is_named_once_a_register_is_kept(tmp_path: Pat
     site = site_of(tmp_path, BASE + "assets: {saw: {}}\n")
     assert list(unlisted(site)) == ["devices.press-1", "devices.meter", "machines.press-1"]
     assert plant(site, site.tag_table()).unlisted == tuple(unlisted(site))
+    said = device_warnings(site, DRIVERS)
+    assert said[0] == "devices.press-1: belongs to no entry of assets, so it counts in no figure about the plant"
+    assert len(said) == 3
+
+
+def test_the_meters_of_a_machine_tell_of_its_energy_and_belong_to_its_entry(tmp_path: Path) -> None:
+    text = BASE.replace("ideal_cycle: 1.2s", "ideal_cycle: 1.2s\n    energy: {tag: meter.kwh}")
+    site = site_of(tmp_path, text + "assets: {a: {machine: press-1}}\n")
+    table = site.tag_table()
+    [asset] = plant(site, table).assets
+    assert [table[tag].id for tag in asset.told[ENERGY]] == ["meter.kwh"]
+    assert asset.is_metered
+    assert list(unlisted(site)) == []
 
 
 MISTAKES = [
