@@ -91,9 +91,7 @@ def summary(
         "observed_s": evidence.observed_ms(now_ns) // 1000,
         "register": _register(plant),
         "indices": _numbers(rates),
-        "declared": _numbers(
-            {**digital.indices([standing.declared for standing in counted]), **_of_register(counted)}
-        ),
+        "declared": _numbers({**rates, **_declared(counted)}),
         "by_value": _numbers(digital.indices(evidenced, [standing.asset.value for standing in counted], levels)),
         "by_planned_time": _numbers(digital.indices(evidenced, _planned(counted, now_ns), levels)),
         "levels": [levels.count(level) for level in range(digital.TOP + 1)],
@@ -108,6 +106,12 @@ def summary(
             for name, protocol in plant.devices.items()
         },
     }
+
+
+def _declared(counted: Sequence[Standing]) -> dict[str, Fraction | None]:
+    """Indices that declarations may raise; for how long equipment was online nobody can declare."""
+    found = digital.indices([standing.declared for standing in counted])
+    return {name: rate for name, rate in found.items() if name != "mean_online_ratio_of_connected"}
 
 
 def _said(standing: Standing, plant: Plant, table: TagTable, lines: Mapping[str, str]) -> dict[str, Any]:

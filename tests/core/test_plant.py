@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,7 @@ def test_declarations_stand_beside_the_evidence() -> None:
     assert said["indices"]["device_connected_rate_of_all"] == 0.5
     assert said["declared"]["device_connected_rate_of_all"] == 1.0
     assert said["declared"]["device_cloud_rate"] == 1.0
+    assert said["declared"]["mean_online_ratio_of_connected"] == 1.0, "nobody can declare for how long it was online"
     saw = said["devices"]["saw"]
     assert (saw["level"], saw["declared_level"], saw["declared"]) == (0, 2, ["cloud", "connected", "digital"])
 
@@ -240,6 +242,12 @@ def test_nothing_is_called_what_only_a_survey_can_find() -> None:
     site = Site(PRESS, SAW)
     site.run(10)
     assert "普及率" not in orjson.dumps(site.said()).decode()
+    root = Path(__file__).parents[2]
+    files = [path for kind in ("py", "j2", "md", "yaml") for path in root.glob(f"edge_agent/**/*.{kind}")]
+    files += [*root.glob("*.md"), *root.glob("configs/*")]
+    assert len(files) > 100
+    named = [path for path in files if "普及率" in path.read_text("utf-8")]
+    assert named == [root / "edge_agent/core/digital.py"], "only to say that nothing may be called so"
 
 
 # -- the questionnaire -------------------------------------------------------------------------------
