@@ -104,6 +104,8 @@ MISTAKES = [
     ("  a: {identifier: 88.608/x}", "assets.a.identifier: '88.608/x' is no identifier of the form 88.node."),
     ("  a: {identifier: no. 5}", "assets.a.identifier: 'no. 5' is no identifier"),
     ("  a: {value: 0}", "assets.a.value: '0' is not an amount of money; write a number above 0, such as 850000"),
+    ("  a: {value: .inf}", "assets.a.value: 'inf' is not an amount of money"),
+    ("  a: {value: .nan}", "assets.a.value: 'nan' is not an amount of money"),
     ("  a: {status: broken}", "assets.a.status: 'broken' is not one of in-use, spare, scrapped"),
     ("  a: {data_grade: 4}", "assets.a.data_grade: '4' is not one of 1, 2, 3"),
     ("  a: {declared: [digtal]}",
