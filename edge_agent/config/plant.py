@@ -84,7 +84,7 @@ def _entry(site: Site, table: TagTable, name: str, model: AssetModel) -> Asset:
         machine=model.machine or "",
         devices=tuple(_devices(site, model)),
         told=_told(table, told),
-        machines=(model.machine,) if model.machine and site.calendars_of(model.machine) else (),
+        machines=(model.machine,) if model.machine and _is_rated(site, model.machine) else (),
         calendars=_plan(site, model),
         power=(table.position(model.power.tag), model.power.running_above) if model.power else None,
     )
@@ -110,7 +110,7 @@ def _device(site: Site, table: TagTable, name: str) -> Asset:
         for item, tags in drawn.items():
             told[item] = told.get(item, set()) | tags
         first = next(iter(model.state.inputs().values()))       # the others only add to it
-        if site.calendars_of(machine) and _of_device(first) == name and {TOTAL, SCRAP} & drawn.keys():
+        if _is_rated(site, machine) and _of_device(first) == name and {TOTAL, SCRAP} & drawn.keys():
             machines.append(machine)
     return Asset(
         id=name,
@@ -120,6 +120,11 @@ def _device(site: Site, table: TagTable, name: str) -> Asset:
         calendars=tuple(site.plan(machine) for machine in machines),
         is_entry=False,
     )
+
+
+def _is_rated(site: Site, machine: str) -> bool:
+    """Whether it has a calendar and an ideal cycle that somebody gave: an estimate is no measure."""
+    return bool(site.calendars_of(machine) and site.machines[machine].ideals())
 
 
 def _drawn(model: MachineModel, device: str) -> Told:

@@ -127,6 +127,11 @@ def test_a_device_of_a_machine_with_a_calendar_may_be_oee_ready(tmp_path: Path) 
     assert assets_of(tmp_path, text)["press-1"].machines == ("press-1",)
 
 
+def test_an_estimated_cycle_makes_no_measured_oee(tmp_path: Path) -> None:
+    text = replaced(FAKE_SITE, "ideal_cycle: 1.2s", "estimate_cycle: true\n    calendar: c") + CALENDAR
+    assert assets_of(tmp_path, text)["press-1"].machines == ()
+
+
 def test_a_unit_of_power_or_energy_tells_of_either(tmp_path: Path) -> None:
     asset = assets_of(tmp_path, replaced(FAKE_SITE, "{address: 0}", "{address: 0, unit: kW.h}"))["press-1"]
     assert asset.is_metered
