@@ -196,3 +196,18 @@ def test_readings_of_a_gauge_go_on_when_the_past_has_been_forgotten_and_late_one
     assert (measured(held).n, facts.too_late) == (1, 0)
     facts.note("measure", ["bore", [[S, 10.0]], False])
     assert (measured(held).n, facts.too_late) == (1, 1)
+
+
+def test_forgetting_the_past_changes_nothing_of_the_time_since() -> None:
+    held, other = (ledger(BORE._replace(product="A"), is_triggered=True) for _ in range(2))
+    for one in (held, other):
+        for t in range(0, 4000, 7):
+            one.job(t * 60 * S, "AB"[t % 2], None)
+            one.state(t * 60 * S, MachineState.RUN if t % 2 else MachineState.IDLE)
+        one.measure("bore", [(t * 60 * S, 10 + t % 13 / 1000) for t in range(4000)])
+        one.measure("bore", [(t * 60 * S, float(t)) for t in range(4000)], True)
+    held.prune(DAY + 10 * 3600 * S)
+    floor = held.remembered_from
+    assert floor is not None
+    assert held.cell(floor, 3 * DAY).measured == other.cell(floor, 3 * DAY).measured
+    assert measured(held, floor, 3 * DAY).groups > 100

@@ -177,6 +177,19 @@ def test_a_machine_that_has_not_been_read_yet_is_remembered_so() -> None:
     assert other.ledger.cell(0, 9 * S).energy.unmetered == 9 * S
 
 
+def test_forgetting_the_past_changes_nothing_of_the_time_since() -> None:
+    held, other = machine(), machine()
+    rows: list[Row] = [(KWH_TAG, 60 * n, n % 655) for n in range(1500)]
+    rows += [(STATE, 60 * n + 20, n % 7) for n in range(1500)] + [(KWH_TAG, 30_001, 0, LOST)]
+    for one in (held, other):
+        one.feed(batch(sorted(rows, key=lambda row: row[1])))
+    held.ledger.prune(60_010 * S)
+    floor = held.ledger.remembered_from
+    assert floor is not None
+    assert held.ledger.cell(floor, 90_000 * S).energy == other.ledger.cell(floor, 90_000 * S).energy
+    assert held.ledger.cell(floor, 90_000 * S).energy.e_total > 400 * KWH
+
+
 def test_another_register_in_its_place_begins_anew() -> None:
     held, other = machine(), machine(replace(METER, step=0.1, energy=Fraction(100 * WH)))
     held.feed(batch([(STATE, 0, 4), (KWH_TAG, 0, 100.0), (KWH_TAG, 60, 100.3)]))
