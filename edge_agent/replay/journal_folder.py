@@ -90,6 +90,13 @@ class JournalFolder:
         segments = stat(self.path).segments
         return segments[0].created, max(segment.newest for segment in segments)
 
+    def checkpoint(self) -> bytes | None:
+        """What the agent knew where this journal begins, if its beginning is gone: for age, or for its size."""
+        if stat(self.path).segments[0].first == 1:
+            return None
+        first = next(iter(journal_records(self.path, {RecordKind.CHECKPOINT})), None)
+        return None if first is None else first.body
+
     def events(self, names: Names, until: int | None = None) -> Iterator[Event]:
         """What a replay must know, in the order in which it came; of records from before `until`, ns UTC, only."""
         reader = _Reader(self.name, names)

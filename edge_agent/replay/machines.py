@@ -76,6 +76,10 @@ class Machines:
         for machine in self._engine.machines.values():
             machine.facts.forgets = True
 
+    def take_up(self, checkpoint: bytes) -> None:
+        """What was before the history begins; ValueError as `Engine.restore`."""
+        self._engine.restore(checkpoint)
+
     def feed(self, batch: Batch) -> None:
         """Samples of any wanted tags, in the order in which the core is to see them."""
         if self._raw:

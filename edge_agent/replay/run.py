@@ -97,6 +97,7 @@ def _by_arrival(plan: Plan, journal: JournalFolder, progress: Progress) -> Repla
     found = Found()
     names = Names(plan, found)
     machines = Machines(plan, first, raw=False)
+    _take_up(machines, journal, found)
     _say(machines, [journal])
     for event in journal.events(names, until):
         match event:
@@ -111,6 +112,18 @@ def _by_arrival(plan: Plan, journal: JournalFolder, progress: Progress) -> Repla
                 machines.told(event.report)
         machines.reach(event.now - LATEST_NS)
     return _ended(machines, names, first, last)
+
+
+def _take_up(machines: Machines, journal: JournalFolder, found: Found) -> None:
+    """Where the beginning of a journal is gone, the checkpoint at the head of what is left has what it led to."""
+    checkpoint = journal.checkpoint()
+    if checkpoint is None:
+        return
+    try:
+        machines.take_up(checkpoint)
+        found.notes.append(f"{journal.name}: its beginning is gone; what it led to is taken from a checkpoint")
+    except ValueError as problem:
+        found.notes.append(f"{journal.name}: its beginning is gone, and its checkpoint is no good: {problem}")
 
 
 def _by_time(plan: Plan, histories: Sequence[History], progress: Progress) -> Replayed:
