@@ -188,10 +188,14 @@ class PaceModel(StrictModel):
         """The counter."""
         return {"count": self.count or self.pulse or ""}
 
+    @property
+    def gap_ns(self) -> int:
+        """Longer than this without a stroke is a stop."""
+        return self.gap or _GAP_CYCLES * round(self.cycle * SECOND)
+
     def judge(self) -> Judge:
         """What judges it."""
-        stroke = round(self.cycle * SECOND)
-        return PaceJudge(stroke, self.gap or _GAP_CYCLES * stroke, self.pulse is not None)
+        return PaceJudge(round(self.cycle * SECOND), self.gap_ns, self.pulse is not None)
 
     def rules(self) -> list[Any]:
         """All but the tag that moves the state."""

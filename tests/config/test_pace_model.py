@@ -8,6 +8,7 @@ import pytest
 from site_files import FAKE_SITE, mistakes_of, replaced, site_of, told
 
 from edge_agent.config import machine_specs
+from edge_agent.config.reading_speed import speed_warnings
 from edge_agent.core.pace import PaceJudge
 from edge_agent.core.sources import Rank
 
@@ -48,3 +49,16 @@ def test_strokes_that_follow_from_the_state_they_are_to_tell_are_a_mistake(tmp_p
 )  # fmt: skip
 def test_a_pace_that_cannot_be_is_named(tmp_path: Path, pace: str, message: str) -> None:
     assert told(mistakes_of(tmp_path, replaced(FAKE_SITE, STATE, f"state: {{pace: {pace}}}"))) == [message]
+
+
+def test_strokes_and_pulses_that_are_read_too_seldom_are_named(tmp_path: Path) -> None:
+    text = replaced(FAKE_SITE, STATE, "state: {pace: {pulse: press-1.total, cycle: 600ms}}")
+    counts = "counts: {total: press-1.total, scrap: press-1.scrap}"
+    text = replaced(text, counts, "counts: {total: {pulse: press-1.total}}")
+    assert list(speed_warnings(site_of(tmp_path, text))) == [
+        "machines.press-1.counts.total: press-1.total is read every 1s, too seldom to see each pulse of a stroke of "
+        "1200ms; poll: 300ms would do",
+        "machines.press-1.state: press-1.total is read every 1s, so a gap of 1800ms may be none; gap: 3s would do",
+    ]
+    fast = replaced(text, "fake://10.0.0.5", "fake://10.0.0.5\n    poll: 100ms")
+    assert list(speed_warnings(site_of(tmp_path, fast))) == []
