@@ -92,11 +92,6 @@ def reasons(slices: Sequence[Slice]) -> list[Reason]:
     return sorted(found, key=lambda one: (-one.time, one.bucket, one.state, one.reason))
 
 
-def stops(slices: Sequence[Slice]) -> list[Slice]:
-    """Every stretch of planned time lost by a stop, in order of time: what `reasons` adds up."""
-    return [one for one in slices if one.bucket in LOST]
-
-
 def jobs(ledger: Ledger, start: int, end: int, as_of: int) -> list[Job]:
     """What was made when in [start, end): their cells add up to its cell. Empty where nobody told what was made."""
     cuts = [(start, "", "")]

@@ -15,11 +15,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "日志中有 {n} 条记录无法读取，本报告未包含。",
     ),
     "head.zone": ("Time zone", "时区"),
-    "head.version": ("Version", "版本"),
     # -- the record's header -----------------------------------------------------------------------------
     "record": ("Record", "记录"),
     "record.window": ("Window", "时段"),
-    "record.production_date": ("Production date", "生产日期"),
     "record.revision": ("Revision", "修订号"),
     "record.state": ("Record", "记录状态"),
     "record.as_of": ("As of", "数据截至"),
@@ -56,7 +54,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The journal no longer keeps what this record was made of: no pictures, no lists.",
         "日志已不再保存该记录的原始事实：无法提供图表与清单。",
     ),
-    "of_window": ("of {window}", "{window}"),
     # -- summary -----------------------------------------------------------------------------------------
     "summary": ("Summary", "概览"),
     "machines": ("Machines", "设备"),
@@ -64,7 +61,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "line": ("Line", "产线"),
     "flags": ("Flags", "标记"),
     "no_flags": ("Nothing speaks against these figures.", "数据未发现异常。"),
-    "pieces": ("Pieces", "件数"),
     "good": ("Good", "合格"),
     "total": ("Total", "总数"),
     "scrap": ("Scrap", "废品"),
@@ -72,7 +68,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "coverage": ("Data", "数据覆盖率"),
     "made": ("{good} good of {total}", "合格 {good} / 总数 {total}"),
     "more": ("{n} more are in the workbook (XLSX).", "其余 {n} 项见 XLSX 工作簿。"),
-    "unit.pieces": ("pieces", "件"),
     "groups": ("Lines, area, site", "产线、区域、工厂"),
     "groups.note": (
         "Sums of the machines' times and pieces, then ratios: no mean of percentages. "
@@ -105,7 +100,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "or performance (classic).",
         "两种分解得到相同的 OEE，区别在于短暂停机计入可用率损失（ISO 22400）还是性能损失（经典算法）。",
     ),
-    "bounds": ("Bounds", "上下限"),
     "bounds.note": (
         "What it could be, if the time without data had been all stop or all run.",
         "若无数据时间全部为停机或全部为运行，数值可能的范围。",
@@ -152,17 +146,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "pareto.reason": ("Reason", "原因"),
     "pareto.count": ("Times", "次数"),
     "pareto.time": ("Time", "时长"),
-    "pareto.cumulated": ("Cumulated", "累计"),
     "pareto.note": (
         "Planned time only. Times count where they began: 0 is a stop that began before this window.",
         "仅统计计划时间。次数计入停机开始的时段：0 表示停机始于本时段之前。",
-    ),
-    "pareto.none": ("It did not stop.", "没有停机。"),
-    "stops": ("Longest stops", "最长的停机"),
-    "stops.all": ("All stops", "全部停机"),
-    "stops.more": (
-        "{n} shorter ones are in the workbook (XLSX).",
-        "其余 {n} 次较短停机见 XLSX 工作簿。",
     ),
     "from": ("From", "开始"),
     "until": ("Until", "结束"),
@@ -177,7 +163,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "product": ("Product", "产品"),
     "order": ("Order", "工单"),
     "product.unnamed": ("one product", "单一产品"),
-    "ideal_cycle": ("Ideal cycle", "理想节拍"),
     "hours": ("By hour", "按小时"),
     "hour": ("Hour", "小时"),
     # -- reliability, SEMI -------------------------------------------------------------------------------
@@ -221,7 +206,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "inputs": ("Inputs", "输入"),
     "source": ("Source", "来源"),
     "elements": ("Time elements and counts", "时间要素与计数"),
-    "element": ("Element", "要素"),
     "name": ("Name", "名称"),
     "unit": ("Unit", "单位"),
     # -- the workbook: sheets and what stands above them ----------------------------------------------------
