@@ -142,7 +142,7 @@ class Sources:
             n, at = self._inputs[place]
             by_source.setdefault(n, []).append((time, at, sample))
         steps = self._merged({n: self._sources[n].corrections(told) for n, told in by_source.items()})
-        if not steps and self._instants and self._at(self._instants[-1])[1] == UNMAPPED:
+        if not steps and any(told.known and told.known[-1][1] == UNMAPPED for told in self._told):
             steps = [(self._instants[-1], *self._at(self._instants[-1]))]       # no news, but perhaps another value
         yield steps
 

@@ -48,6 +48,15 @@ devices:
       state: {{address: holding:10, stale: 30s}}
       good: {{address: holding:11, stale: 30s}}
       scrap: {{address: holding:12, stale: 30s}}
+  mill:
+    driver: modbus
+    url: "modbus+tcp://127.0.0.1:{plc}?unit=1"
+    poll: 100ms
+    timeout: 500ms
+    tags:
+      red: {{address: "holding:30.0", stale: 30s}}
+      green: {{address: "holding:30.1", stale: 30s}}
+      power: {{address: holding:31, scale: 0.1, stale: 30s, deadband: 2}}
 machines:
   press-1:
     state: {{tag: plc.state, map: {{0: IDLE, 1: RUN, 2: FAULT, 3: SETUP}}}}
@@ -67,6 +76,14 @@ machines:
     ideal_cycle: 0.9s
     unknown: exclude
     calendar: hurried
+  mill-1:
+    state:
+      sources:
+        - {{stacklight: {{red: mill.red, green: mill.green, debounce: 4s, dwell: 10s}}}}
+        - {{power: {{tag: mill.power, off: 50, run: 150, median: 4500ms, dwell: 20s}}}}
+    counts: {{good: saw.good, scrap: saw.scrap}}
+    ideal_cycle: 1s
+    calendar: hurried
 carbon: {{region: cn-east}}
 calendars:
   hurried:
@@ -82,13 +99,13 @@ kpi: {{every: 300ms, windows: [shift, hour, day], watermark: 1min}}
 
 
 class Plant:
-    """A press and a saw on one PLC, which a seeded plan moves."""
+    """A press, a saw and a mill on one PLC, which a seeded plan moves."""
 
     def __init__(self, start: Callable[..., Any], port: int) -> None:
         self._start, self._port = start, port
         self._random = random.Random(4)
         self.total, self.good, self.scrap, self.kwh = 70_000, 65_300, 3, 65_400
-        self.registers = {0: 1, 4: 0x4131, 5: 0x3030, 10: 1}
+        self.registers = {0: 1, 4: 0x4131, 5: 0x3030, 10: 1, 30: 2, 31: 2000}
         self.switch_on()
 
     def switch_on(self) -> None:
@@ -126,6 +143,8 @@ class Plant:
                 self.set(0, self._random.choice((0, 1, 1, 2, 3)))
             if self._random.random() < 0.2:
                 self.set(10, self._random.choice((0, 1, 1, 2)))
+            if self._random.random() < 0.3:
+                self.set(30, self._random.choice((0, 0, 1, 2, 2)), self._random.choice((100, 900, 1400, 2000)))
             time.sleep(0.15)
 
 
