@@ -25,7 +25,7 @@ from edge_agent.core.plant_evidence import PlantEvidence
 from edge_agent.core.quality import BAD, UNCERTAIN, Reason, bad
 from edge_agent.core.register import SKEW_NS
 from edge_agent.core.report import Report, StateChange, Window
-from edge_agent.core.reporting import RESTATE_NS, WATERMARK_NS, Reporting, report_of
+from edge_agent.core.reporting import RESTATE_NS, WATERMARK_NS, Reporting
 from edge_agent.core.ring import Ring
 from edge_agent.core.rollup import Rollup, Scope
 from edge_agent.core.rollups import Rollups
@@ -140,6 +140,7 @@ class Engine:
         for machine in self.machines.values():
             if machine.current.state is MachineState.UNKNOWN and not machine.current.since:
                 machine.settled = dict.fromkeys(self.kinds, t)
+        self.rollups.began(t)
 
     def refresh(self) -> None:
         """A driver has learned the kind of a tag: what was worked out from kinds is worked out anew."""
@@ -195,16 +196,15 @@ class Engine:
         as_of = max(self.known_until(machine, now), self._as_of.get(machine.spec.id, 0))
         self._as_of[machine.spec.id] = as_of
         made = self._reporting.reports(machine, now, as_of, self.rollups.needs(machine.spec.id))
+        self.rollups.touch(machine.spec.id, machine.touched)
         for report in made:
             self.evidence.note(report)
-            if report.final and report.revision:
-                self.rollups.revised(report)
         return made
 
     def rollups_of(self, scope: Scope, now: int) -> Iterator[Rollup | None]:
         """A scope's roll-ups, after its machines' reports of the same `now`; see `Rollups.reports`."""
         known = {name: self._as_of.get(name, 0) for name in scope.machines}
-        return self.rollups.reports(scope, now, known, self.report)
+        return self.rollups.reports(scope, now, known)
 
     def known_until(self, machine: Machine, now: int) -> int:
         """The time up to which the machine's state and counts are known; `now` where nothing is."""
@@ -222,11 +222,6 @@ class Engine:
     def windows(self, machine: Machine, kind: str, start: int, end: int) -> list[Window]:
         """The machine's windows of `kind` that overlap [start, end), oldest first."""
         return windows_of(machine.spec, machine.ledger, kind, start, end)
-
-    def report(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
-        """The machine's KPIs in one window, as they were known at `as_of`."""
-        told = machine.finals[window]
-        return report_of(machine, window, as_of, final=final, revision=told.revision if told and final else 0)
 
     # -- survival ----------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
 from edge_agent.core.quantity import SECOND
 from edge_agent.core.readings import Found, Readings
-from edge_agent.core.report import StateChange
+from edge_agent.core.report import OPEN, StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.timeline import Span
@@ -58,6 +58,7 @@ class Machine:
         self.current = StateChange(spec.id, MachineState.UNKNOWN, "", 0)
         self.settled: dict[str, int] = {}           # window kind → end of its latest final window
         self.finals = Finals()
+        self.touched = OPEN                         # what was learned lately may change its cells from then on
         self._counting = Counting(spec.counts, spec.counters, self._note, spec.runs, spec.grain_ns)
         self.cycles = self._counting.cycles
         if spec.job is None and spec.ideal is None:

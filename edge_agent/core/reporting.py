@@ -118,7 +118,7 @@ class Reporting:
 
     def _revisions(self, machine: Machine, now: int) -> list[Report]:
         touched = machine.ledger.take_touched(now)
-        low = OPEN if touched is None else touched
+        machine.touched = low = OPEN if touched is None else touched
         return [report for kind in self.kinds for report in self._revised(machine, kind, low, now)]
 
     def _revised(self, machine: Machine, kind: str, low: int, now: int) -> Iterator[Report]:

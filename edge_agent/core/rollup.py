@@ -26,6 +26,8 @@ NOT_COMPARABLE: Final = "NOT_COMPARABLE"
 OWN: Final = frozenset({kpi.LOW_CONFIDENCE, kpi.NO_PLANNED_TIME})
 """Flags that the sum answers for itself; all others a sum can hide, so a member's is also the roll-up's."""
 
+BY_SHIFTS: Final = ("shift", "production_day")
+
 MEMBERS: Final = 200
 """Members that a roll-up shows one by one; where there are more, those with something to say go first."""
 
@@ -53,7 +55,9 @@ class Scope:
         return f"{self.kind}/{self.id}"
 
     def windows(self, kind: str, start: int, end: int) -> list[Window]:
-        """Its windows of `kind` that overlap [start, end), oldest first; none of kinds that only a machine has."""
+        """Its windows of `kind` that overlap [start, end), oldest first; only a machine has jobs."""
+        if self.calendar is None and kind in BY_SHIFTS:
+            return []
         return calendar_windows(self.calendar or Calendar(self.zone, None), self.zone, kind, start, end)
 
     def tells_products(self, machine: str) -> bool:
@@ -100,8 +104,8 @@ class Rollup:
 def roll_up(scope: Scope, window: Window, reports: Sequence[Report], revision: int = 0) -> Rollup:
     """The reports of all its machines in this window, in any order, added up.
 
-    It is final when all are, and as of the earliest. ValueError unless there is one report of each machine, and
-    all are of the same instants.
+    It is final when all are, and as of the earliest; once final, as of the latest. ValueError unless there is one
+    report of each machine, and all are of the same instants.
     """
     by_name = {report.machine: report for report in reports}
     if len(reports) != len(scope.machines) or set(by_name) != set(scope.machines):
@@ -110,7 +114,8 @@ def roll_up(scope: Scope, window: Window, reports: Sequence[Report], revision: i
         raise ValueError(f"{scope.key}: reports of other instants than {window.start} to {window.end}")
     ordered = [by_name[machine] for machine in scope.machines]
     cell = sum((one.cell for one in ordered), Cell())
-    as_of = min(one.as_of for one in ordered)
+    final = all(one.final for one in ordered)
+    as_of = (max if final else min)(one.as_of for one in ordered)
     line = None
     if scope.serial is not None:
         assert scope.calendar is not None, "a serial line has a calendar"
@@ -123,7 +128,7 @@ def roll_up(scope: Scope, window: Window, reports: Sequence[Report], revision: i
         scope.id,
         window,
         revision,
-        all(one.final for one in ordered),
+        final,
         as_of,
         scope.config_hash,
         cell,

@@ -3,38 +3,42 @@
 Members are asked for the scope's windows, not for their own: where a machine's shifts are others than its line's, it
 is judged over the line's, so that all members of a sum are of the same instants. What was planned of the machine in
 that time stays its own calendar's. Open windows are as of the earliest instant up to which all members are known; a
-window is final when every member's would be.
+window is final when every member's would be, and what is learned of a member later makes a revision, as with machines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any
+
+import orjson
 
 from edge_agent.core.cell import Cell
-from edge_agent.core.finals import WITHDRAWN, Finals, Told, digest_of, key_of, standing
+from edge_agent.core.finals import WITHDRAWN, Finals, Told, key_of, standing
 from edge_agent.core.machine import Machine
-from edge_agent.core.report import Report, Window
+from edge_agent.core.report import OPEN, Report, Window
+from edge_agent.core.reporting import FINALS_AT_ONCE, OLDEST_WINDOW_NS, report_of
 from edge_agent.core.rollup import Rollup, Scope, roll_up
 
-
-class MakeReport(Protocol):
-    """Makes a machine's report of a window."""
-
-    def __call__(self, machine: Machine, window: Window, as_of: int, *, final: bool) -> Report:
-        """As it was known at `as_of`."""
-        ...
+Steps = Iterator[Rollup | None]
+"""Roll-ups, with None now and then to let others work."""
 
 
-# After a long absence there are many final windows to report: so many of a kind at a time, the rest the next time.
-FINALS_AT_ONCE: Final = 24
-# Windows that ended longer ago than this while the agent was off are not reported any more.
-OLDEST_WINDOW_NS: Final = 31 * 86_400_000_000_000
+class _Progress:
+    """How far one scope has come: `settled` is by kind the end of its latest final window."""
+
+    def __init__(self) -> None:
+        self.settled: dict[str, int] = {}
+        self.finals = Finals()
+        self.touched = OPEN     # from then on its members' cells may have changed
+        self.oldest = 0         # what happened from then on is still needed
+        self.is_restored = False    # and its calendar may be another now
 
 
 class Rollups:
-    """The scopes of a site. `settled` of each: window kind → end of its latest final window."""
+    """The scopes of a site; `kinds`, `watermark_ns` and `restate_ns` are those of the machines' reports."""
 
     def __init__(
         self,
@@ -47,143 +51,181 @@ class Rollups:
         self.scopes = {scope.key: scope for scope in scopes}
         self._machines = machines
         self._kinds = tuple(kinds)
-        self._watermark_ns = watermark_ns
-        self._restate_ns = restate_ns
-        self._finals = {key: Finals() for key in self.scopes}
-        self._touched: dict[str, int] = {}      # scopes of which a machine was revised → since when
-        self._settled: dict[str, dict[str, int]] = {key: {} for key in self.scopes}
-        self._oldest: dict[str, int] = dict.fromkeys(self.scopes, 0)
-        self._scopes_of: dict[str, list[str]] = {}
+        self._watermark = watermark_ns
+        self._restate = restate_ns
+        self._progress = {key: _Progress() for key in self.scopes}
+        self._of: dict[str, list[_Progress]] = {}
         for scope in self.scopes.values():
             for machine in scope.machines:
-                self._scopes_of.setdefault(machine, []).append(scope.key)
-
-    def revised(self, report: Report) -> None:
-        """A machine's final report is another than it was: so may be those of what it belongs to."""
-        for key in self._scopes_of.get(report.machine, ()):
-            self._touched[key] = min(self._touched.get(key, report.window.start), report.window.start)
+                self._of.setdefault(machine, []).append(self._progress[scope.key])
 
     def needs(self, machine: str) -> int | None:
         """What happened to the machine from then on is still needed; None if nothing is."""
-        return min((self._oldest[key] for key in self._scopes_of.get(machine, ())), default=None)
+        return min((progress.oldest for progress in self._of.get(machine, ())), default=None)
 
-    def reports(
-        self, scope: Scope, now: int, known: Mapping[str, int], make: MakeReport
-    ) -> Iterator[Rollup | None]:
-        """The scope's open windows, and those due to be final; None now and then, to let others work.
+    def touch(self, machine: str, since: int) -> None:
+        """Something was learned of the machine that may change its cells from then on."""
+        for progress in self._of.get(machine, ()):
+            progress.touched = min(progress.touched, since)
+
+    def reports(self, scope: Scope, now: int, known: Mapping[str, int]) -> Steps:
+        """The scope's windows due to be final, revisions, and its open windows.
 
         `known`: up to when each machine is known, never running backwards.
         """
+        progress = self._progress[scope.key]
         as_of = min(known[machine] for machine in scope.machines)
         oldest = now
+        going_on: list[Window] = []
         for kind in self._kinds:
             due, later = self._unsettled(scope, kind, now)
             for window in due:
-                yield from self._final(scope, window, now, make)
-                self._settled[scope.key][kind] = window.end
-            for window in later:
-                oldest = min(oldest, window.start)
-                if window.start < as_of and now < window.end:
-                    yield from self._made(scope, window, dict.fromkeys(scope.machines, as_of), make, final=False)
-        yield from self._revisions(scope, now, make)
-        told = [one for kind in self._kinds for one in self._finals[scope.key].of(kind)]
-        self._oldest[scope.key] = min([oldest, *(one.window.start for one in told)])
+                yield from self._final(scope, window, None)
+                progress.settled[kind] = window.end
+            oldest = min([oldest, *(window.start for window in later)])
+            going_on += [window for window in later if window.start < as_of and now < window.end]
+        yield from self._revisions(scope, now)
+        progress.finals.drop_before(now - self._restate)
+        progress.oldest = min([oldest, *(one.window.start for kind in self._kinds for one in progress.finals.of(kind))])
+        for window in going_on:
+            members = yield from self._members(scope, window, dict.fromkeys(scope.machines, as_of), final=False)
+            if members:
+                yield roll_up(scope, window, members, progress.finals.revision(window))
 
-    def _revisions(self, scope: Scope, now: int, make: MakeReport) -> Iterator[Rollup | None]:
-        finals, touched = self._finals[scope.key], self._touched.pop(scope.key, None)
-        finals.drop_before(now - self._restate_ns)
-        if touched is None:
+    def _unsettled(self, scope: Scope, kind: str, now: int) -> tuple[list[Window], list[Window]]:
+        """Windows to be made final now, and those that come later; both by their end."""
+        settled = max(self._progress[scope.key].settled.setdefault(kind, now), now - OLDEST_WINDOW_NS)
+        windows = [one for one in scope.windows(kind, settled, now + 1) if one.end > settled]
+        windows.sort(key=lambda window: window.end)
+        due = [one for one in windows if one.end + self._watermark <= now]
+        if len(due) > FINALS_AT_ONCE:       # windows that end together are settled together
+            due = [one for one in due if one.end <= due[FINALS_AT_ONCE - 1].end]
+        return due, windows[len(due) :]
+
+    # -- one roll-up -------------------------------------------------------------------------
+
+    def _members(
+        self, scope: Scope, window: Window, as_of: Mapping[str, int], *, final: bool
+    ) -> Generator[None, None, list[Report]]:
+        """The members' reports of a window, by `return`; none if one no longer remembers all of it.
+
+        That was before the scope was configured: its next window will be whole.
+        """
+        found: list[Report] = []
+        for name in scope.machines:
+            machine = self._machines[name]
+            if (machine.ledger.remembered_from or 0) > window.start:
+                return []
+            told = machine.finals[window]
+            revision = told.revision if told is not None and final else 0
+            report = report_of(machine, window, as_of[name], final=final, revision=revision)
+            if scope.tells_products(name) and machine.spec.job is not None and not report.products:
+                report = replace(report, products=machine.ledger.products(window.start, window.end, as_of[name]))
+            found.append(report)
+            yield None
+        return found
+
+    def _final(self, scope: Scope, window: Window, known: int | None, told: Told | None = None) -> Steps:
+        """With what is known by now; with what was known a watermark after its end, if `known` is None.
+
+        Nothing, where it is what was `told` before.
+        """
+        finals, first = self._progress[scope.key].finals, window.end + self._watermark
+        ledgers = {name: self._machines[name].ledger for name in scope.machines}
+        as_of = dict.fromkeys(ledgers, first)
+        if known is not None:
+            as_of = {name: one.decided(window.start, window.end, first, known) for name, one in ledgers.items()}
+        members = yield from self._members(scope, window, as_of, final=True)
+        if not members:
             return
+        made = roll_up(scope, window, members, finals.revision(window))
+        digest = _digest(made)
+        turns = [one.turn(window.end, max(as_of[name], known or 0)) for name, one in ledgers.items()]
+        turn = min((turn for turn in turns if turn is not None), default=None)
+        if told is not None and told.digest == digest:
+            finals.turns(told, turn)
+            return
+        finals.note(window, made.revision, digest, turn)
+        yield made
+
+    # -- what was final, and is not as it was ------------------------------------------------
+
+    def _revisions(self, scope: Scope, now: int) -> Steps:
+        progress = self._progress[scope.key]
+        low, progress.touched = progress.touched, OPEN
         for kind in self._kinds:
-            told = [one for one in finals.of(kind) if one.window.end > touched]
-            first = min((one.window.start for one in told), default=now)
-            there = standing(scope.windows(kind, first, now))
-            for one in told:
-                window = there.get(key_of(one.window))
-                if window is None:
-                    yield self._withdrawn(scope, one, now)
-                elif window.end <= self._settled[scope.key][kind]:
-                    yield from self._final(scope, window, now, make)
+            yield from self._revised(scope, kind, low, now)
+        progress.is_restored = False
+
+    def _revised(self, scope: Scope, kind: str, low: int, now: int) -> Steps:
+        progress = self._progress[scope.key]
+        told = [one for one in progress.finals.of(kind) if one.window.end > now - self._restate]
+        if not told or not (progress.is_restored or any(self._may_differ(one, one.window, low, now) for one in told)):
+            return
+        first = min(one.window.start for one in told)
+        there = standing(scope.windows(kind, first, now + 1))
+        for one in told:
+            window = there.get(key_of(one.window))
+            if window is None:
+                yield self._withdrawn(scope, one, now)
+            elif window.end <= progress.settled[kind] and self._may_differ(one, window, low, now):
+                yield from self._final(scope, window, now, one)
+        for window in there.values():
+            ended = now - self._restate < window.end <= progress.settled[kind]
+            if ended and window.start >= first and progress.finals[window] is None:
+                yield from self._final(scope, window, now)
+
+    def _may_differ(self, told: Told, window: Window, low: int, now: int) -> bool:
+        return window != told.window or window.end > low or (told.turn is not None and told.turn <= now)
 
     def _withdrawn(self, scope: Scope, told: Told, now: int) -> Rollup:
-        self._finals[scope.key].note(told.window, told.revision + 1, "")
+        self._progress[scope.key].finals.note(told.window, told.revision + 1, "", None)
         return Rollup(
             scope.kind, scope.id, told.window, told.revision + 1, True, now, scope.config_hash, Cell(),
             len(scope.machines), (), flags=(WITHDRAWN,),
         )  # fmt: skip
 
-    def _final(self, scope: Scope, window: Window, now: int, make: MakeReport) -> Iterator[Rollup | None]:
-        """The final roll-up of a window, unless it is as it was told before."""
-        first = window.end + self._watermark_ns
-        as_of = {
-            name: self._machines[name].ledger.decided(window.start, window.end, first, max(first, now))
-            for name in scope.machines
-        }
-        finals = self._finals[scope.key]
-        for made in self._made(scope, window, as_of, make, final=True):
-            if made is None:
-                yield None
-                continue
-            told, digest = finals[window], _digest(made)
-            if told is None or told.digest != digest:
-                finals.note(window, made.revision, digest)
-                yield made
-
-    def _made(
-        self, scope: Scope, window: Window, as_of: Mapping[str, int], make: MakeReport, *, final: bool
-    ) -> Iterator[Rollup | None]:
-        members: list[Report] = []
-        for name in scope.machines:
-            machine = self._machines[name]
-            # Forgotten before this scope needed it, as it was not configured then: its next window will be whole.
-            if (machine.ledger.remembered_from or 0) > window.start:
-                return
-            report = make(machine, window, as_of[name], final=final)
-            if scope.tells_products(name) and machine.spec.job is not None and not report.products:
-                report = replace(report, products=machine.ledger.products(window.start, window.end, as_of[name]))
-            members.append(report)
-            yield None
-        yield roll_up(scope, window, members, self._finals[scope.key].revision(window))
-
-    def _unsettled(self, scope: Scope, kind: str, now: int) -> tuple[list[Window], list[Window]]:
-        """Windows to be made final now, and those that come later; both by their end."""
-        settled = max(self._settled[scope.key].setdefault(kind, now), now - OLDEST_WINDOW_NS)
-        windows = [one for one in scope.windows(kind, settled, now + 1) if one.end > settled]
-        windows.sort(key=lambda window: window.end)
-        due = [one for one in windows if one.end + self._watermark_ns <= now]
-        if len(due) > FINALS_AT_ONCE:       # windows that end together are settled together
-            due = [one for one in due if one.end <= due[FINALS_AT_ONCE - 1].end]
-        return due, windows[len(due) :]
-
     # -- survival ----------------------------------------------------------------------------
 
     def begin(self, now: int) -> None:
         """Scopes and kinds of windows that were not reported until now have their first windows from now on."""
-        for key in self.scopes:
-            self._settled[key] = {kind: self._settled[key].get(kind, now) for kind in self._kinds}
+        for progress in self._progress.values():
+            progress.settled = {kind: progress.settled.get(kind, now) for kind in self._kinds}
+
+    def began(self, t: int) -> None:
+        """The clock has only now been told the time: scopes without a past have their first windows from `t` on."""
+        for key, scope in self.scopes.items():
+            machines = [self._machines[name] for name in scope.machines]
+            if not any(machine.current.since or machine.ledger.remembered_from for machine in machines):
+                self._progress[key].settled = dict.fromkeys(self._kinds, t)
 
     def settle(self, rollup: Rollup) -> None:
-        """A final roll-up of this window was made before the restart: do not make it again."""
-        settled = self._settled.get(f"{rollup.kind}/{rollup.id}")
-        if settled is not None and rollup.final:
-            settled[rollup.window.kind] = max(settled.get(rollup.window.kind, 0), rollup.window.end)
-            self._finals[f"{rollup.kind}/{rollup.id}"].note(rollup.window, rollup.revision, _digest(rollup))
+        """This final roll-up was made before the restart."""
+        progress = self._progress.get(f"{rollup.kind}/{rollup.id}")
+        if progress is not None and rollup.final:
+            kind = rollup.window.kind
+            progress.settled[kind] = max(progress.settled.get(kind, 0), rollup.window.end)
+            progress.finals.note(rollup.window, rollup.revision, _digest(rollup), None)
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-safe, complete."""
-        return {
-            key: {"settled": dict(settled), "finals": self._finals[key].snapshot()}
-            for key, settled in self._settled.items()
-        }
+        return {key: {"settled": p.settled, "finals": p.finals.snapshot()} for key, p in self._progress.items()}
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """What `snapshot` gave; scopes that no longer exist are passed over."""
         for key, told in data.items():
-            if key in self._settled:
-                self._settled[key] = {str(kind): int(end) for kind, end in told["settled"].items()}
-                self._finals[key].restore(told["finals"])
-                self._touched[key] = 0      # its calendar may be another now
+            if key in self._progress:
+                self._progress[key].settled = {str(kind): int(end) for kind, end in told["settled"].items()}
+                self._progress[key].finals.restore(told["finals"])
+                self._progress[key].is_restored = True
 
 
 def _digest(rollup: Rollup) -> str:
-    return digest_of(rollup.window, rollup.cell, *(member.cell for member in rollup.members))
+    """16 hex digits that differ where two roll-ups do; "" for one that is withdrawn."""
+    if WITHDRAWN in rollup.flags:
+        return ""
+    window, line = rollup.window, rollup.line
+    told = [window.start, window.end, window.name, rollup.cell.to_dict()]
+    if line is not None:
+        told += [list(line.plan), line.entered, line.good, str(line.ideal)]
+    return hashlib.blake2b(orjson.dumps(told), digest_size=8).hexdigest()

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_agent.core.batch import row
 from edge_agent.core.calendar import Calendar, ShiftRule
+from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.engine import Engine
 from edge_agent.core.ledger import Policy
@@ -147,6 +148,62 @@ def test_what_a_lines_open_shift_needs_is_not_forgotten_with_the_machines_own() 
     [line] = [one for one in plant.turn(end + WATERMARK)[1] if one.final]
     assert [one.cell.unk for one in line.members] == [0, 0]
     assert [one.cell.ct for one in line.members] == [8 * HOUR, 8 * HOUR]
+
+
+def test_what_is_learned_of_a_member_later_makes_a_revision_of_the_sum() -> None:
+    plant = Plant()
+    start, end = DAY0 + 6 * HOUR, DAY0 + 14 * HOUR
+    plant.scan(start, 1, 0, 1, 0)
+    plant.turn(start + S)
+    plant.scan(end - MINUTE, 1, 2000, 1, 1900)
+    plant.scan(end + WATERMARK, 1, 2000, 1, 1900)
+    [first] = [one for one in plant.turn(end + WATERMARK)[1] if one.final]
+    assert [one for one in plant.turn(end + WATERMARK + S)[1] if one.final] == []
+    plant.scan(end - HOUR, 0, 1900, 1, 1800)
+    reports, rollups = plant.turn(end + WATERMARK + MINUTE)
+    [again] = [one for one in rollups if one.final]
+    told = {one.machine: one for one in reports if one.final}
+    assert (first.revision, again.revision, again.window) == (0, 1, first.window)
+    assert {one.machine: one.revision for one in again.members} == {
+        name: told[name].revision if name in told else 0 for name in CYCLES
+    }
+    assert again.cell == sum((told[one.machine].cell if one.machine in told else one.cell for one in first.members),
+                             Cell())  # fmt: skip
+    assert again.cell != first.cell
+    assert [one for one in plant.turn(end + WATERMARK + 2 * MINUTE)[1] if one.final] == []
+
+
+def test_a_member_whose_own_shift_goes_on_revises_its_lines_shift_too() -> None:
+    """The welder's shift lasts until 16, so that it has no final record of its own that could be revised."""
+    plant = Plant(own=calendar(8, 16, "late"))
+    start, end = DAY0 + 6 * HOUR, DAY0 + 14 * HOUR
+    plant.scan(start, 1, 0, 1, 0)
+    plant.turn(start + S)
+    plant.scan(end - 2 * HOUR, 1, 2000, 1, 1700)
+    plant.scan(end + WATERMARK, 1, 2100, 1, 1900)
+    [first] = [one for one in plant.turn(end + WATERMARK)[1] if one.final]
+    plant.scan(end - HOUR, 1, 2050, 0, 1800)
+    reports, rollups = plant.turn(end + WATERMARK + MINUTE)
+    [again] = [one for one in rollups if one.final]
+    assert not any(one.final for one in reports if one.machine == "weld")
+    assert (again.revision, again.members[1].cell != first.members[1].cell) == (1, True)
+
+
+def test_a_revision_survives_a_restart_as_a_revision() -> None:
+    plant = Plant()
+    start, end = DAY0 + 6 * HOUR, DAY0 + 14 * HOUR
+    plant.scan(start, 1, 0, 1, 0)
+    plant.turn(start + S)
+    plant.scan(end + WATERMARK, 1, 2000, 1, 1900)
+    plant.turn(end + WATERMARK)
+    checkpoint = plant.engine.checkpoint()
+    plant.engine = plant.fresh()
+    plant.engine.restore(checkpoint)
+    plant.engine.begin(end + WATERMARK + S, ended=end + WATERMARK)
+    plant.scan(end + WATERMARK + 2 * S, 1, 2000, 1, 1900)
+    assert [one for one in plant.turn(end + WATERMARK + 3 * S)[1] if one.final] == []
+    plant.scan(end - HOUR, 0, 1900, 0, 1800)
+    assert [one.revision for one in plant.turn(end + WATERMARK + MINUTE)[1] if one.final] == [1]
 
 
 def test_a_restart_makes_no_final_roll_up_twice_and_forgets_none() -> None:
