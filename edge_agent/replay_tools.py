@@ -13,6 +13,7 @@ from edge_agent import registry
 from edge_agent.config import Site, load
 from edge_agent.config.finding import did_you_mean
 from edge_agent.core.report import Report
+from edge_agent.core.told import Record
 from edge_agent.core.windows import KINDS
 from edge_agent.encode.kpi_ml import kpi_ml
 from edge_agent.replay import Asked, HistoryError, Replayed, asked, forms, replay
@@ -23,11 +24,11 @@ DONE: Final = 0
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 
-FORMATS: Final[dict[str, Callable[[Sequence[Report]], str]]] = {
+FORMATS: Final[dict[str, Callable[[Sequence[Record]], str]]] = {
     "table": forms.as_table,
     "json": forms.as_json,
     "csv": forms.as_csv,
-    "kpi-ml": lambda reports: kpi_ml(reports, time.time_ns()).decode(),
+    "kpi-ml": lambda records: kpi_ml([one for one in records if isinstance(one, Report)], time.time_ns()).decode(),
 }
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
@@ -73,7 +74,7 @@ def _replay(options: argparse.Namespace) -> int:
         return FAILED
     for note in replayed.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(FORMATS[options.format](replayed.reports))
+    print(FORMATS[options.format]([*replayed.reports, *replayed.sums]))
     return DONE
 
 

@@ -129,7 +129,7 @@ class Lineup:
             return
         if all(one in self.machines for one in line.named()) and line.design_cycle is None:
             made = serial(line, self._cycles)
-            yield from () if made is None else self._pace(key, line, made)
+            yield from () if made is None else self._pace(key, made)
 
     def _cycles(self, name: str) -> Cycles:
         machine = self.machines[name]
@@ -141,8 +141,14 @@ class Lineup:
         named = [machine.line for machine in self.machines.values() if machine.line]
         return len(self.machines) == len(self.declared) and all(line in self.all_lines for line in named)
 
-    def _pace(self, key: Key, line: LineModel, made: Serial) -> Iterator[Found]:
+    def _pace(self, key: Key, made: Serial) -> Iterator[Found]:
         """What must be known so that pieces that leave the line can be given a design cycle."""
+        asked = [station for station in made.stations if made.constraint in ("", station.name)]
+        measured = [one.machine for s in asked for one in s.machines if one.every is None and not one.products]
+        if measured:
+            hint = "give it an ideal_cycle:, name another constraint:, or write a design_cycle:"
+            yield Found(key, f"the ideal cycle of {', '.join(measured)} is not given but estimated", hint)
+            return
         last = made.stations[-1]
         told = {product for one in last.machines for product in one.products}
         for product in sorted(told):

@@ -139,7 +139,7 @@ class Rollups:
         if not members:
             return
         made = roll_up(scope, window, members, finals.revision(window))
-        digest = _digest(made)
+        digest = digest_of_sum(made)
         turns = [one.turn(window.end, max(as_of[name], known or 0)) for name, one in ledgers.items()]
         turn = min((turn for turn in turns if turn is not None), default=None)
         if told is not None and told.digest == digest:
@@ -205,7 +205,7 @@ class Rollups:
         if progress is not None and rollup.final:
             kind = rollup.window.kind
             progress.settled[kind] = max(progress.settled.get(kind, 0), rollup.window.end)
-            progress.finals.note(rollup.window, rollup.revision, _digest(rollup), None)
+            progress.finals.note(rollup.window, rollup.revision, digest_of_sum(rollup), None)
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-safe, complete."""
@@ -220,7 +220,7 @@ class Rollups:
                 self._progress[key].is_restored = True
 
 
-def _digest(rollup: Rollup) -> str:
+def digest_of_sum(rollup: Rollup) -> str:
     """16 hex digits that differ where two roll-ups do; "" for one that is withdrawn."""
     if WITHDRAWN in rollup.flags:
         return ""

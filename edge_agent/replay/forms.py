@@ -13,22 +13,29 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from edge_agent.core import kpi
-from edge_agent.core.report import OPEN, Report, Window
+from edge_agent.core.report import OPEN, Window
+from edge_agent.core.rollup import Rollup
+from edge_agent.core.told import Record
 from edge_agent.core.wall import local
 from edge_agent.encode.kpi_record import kpi_record
+from edge_agent.encode.rollup_record import rollup_record
 from edge_agent.replay.window import CUSTOM
 
 _SHARES: Final = ("oee", "availability_classic", "performance_classic", "quality_count")
 
 
-def as_json(reports: Sequence[Report]) -> str:
+def as_json(reports: Sequence[Record]) -> str:
     """One JSON document: the list of KPI records, one a line."""
-    return "[" + ",\n ".join(orjson.dumps(kpi_record(report)).decode() for report in reports) + "]"
+    return "[" + ",\n ".join(orjson.dumps(_record(report)).decode() for report in reports) + "]"
 
 
-def as_csv(reports: Sequence[Report]) -> str:
+def _record(report: Record) -> dict[str, Any]:
+    return rollup_record(report) if isinstance(report, Rollup) else kpi_record(report)
+
+
+def as_csv(reports: Sequence[Record]) -> str:
     """A row for each machine and window, a column for each value of the KPI record: `time_s.ct`, `kpi.oee` …"""
-    rows = [dict(_flat("", kpi_record(report))) for report in reports]
+    rows = [dict(_flat("", _record(report))) for report in reports]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -43,6 +50,10 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{name}.{key}" if name else key, inner)
     elif isinstance(value, list) and name.startswith("bounds."):
         yield from zip((f"{name}.low", f"{name}.high"), value, strict=True)
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        for one in value:       # members by machine, stations by name
+            who = one.get("machine", one.get("station"))
+            yield from _flat(f"{name}.{who}", {key: inner for key, inner in one.items() if inner != who})
     elif isinstance(value, list):
         yield name, " ".join(map(str, value))
     elif isinstance(value, bool):
@@ -51,8 +62,8 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def as_table(reports: Sequence[Report]) -> str:
-    """Machine, window, OEE and what explains it (classic A and P, counted Q), pieces, coverage, remarks."""
+def as_table(reports: Sequence[Record]) -> str:
+    """Machine or line, window, OEE and what explains it (classic A and P, counted Q), pieces, coverage, remarks."""
     head = ("machine", "window", "OEE %", "A %", "P %", "Q %", "pieces", "scrap", "data %", "remarks")
     rows = [head, *(_row(report) for report in reports)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
@@ -64,17 +75,21 @@ def as_table(reports: Sequence[Report]) -> str:
     return "\n".join(lines)
 
 
-def _row(report: Report) -> tuple[str, ...]:
-    values = kpi.kpis(report.cell)
+def _row(report: Record) -> tuple[str, ...]:
+    values, pieces = kpi.kpis(report.cell), report.cell.pq
+    if isinstance(report, Rollup) and report.line is not None:
+        line = report.line.kpi
+        values = {**values, **line, "oee": line["line_oee"], "quality_count": line["line_quality"]}
+        pieces = report.line.entered
     zone = ZoneInfo(report.window.zone)
     remarks = list(report.flags)
     if not report.final:
         remarks.insert(0, f"provisional as of {local(report.as_of, zone):%Y-%m-%d %H:%M:%S}")
     return (
-        report.machine,
+        f"{report.kind} {report.id}" if isinstance(report, Rollup) else report.machine,
         _window(report.window, zone),
         *(_percent(values[name], 2) for name in _SHARES),
-        str(report.cell.pq),
+        str(pieces),
         str(report.cell.sq),
         _percent(values["data_coverage"], 1),
         " ".join(remarks),

@@ -3,8 +3,8 @@
 Only what came from outside is replayed, the samples; what the agent made of them is worked out anew. What else
 must be known, by kind of record, is in `_READERS`. A STATE record with the reason AGENT_DOWN says since when a
 machine was out of sight; any other, when the agent believed in a change, which may have been long after the
-sample that told it (`dwell`), and after which no other may have come. A REPORT record says which revision of a window
-was told, not what it was. A journal may be read while its agent writes.
+sample that told it (`dwell`), and after which no other may have come. A REPORT or ROLLUP record says which revision
+of a window was told, not what it was. A journal may be read while its agent writes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from edge_agent.core.batch import Batch, Int32s, concat
 from edge_agent.core.inputs import AWAY
 from edge_agent.core.overrides import Entry
 from edge_agent.core.report import Report, StateChange
+from edge_agent.core.rollup import Rollup
 from edge_agent.core.tags import Kind
 from edge_agent.encode import columns, records
+from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.journal import Record, RecordKind, stat
 from edge_agent.journal import records as journal_records
 from edge_agent.replay.history import OTHERS, HistoryError, Names, Place, plain
@@ -55,10 +57,10 @@ class Accepted(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A final report was made."""
+    """A final report was made, or a final sum of a line, an area or the site."""
 
     now: int
-    report: Report
+    report: Report | Rollup
 
 
 Event = Samples | Absence | Accepted | Told
@@ -201,6 +203,13 @@ class _Reader:
         except ValueError:
             return
 
+    def rollup(self, record: Record) -> Iterator[Event]:
+        """A ROLLUP record."""
+        try:
+            yield Told(record.time, unpack_rollup(record.body))
+        except ValueError:
+            return
+
     def flush(self) -> Iterator[Event]:
         """The samples that wait."""
         if self._n_waiting:
@@ -249,5 +258,6 @@ _READERS: Final[dict[int, Callable[[_Reader, Record], Iterator[Event]]]] = {
     RecordKind.SAMPLES: _Reader.samples,
     RecordKind.STATE: _Reader.state,
     RecordKind.REPORT: _Reader.report,
+    RecordKind.ROLLUP: _Reader.rollup,
 }
 """What a replay takes from a record, by its kind; other kinds follow from the samples."""

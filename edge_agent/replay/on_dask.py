@@ -15,6 +15,7 @@ from typing import Any
 from edge_agent.errors import EdgeAgentError
 from edge_agent.replay.plan import Plan
 from edge_agent.replay.run import Replayed, run
+from edge_agent.replay.sums import sums_of
 
 
 class NoDask(EdgeAgentError):
@@ -56,10 +57,14 @@ def _shares(plan: Plan, workers: int) -> list[Plan]:
 
 def _together(plan: Plan, done: Sequence[Replayed]) -> Replayed:
     made = {name: outcome for one in done for name, outcome in one.machines.items()}
+    machines = {spec.id: made[spec.id] for spec in plan.specs}
+    told = done[0].told     # everyone reads the whole journal
     return Replayed(
-        {spec.id: made[spec.id] for spec in plan.specs},
+        machines,
+        sums_of(plan.scopes, machines, told),
         list(dict.fromkeys(note for one in done for note in one.notes)),
         min(one.first for one in done),
         max(one.last for one in done),
         sum(one.samples for one in done),
+        told,
     )

@@ -10,15 +10,16 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.config import Site, machine_specs
+from edge_agent.config import Site, machine_specs, scopes
 from edge_agent.core.machine import MachineSpec
+from edge_agent.core.rollup import Scope
 from edge_agent.core.tags import Kind, TagTable
 from edge_agent.replay.window import CUSTOM, Asked
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Machines in the order of the site file; their tags are those of `table`.
+    """Machines in the order of the site file; their tags are those of `table`. Of `scopes` every machine is here.
 
     What a history holds are final values, so the tags of `table` have no scale. `open`: positions of tags of
     which the site file does not say whether they hold numbers or texts (an OPC UA node tells when connected):
@@ -28,6 +29,7 @@ class Plan:
 
     table: TagTable
     specs: tuple[MachineSpec, ...]
+    scopes: tuple[Scope, ...]
     asked: Asked
     watermark_ns: int
     restate_ns: int
@@ -61,10 +63,13 @@ def make_plan(site: Site, asked: Asked, machines: Collection[str] | None = None)
     table = site.tag_table()
     for tag in table:
         tag.scale, tag.offset = 1.0, 0.0
-    specs = [_without_site(spec) for spec in machine_specs(site, table) if machines is None or spec.id in machines]
+    every = machine_specs(site, table)
+    specs = [_without_site(spec) for spec in every if machines is None or spec.id in machines]
+    known = {spec.id for spec in specs}
+    whole = tuple(scope for scope in scopes(site, every) if known.issuperset(scope.machines))
     return Plan(
-        table, tuple(specs), asked, site.kpi.watermark, site.kpi.restate, site.journal.flush, site.agent.timezone,
-        frozenset(position for spec in specs for position in _open(spec)),
+        table, tuple(specs), whole, asked, site.kpi.watermark, site.kpi.restate, site.journal.flush,
+        site.agent.timezone, frozenset(position for spec in specs for position in _open(spec)),
         frozenset(tag.position for spec in specs for tag in spec.tags()),
     )  # fmt: skip
 

@@ -9,13 +9,16 @@ from typing import Final
 
 from edge_agent.config import Site
 from edge_agent.core.batch import Batch
+from edge_agent.core.finals import Finals
 from edge_agent.core.report import Report
+from edge_agent.core.rollup import Rollup
 from edge_agent.replay.csv_file import CsvFile
 from edge_agent.replay.history import Found, History, HistoryError, Names, Place
 from edge_agent.replay.journal_folder import Absence, Accepted, JournalFolder, Samples, Told
 from edge_agent.replay.machines import Machines, Outcome
 from edge_agent.replay.order import Sorter
 from edge_agent.replay.plan import Plan, make_plan
+from edge_agent.replay.sums import sums_of
 from edge_agent.replay.traits import settle_kinds, settle_silences
 from edge_agent.replay.window import Asked
 
@@ -35,12 +38,16 @@ class Replayed:
     """What a replay gives. `notes`: what should be known about the history, a sentence each."""
 
     machines: dict[str, Outcome]
+    sums: list[Rollup]
+    """of lines, areas and the site, each by time"""
     notes: list[str]
     first: int
     """time of the first sample, ns UTC; for a journal, when it was begun"""
     last: int
     """time of the last sample; for a journal, of its last record"""
     samples: int
+    told: dict[str, Finals]
+    """by line, area or site: its final figures, as the agent told them"""
 
     @property
     def reports(self) -> list[Report]:
@@ -180,4 +187,6 @@ def _ended(machines: Machines, names: Names, first: int, last: int) -> Replayed:
     silent = machines.silent()
     if silent:
         notes.append(f"no samples of {', '.join(silent)}: nothing is known of {'it' if len(silent) == 1 else 'them'}")
-    return Replayed({one.machine: one for one in outcomes}, notes, first, last, names.found.samples)
+    by_name = {one.machine: one for one in outcomes}
+    sums = sums_of(machines.plan.scopes, by_name, machines.sums)
+    return Replayed(by_name, sums, notes, first, last, names.found.samples, machines.sums)

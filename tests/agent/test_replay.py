@@ -16,6 +16,7 @@ import pytest
 from edge_agent import registry
 from edge_agent.config import Site, load
 from edge_agent.encode.kpi_record import kpi_record
+from edge_agent.encode.rollup_record import rollup_record
 from edge_agent.replay import Asked, asked, replay
 from tests.peers.no_api import without_api
 from tests.peers.waiting import free_port, wait_for
@@ -85,6 +86,7 @@ machines:
     ideal_cycle: 1s
     calendar: hurried
 carbon: {{region: cn-east}}
+lines: {{flow: {{stations: [saw-1, press-1], calendar: hurried}}}}
 calendars:
   hurried:
     shifts:
@@ -165,17 +167,18 @@ def loaded(site: Path) -> Site:
 
 
 def key(record: dict[str, Any]) -> tuple[str, str, str]:
-    return record["machine"], record["window"]["kind"], record["window"]["start"]
+    who = record["machine"] if "machine" in record else record["scope"]
+    return who, record["window"]["kind"], record["window"]["start"]
 
 
 def newest(records: list[dict[str, Any]], *, final: bool) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """The latest record of each window of a machine; lines and sites have theirs, too."""
-    return {key(record): record for record in records if record["final"] is final and "machine" in record}
+    """The latest record of each window of a machine, of their line and of the site."""
+    return {key(record): record for record in records if record["final"] is final}
 
 
 def replayed(site: Site, wanted: Asked) -> dict[tuple[str, str, str], dict[str, Any]]:
     made = replay(site, [Path(site.agent.data_dir)], wanted)
-    return {key(record): record for record in map(kpi_record, made.reports)}
+    return {key(record): record for record in (*map(kpi_record, made.reports), *map(rollup_record, made.sums))}
 
 
 @pytest.mark.timeout(300)
@@ -205,24 +208,24 @@ def test_a_replay_of_the_journal_tells_what_the_agent_told(
     agent.stop(signal.SIGTERM)
     agent.start()
     wait_for(lambda: newest(listener.on("/kpi/shift"), final=True).keys() >= {
-        ("saw-1", "shift", "2026-11-23T05:55:00+08:00"), ("press-1", "shift", "2026-11-23T05:55:00+08:00"),
+        (who, "shift", "2026-11-23T05:55:00+08:00") for who in ("saw-1", "press-1", "line", "site")
     }, 90, "the second shift's end")  # fmt: skip
     plant.work(2)
     agent.stop(signal.SIGTERM)
 
     told = [record for kind in ("shift", "hour", "day") for record in listener.on(f"/kpi/{kind}")]
     finals = newest(told, final=True)
-    assert len(finals) >= 4      # the hour and a shift or two of both machines
+    assert len(finals) >= 8      # the hour and a shift or two of both machines, of their line and their site
     again = replayed(loaded(site), asked("shift", None, ZONE, ("shift",)))
     again |= replayed(loaded(site), asked("hour", None, ZONE, ("hour",)))
     for window, record in finals.items():
         assert again[window] == record
-    assert sum(record["counts"]["pq"] for record in finals.values()) > 100
-    assert any(record["time_s"]["unk_raw"] for record in finals.values())
+    assert sum(record["counts"].get("pq", 0) for record in finals.values()) > 100
+    assert any(record["time_s"].get("unk_raw") for record in finals.values())
     assert any(record["kpi"].get("kg_co2") for record in finals.values())
     assert any(record.get("spc", {"bore": {"n": 0}})["bore"]["n"] for record in finals.values())
 
-    provisional = [record for record in told if record.get("machine") == "press-1" and not record["final"]]
+    provisional = [record for record in told if key(record)[0] in ("press-1", "line") and not record["final"]]
     for record in random.Random(1).sample(provisional, 12):
         kind = record["window"]["kind"]
         then = replayed(loaded(site), asked(kind, record["as_of"], ZONE, (kind,)))

@@ -149,6 +149,8 @@ def test_what_is_right_but_should_be_known_of_sums_is_a_warning(tmp_path: Path) 
          "lines.flow.calendar: 'eary' names no calendar; did you mean 'early'?"),
         ("ideal_cycle: 12s", TWO_PRODUCTS,
          "lines.flow: the pace depends on the product, which pack at its end does not tell; give it a job:"),
+        ("ideal_cycle: 12s", "estimate_cycle: true",
+         "lines.flow: the ideal cycle of weld is not given but estimated; give it an ideal_cycle:"),
         ("[flow]", "[floh]", "areas.east.lines[0]: 'floh' names no line; did you mean 'flow'?"),
         ("[oven]", "[owen]", "areas.east.machines[0]: 'owen' names no machine; did you mean 'oven'?"),
         ("[oven]", "[cut]", "areas.east.machines[0]: 'cut' is counted twice: it is in line 'flow' of this area"),

@@ -253,3 +253,13 @@ def test_a_late_sample_of_a_member_revises_the_line_once() -> None:
     assert (after.window, after.revision, after.as_of) == (before.window, 1, before.as_of)
     assert before.cell.apt - after.cell.apt == HOUR
     assert [one for one in plant.turn(end + WATERMARK + 2 * S)[1] if one.final] == []
+
+
+def test_while_the_clock_was_wrong_there_were_no_windows() -> None:
+    plant = Plant(kinds=("hour",))
+    plant.engine.begin(DAY0)
+    now = DAY0 + 30 * 24 * HOUR
+    plant.engine.began(now)
+    plant.scan(now + S, 1, 0, 1, 0)
+    reports, rollups = plant.turn(now + 2 * S)
+    assert {one.window.start for one in (*reports, *rollups)} == {now}
