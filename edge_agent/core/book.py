@@ -151,7 +151,7 @@ class Book:
         if self._floor is not None and t <= self._floor:
             return
         begin = t if since is None else min(since, t)
-        self._touch(self._counts.put(t, source, (total, scrap, rework), begin, revision))
+        self._touch_counts(self._counts.put(t, source, (total, scrap, rework), begin, revision))
 
     def inspected(self, t: int, source: str, inspected: int = 0, passed: int = 0, revision: int = 0) -> None:
         """Pieces inspected for the first time, and those that passed; as `count`, always made just then."""
@@ -168,6 +168,9 @@ class Book:
 
     def _touch(self, t: int) -> None:
         self._touched = min(self._touched, t)
+
+    def _touch_counts(self, t: int) -> None:
+        self._touch(t)
 
     def take_touched(self, now: int) -> int | None:
         """From when on cells may have changed since the last call; None: nowhere.
@@ -220,6 +223,38 @@ class Book:
     def estimates(self) -> Mapping[str, tuple[int, Fraction]]:
         """Product → since when its ideal cycle is estimated, ns UTC, and what it is, seconds."""
         return self._rates.estimates
+
+    # -- what goes on, see `core.growing` ------------------------------------------------------
+
+    @property
+    def is_instrumented(self) -> bool:
+        """Whether it has meters or gauges, or inspections are counted."""
+        return bool(self._instruments) or self._inspected is not None
+
+    def is_newest(self, t: int) -> bool:
+        """Whether nothing but pieces was told of `t` and later, and no pieces later that are of before it."""
+        told = (self._timeline.steps, self._orders, self._jobs.made, self._jobs.numbers, self._clock)
+        later = any(steps.times and steps.times[-1] >= t for steps in told)
+        return not later and not self._counts.spreads_across(t, t, NEVER)
+
+    def was_set_up(self, start: int, end: int) -> bool:
+        """Whether the machine was being set up within [start, end)."""
+        return any(known.state is MachineState.SETUP for _, _, known in self._timeline.spans(start, end))
+
+    def rate_changes(self, start: int, end: int) -> list[int]:
+        """Where within (start, end) an ideal cycle changes by date."""
+        return self._rates.changes(start, end)
+
+    def has_order(self, t: int) -> bool:
+        """Whether an order is active at `t`."""
+        return self._orders.at(t) is not False
+
+    def made(self, found: pieces.Made, start: int, end: int) -> None:
+        """Add the pieces of (start, end], as known at `end`: all of one job and one ideal cycle."""
+        of = pieces.Pieces(
+            self._counts, self._jobs.made, self.calendar, self.policy, end, (), self._inspected, self._rates
+        )
+        of.add(found, start, end)
 
     def energy(self, t: int, meter: str, amount: int, since: int, mark: int, revision: int = 0) -> None:
         """A reading of an energy meter at `t`: `amount` mJ were used in (since, t]; see `core.meter` for the marks.

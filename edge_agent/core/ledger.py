@@ -23,9 +23,10 @@ from edge_agent.core.book import MINUTE, NEVER, Book
 from edge_agent.core.buckets import Policy
 from edge_agent.core.cell import Cell
 from edge_agent.core.decided import turn_of
+from edge_agent.core.growing import Growth, growth
 from edge_agent.core.jobs import JobSpan
 from edge_agent.core.pieces import Pieces
-from edge_agent.core.settled import Settled
+from edge_agent.core.settled import WINDOWS, Settled
 from edge_agent.core.slices import Slice, slices
 from edge_agent.core.states import MachineState
 from edge_agent.core.steps import Steps
@@ -47,9 +48,18 @@ class Ledger(Book):
         self._settled = Settled()
         self._carried: dict[int, Cell] = {}     # start of a window → its cell up to the floor
         self._parts: dict[tuple[int, int], tuple[int, Cell]] = {}   # with when it was decided
+        self._growing: dict[int, Growth | None] = {}                # by start of the window
+        self._grown = -NEVER                                        # the latest of their instants
+
+    def _touch_counts(self, t: int) -> None:
+        growing = self._growing if t > self._grown else {}
+        self._touch(t)
+        self._growing = growing
 
     def _touch(self, t: int) -> None:
         super()._touch(t)
+        if self._growing:
+            self._growing = {}
         self._settled.take_back(t)
         if self._parts:
             self._parts = {part: kept for part, kept in self._parts.items() if kept[0] < t}
@@ -61,6 +71,9 @@ class Ledger(Book):
         stop = end if as_of is None else min(end, as_of)
         if stop <= start:
             return Cell()
+        growing = self._growing.get(start)
+        if growing is not None and as_of == stop and growing.since <= stop <= growing.until:
+            return growing.at(stop)
         if start in self._carried and self._floor is not None and start < self._floor < stop:
             return self._carried[start] + self.cell(self._floor, end, as_of)
         visible = self._timeline.visible(as_of)
@@ -72,7 +85,17 @@ class Ledger(Book):
             return self._timeline.boundary(t, visible)
 
         since, before = self._settled.reach(start, stop, as_of, measure, boundary, self._spreads_across)
-        return before + measure(since, stop) if since < stop else before
+        found = before + measure(since, stop) if since < stop else before
+        if as_of == stop and (growing is not None or start not in self._growing):
+            self._may_grow(start, stop, found)
+        return found
+
+    def _may_grow(self, start: int, stop: int, cell: Cell) -> None:
+        """Keep the cell of an open window, if it will go on as it was."""
+        while len(self._growing) >= WINDOWS:
+            del self._growing[next(iter(self._growing))]
+        self._growing[start] = growth(self, cell, self._runs_at(stop, stop), stop)
+        self._grown = max(self._grown, stop)
 
     def _spreads_across(self, t: int, low: int, high: int) -> bool:
         """Whether what was reported in (low, high] is of time before `t`."""
@@ -224,7 +247,7 @@ class Ledger(Book):
         floor = self._forgettable(before)
         if floor is not None:
             self._carried = {start: self.cell(start, floor) for start in carried if start < floor}
-            self._parts = {}
+            self._parts, self._growing = {}, {}
             self._forget(floor)
 
     def snapshot(self) -> dict[str, Any]:

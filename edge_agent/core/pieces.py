@@ -110,7 +110,7 @@ class Pieces:
         for low, high in _remaining(start, end, [*without, *self._outside(start, end)]):
             cuts = sorted({low, *self._jobs.changes(low, high), *self._rates.changes(low, high), high})
             for begin, finish in pairwise(cuts):
-                self._add(found, begin, finish)
+                self.add(found, begin, finish)
         return found
 
     def _starting_up(self, start: int, end: int, dropped: Sequence[Run]) -> Fraction:
@@ -123,7 +123,7 @@ class Pieces:
                 found += made["ipt"] - made["igt"]
         return found
 
-    def _add(self, found: Made, start: int, end: int) -> None:
+    def add(self, found: Made, start: int, end: int) -> None:
         """Add the pieces of (start, end], all of one job and one ideal cycle."""
         if self._inspected is not None:
             inspected, passed, _ = self._inspected.within(start, end, self._as_of)

@@ -19,7 +19,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.counters import Counter
 from edge_agent.core.engine import Engine
 from edge_agent.core.finals import WITHDRAWN, key_of
-from edge_agent.core.ledger import Policy
+from edge_agent.core.ledger import Ledger, Policy
 from edge_agent.core.machine import MachineSpec
 from edge_agent.core.overrides import Entry
 from edge_agent.core.quality import Reason, bad
@@ -322,3 +322,18 @@ def test_samples_that_come_late_or_twice_end_in_the_same_final_records(seed: int
         again.told(t, **values)
     replayed = again.engine.reports(end) + again.engine.reports(end + MINUTE)
     assert differences(latest(made), latest(replayed)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_look_at_an_open_window_is_what_adding_it_up_anew_gives(seed: int) -> None:
+    random = Random(seed)
+    plant = running(("shift", "hour", "job"))
+    ledger = plant.engine.machines["m"].ledger
+    for t, values in _story(random):
+        plant.told(t, **values)
+        for _ in range(4):
+            t += random.randrange(90) * S
+            fresh = Ledger(ledger.calendar, ledger.policy)
+            fresh.restore(ledger.snapshot())
+            for start in (DAY0 + 8 * HOUR, t // HOUR * HOUR):
+                assert ledger.cell(start, start + DAY, t) == fresh.cell(start, start + DAY, t)
