@@ -6,13 +6,14 @@ Facts may come late, in any order and any number of times; the same set of facts
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
 from edge_agent.core import pieces
 from edge_agent.core.buckets import Policy
 from edge_agent.core.calendar import Calendar, FixedCalendar
+from edge_agent.core.cell import NO_IDEAL
 from edge_agent.core.counts import CountLog
 from edge_agent.core.instruments import Instruments
 from edge_agent.core.jobs import Jobs
@@ -105,7 +106,7 @@ class Book:
         product: str,
         ideal: Fraction | None,
         order: str = "",
-        scrap: Fraction = pieces.NO_IDEAL,
+        scrap: Fraction = NO_IDEAL,
         estimated: bool = False,
         units: int = 1,
     ) -> None:
@@ -249,12 +250,17 @@ class Book:
         """Whether an order is active at `t`."""
         return self._orders.at(t) is not False
 
-    def made(self, found: pieces.Made, start: int, end: int) -> None:
-        """Add the pieces of (start, end], as known at `end`: all of one job and one ideal cycle."""
-        of = pieces.Pieces(
-            self._counts, self._jobs.made, self.calendar, self.policy, end, (), self._inspected, self._rates
-        )
-        of.add(found, start, end)
+    def rating(self, t: int) -> tuple[Fraction | None, bool, Fraction, int]:
+        """Of pieces from `t` on: ideal cycle, whether that is an estimate, planned scrap, pieces of a stroke."""
+        made = self._jobs.made.at(t)
+        of = pieces.Pieces(self._counts, self._jobs.made, self.calendar, self.policy, None, rates=self._rates)
+        scrap, units = (made.scrap, made.units) if made is not None else (NO_IDEAL, 1)
+        return *of.rating(made, t + 1), scrap, units
+
+    @property
+    def count_of(self) -> Callable[[int, int, int | None, int], tuple[int, int, int]]:
+        """See `CountLog.within`."""
+        return self._counts.within
 
     def energy(self, t: int, meter: str, amount: int, since: int, mark: int, revision: int = 0) -> None:
         """A reading of an energy meter at `t`: `amount` mJ were used in (since, t]; see `core.meter` for the marks.

@@ -12,6 +12,7 @@ from edge_agent.core.capability import NO_MEASURES, Measured
 from edge_agent.core.energy import NO_ENERGY, Energy
 
 NO_IDEAL: Final = Fraction(0)
+NOTHING_ELSE: Final[Mapping[str, Fraction]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,14 @@ class Cell:
         vectors = self.energy + other.energy, self.measured + other.measured
         return Cell(*(*_in_order(added), *vectors))
 
-    def grown(self, by: Mapping[str, Any]) -> Cell:
-        """The same with these fields greater by so much."""
-        values = dict(zip(_ALL, _all_of(self), strict=True))
+    def grown(self, by: Mapping[str, int], instead: Mapping[str, Fraction] = NOTHING_ELSE) -> Cell:
+        """The same with fields greater by so much, and with others instead."""
+        values = list(_all_of(self))
         for name, more in by.items():
-            values[name] += more
-        return Cell(**values)
+            values[_PLACE[name]] += more
+        for name, value in instead.items():
+            values[_PLACE[name]] = value
+        return Cell(*values)
 
     def __radd__(self, other: int) -> Cell:
         """So that `sum(cells)` works."""
@@ -141,6 +144,7 @@ class Cell:
 
 _ALL: Final = tuple(field.name for field in fields(Cell))
 _all_of: Final = attrgetter(*_ALL)
+_PLACE: Final = {name: place for place, name in enumerate(_ALL)}
 VECTORS: Final = ("energy", "measured")
 NAMES: Final = tuple(name for name in _ALL if name not in VECTORS)
 """the fields that are numbers"""

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import orjson
 
+from edge_agent.core.cell import NO_IDEAL
 from edge_agent.core.ledger import Ledger
 from edge_agent.core.overrides import Entry
-from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.states import MachineState
 
 Fact = tuple[str, list[Any]]

@@ -7,17 +7,17 @@ ends it.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from fractions import Fraction
+from typing import Final, NamedTuple
 
 from edge_agent.core import buckets
 from edge_agent.core.book import Book
 from edge_agent.core.buckets import Plan
-from edge_agent.core.cell import NO_IDEAL, Cell
+from edge_agent.core.cell import Cell
 from edge_agent.core.decided import turn_of
-from edge_agent.core.pieces import Made
+from edge_agent.core.pieces import plus_times
 from edge_agent.core.states import MachineState
 from edge_agent.core.tiles import BUSY
 from edge_agent.core.timeline import STOPS, UNKNOWN, Run
@@ -26,24 +26,48 @@ LONGEST: Final = 3_600_000_000_000
 """So long something grows before it is added up anew."""
 
 
+class Rating(NamedTuple):
+    """What pieces are worth: seconds each (None: nobody knows), the share planned to be scrap, pieces of a stroke."""
+
+    ideal: Fraction | None
+    estimated: bool
+    scrap: Fraction
+    units: int
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """`cell` is all of the window before `since`; until `until` each ns that passes adds to the fields `names`."""
+    """`cell` is all of the window before `since`; until `until` each ns that passes adds to the fields `names`.
+
+    `made` tells the total, scrap and rework of (low, high] as known at `high`.
+    """
 
     since: int
     until: int
     cell: Cell
     names: tuple[str, ...]
-    more: Callable[[Made, int, int], None]    # adds what was made in (low, high]
+    rating: Rating
+    made: Callable[[int, int, int | None, int], tuple[int, int, int]]
 
     def at(self, t: int) -> Cell:
         """The cell of the window before `t`, `since` <= t <= `until`."""
-        grown: Made = defaultdict(int, ipt=NO_IDEAL, igt=NO_IDEAL)
-        self.more(grown, self.since, t)
-        grown["ct"] = t - self.since
+        cell, rating, passed = self.cell, self.rating, t - self.since
+        total, scrap, rework = self.made(self.since, t, t, rating.units)
+        good = total - scrap - rework
+        by = {"ct": passed, "pq": total, "gq": good, "sq": scrap, "rq": rework}
         for name in self.names:
-            grown[name] += t - self.since
-        return self.cell.grown(grown)
+            by[name] = passed
+        if rating.ideal is None:
+            by["unrated"] = total
+            return cell.grown(by)
+        if rating.estimated:
+            by["estimated"] = total
+        instead = {
+            "ipt": plus_times(cell.ipt, rating.ideal, total), "igt": plus_times(cell.igt, rating.ideal, good)
+        }
+        if rating.scrap:
+            instead["psq"] = plus_times(cell.psq, rating.scrap, total)
+        return cell.grown(by, instead)
 
 
 def growth(book: Book, cell: Cell, runs: list[Run], at: int) -> Growth | None:
@@ -66,4 +90,4 @@ def growth(book: Book, cell: Cell, runs: list[Run], at: int) -> Growth | None:
         turn = turn_of(runs, book.calendar, policy)
         until = min(until, turn - 1) if micro and turn is not None else until
     names = buckets.bucket(Plan(at, until, span.kind, book.has_order(at)), tail, micro, policy)
-    return Growth(at, until, cell, names, book.made)
+    return Growth(at, until, cell, names, Rating(*book.rating(at)), book.count_of)

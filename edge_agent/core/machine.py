@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from edge_agent.core.batch import Batch
+from edge_agent.core.cell import NO_IDEAL
 from edge_agent.core.counting import EXACT, Counting
 from edge_agent.core.dwell import Step
 from edge_agent.core.facts import Facts
@@ -21,7 +22,6 @@ from edge_agent.core.ledger import MINUTE, Ledger
 from edge_agent.core.machine_spec import MachineSpec
 from edge_agent.core.models import UNMAPPED, Value
 from edge_agent.core.overrides import Entry
-from edge_agent.core.pieces import NO_IDEAL
 from edge_agent.core.quality import REASON, UNCERTAIN, Reason
 from edge_agent.core.quantity import SECOND
 from edge_agent.core.readings import Found, Readings

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from edge_agent.core.buckets import Policy
 from edge_agent.core.calendar import Calendar, FixedCalendar
+from edge_agent.core.cell import NO_IDEAL
 from edge_agent.core.counts import CountLog
 from edge_agent.core.rates import Rates
 from edge_agent.core.steps import Steps
@@ -21,7 +22,6 @@ from edge_agent.core.tiles import BUSY
 from edge_agent.core.timeline import UNKNOWN, Run
 
 SECOND: Final = 1_000_000_000
-NO_IDEAL: Final = Fraction(0)
 
 Interval = tuple[int, int]
 Made = defaultdict[str, Any]
@@ -136,21 +136,21 @@ class Pieces:
         good = total - scrap - rework
         for name, n in (("pq", total), ("gq", good), ("sq", scrap), ("rq", rework)):
             found[name] += n
-        if made is None or not made.rated:
-            estimate = self._rates.estimate(made.product if made else "", end)
-            if estimate is None or not self._policy.estimates:
-                found["unrated"] += total
-            else:
-                found["ipt"] += estimate * total
-                found["igt"] += estimate * good
-                found["estimated"] += total
+        ideal, estimated = self.rating(made, end)
+        if ideal is None:
+            found["unrated"] += total
         else:
-            ideal = self._rates.ideal(made.product, end, made.ideal)
-            for name, n in (("ipt", total), ("igt", good)):
-                found[name] = ideal * n if found[name] is NO_IDEAL else found[name] + ideal * n
-            found["estimated"] += total if made.estimated else 0
+            found["ipt"] = plus_times(found["ipt"], ideal, total)
+            found["igt"] = plus_times(found["igt"], ideal, good)
+            found["estimated"] += total if estimated else 0
         if made is not None and made.scrap:
             found["psq"] += made.scrap * total
+
+    def rating(self, made: Job | None, t: int) -> tuple[Fraction | None, bool]:
+        """The ideal cycle of pieces of this job reported at `t`, seconds, and whether it is an estimate."""
+        if made is not None and made.rated:
+            return self._rates.ideal(made.product, t, made.ideal), made.estimated
+        return (self._rates.estimate(made.product if made else "", t) if self._policy.estimates else None), True
 
     def _outside(self, start: int, end: int) -> Iterator[Interval]:
         """Where pieces do not count because nothing was planned."""
@@ -182,6 +182,12 @@ class Pieces:
         first, last = self._counts.extent() or (gap.from_, gap.until)
         start = gap.from_ if gap.opened else min(gap.from_, first - 1)
         return start, gap.until if gap.closed or self._as_of is not None else max(gap.until, last)
+
+
+def plus_times(one: Fraction, ideal: Fraction, n: int) -> Fraction:
+    """`one` + `ideal` x `n`, in one reduction."""
+    a, b = one.denominator, ideal.denominator
+    return Fraction(one.numerator * b + ideal.numerator * n * a, a * b)
 
 
 def _remaining(start: int, end: int, without: Sequence[Interval]) -> Iterator[Interval]:

@@ -20,6 +20,7 @@ import orjson
 
 from edge_agent.core import kpi
 from edge_agent.core.batch import Batch
+from edge_agent.core.board import board
 from edge_agent.core.calendar import Break, Calendar, ShiftRule
 from edge_agent.core.counters import Counter
 from edge_agent.core.engine import Engine
@@ -97,9 +98,10 @@ class Plant:
         for at, batch in enumerate(scans):
             self.engine.feed(f"d{at}", batch)
 
-    def ask(self) -> list[Any]:
-        """Every KPI of every machine's shift as it is now."""
-        return [kpi.kpis(one.ledger.cell(START, END, self.now)) for one in self.engine.machines.values()]
+    def ask(self) -> Any:
+        """Every KPI of every machine's shift as it is now; of several, as an overview has them."""
+        cells = [one.ledger.cell(START, END, self.now) for one in self.engine.machines.values()]
+        return kpi.kpis(cells[0]) if len(cells) == 1 else board(cells)
 
     def tell(self, scans: list[Batch]) -> None:
         """The samples into the ledgers alone."""
