@@ -171,7 +171,7 @@ class Plant:
         """Pieces in (from, to] by the published values of its counter alone."""
         before = [value for t, value, _ in self.listener.values(machine, "total") if t <= from_ms]
         within = [value for t, value, _ in self.listener.values(machine, "total") if t <= to_ms]
-        return int(within[-1] - before[-1])
+        return int(within[-1] - (before or within[:1])[-1])     # the first that was read is where counting begins
 
 
 @pytest.fixture

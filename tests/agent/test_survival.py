@@ -93,7 +93,7 @@ def test_values_states_and_kpis_arrive_as_the_contract_says(
     wait_for(lambda: listener.on(f"{ROOT}/status")[-1]["devices"] == {"press-1": "connected"}, 5, "the status")
     assert listener.on(f"{ROOT}/status")[-1]["online"] is True
     record = newest_kpi(listener)
-    assert record["counts"] == {"pq": 10, "gq": 10, "sq": 0, "rq": 0}
+    assert {name: n for name, n in record["counts"].items() if n} == {"pq": 10, "gq": 10}
     assert record["ideal_s"] == {"ipt": 10, "igt": 10}
     assert record["final"] is False
 
