@@ -1,4 +1,4 @@
-# demo · test · check · bench. Each makes what it needs; nothing else has to be typed before.
+# demo · test · check · explore · bench. Each makes what it needs; nothing else has to be typed before.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ ifneq ($(filter command line environment,$(origin BROKER)),)
 DEMO_BROKER := --broker $(BROKER)
 endif
 
-.PHONY: demo test check bench peers clean
+.PHONY: demo test check explore bench peers clean
 
 demo: .venv/.demo
 	$(BIN)/edge-agent demo $(DEMO_SECONDS) $(DEMO_BROKER)
@@ -23,6 +23,13 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# Properties with examples that no run has seen, until one fails; ROUNDS=n for so many times.
+explore: .venv/.dev
+	for round in $$(seq $(or $(ROUNDS),10)); do \
+	  $(BIN)/python -m pytest -n 3 --dist loadfile -q -m 'not peer' -k 'not bench' \
+	    --hypothesis-profile=explore $$(grep -rl '@given' tests) || exit 1; \
+	done
 
 bench: .venv/.dev peers
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-disable-gc --timeout=1800 -o addopts="--import-mode=importlib -s"

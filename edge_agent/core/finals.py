@@ -23,6 +23,9 @@ WITHDRAWN: Final = "WITHDRAWN"
 MOST: Final = 1024
 """So many final reports of a machine can be revised; of more, which only very short jobs make, the newest."""
 
+# After a long absence there are many final windows to report: so many of a kind at a time, the rest the next time.
+FINALS_AT_ONCE: Final = 24
+
 
 class Told(NamedTuple):
     """What was told last of a window. `turn`: when time alone changes what it says, None for never."""
@@ -100,3 +103,20 @@ class Finals:
 def standing(windows: Iterable[Window]) -> Mapping[Key, Window]:
     """By what they are."""
     return {key_of(window): window for window in windows}
+
+
+def due_and_later(
+    windows: Iterable[Window], settled: int, watermark: int, now: int
+) -> tuple[list[Window], list[Window]]:
+    """Of the windows that end after `settled`, those to be made final now, and those that come later; by their end."""
+    ahead = sorted((one for one in windows if one.end > settled), key=lambda window: window.end)
+    n = sum(window.end + watermark <= now for window in ahead)
+    if n > FINALS_AT_ONCE:      # windows that end together are settled together
+        last = ahead[FINALS_AT_ONCE - 1].end
+        n = sum(window.end <= last for window in ahead)
+    return ahead[:n], ahead[n:]
+
+
+def may_differ(told: Told, window: Window, low: int, now: int) -> bool:
+    """Whether a window may be another than was told, if everything from `low` on may have changed."""
+    return window != told.window or window.end > low or (told.turn is not None and told.turn <= now)

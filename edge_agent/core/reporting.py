@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from edge_agent.core.cell import Cell
-from edge_agent.core.finals import WITHDRAWN, Told, digest_of, key_of, standing
+from edge_agent.core.finals import WITHDRAWN, Told, digest_of, due_and_later, key_of, may_differ, standing
 from edge_agent.core.ledger import HOUR
 from edge_agent.core.machine import Machine
 from edge_agent.core.report import OPEN, Report, Window
@@ -23,10 +23,6 @@ RESTATE_NS: Final = DAY
 
 # Windows that ended longer ago than this while the agent was off are not reported any more.
 OLDEST_WINDOW_NS: Final = 31 * DAY
-
-# After a long absence there are many final windows to report: so many of a kind at a time, the rest
-# the next time.
-FINALS_AT_ONCE: Final = 24
 
 # A counter that has not answered for so long keeps nothing in memory any more.
 LONGEST_GAP_NS: Final = 7 * DAY
@@ -93,12 +89,7 @@ class Reporting:
         """Windows to be made final now, and those that come later; both by their end."""
         settled = max(machine.settled.setdefault(kind, now), now - OLDEST_WINDOW_NS)
         windows = windows_of(machine.spec, machine.ledger, kind, settled, now + 1)
-        windows = sorted((w for w in windows if w.end > settled), key=lambda window: window.end)
-        n = sum(window.end + self._watermark <= now for window in windows)
-        if n > FINALS_AT_ONCE:      # windows that end together are settled together
-            last = windows[FINALS_AT_ONCE - 1].end
-            n = sum(window.end <= last for window in windows)
-        return windows[:n], windows[n:]
+        return due_and_later(windows, settled, self._watermark, now)
 
     # -- one report --------------------------------------------------------------------------
 
@@ -123,7 +114,7 @@ class Reporting:
 
     def _revised(self, machine: Machine, kind: str, low: int, now: int) -> Iterator[Report]:
         told = [one for one in machine.finals.of(kind) if one.window.end > now - self._restate]
-        if not any(self._may_differ(one, one.window, low, now) for one in told):
+        if not any(may_differ(one, one.window, low, now) for one in told):
             return
         first = min(one.window.start for one in told)
         there = standing(windows_of(machine.spec, machine.ledger, kind, first, now + 1))
@@ -131,15 +122,12 @@ class Reporting:
             window = there.get(key_of(one.window))
             if window is None:
                 yield self._withdrawn(machine, one, now)
-            elif window.end <= machine.settled[kind] and self._may_differ(one, window, low, now):
+            elif window.end <= machine.settled[kind] and may_differ(one, window, low, now):
                 yield from self._again(machine, one, window, now)
         for window in there.values():
             ended = now - self._restate < window.end <= machine.settled[kind]
             if ended and window.start >= first and machine.finals[window] is None:
                 yield self._final(machine, window, now)
-
-    def _may_differ(self, told: Told, window: Window, low: int, now: int) -> bool:
-        return window != told.window or window.end > low or (told.turn is not None and told.turn <= now)
 
     def _again(self, machine: Machine, told: Told, window: Window, now: int) -> Iterator[Report]:
         ledger = machine.ledger

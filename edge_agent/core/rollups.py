@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 
 from edge_agent.core.cell import Cell
-from edge_agent.core.finals import WITHDRAWN, Finals, Told, key_of, standing
+from edge_agent.core.finals import WITHDRAWN, Finals, Told, due_and_later, key_of, may_differ, standing
 from edge_agent.core.machine import Machine
 from edge_agent.core.report import OPEN, Report, Window
-from edge_agent.core.reporting import FINALS_AT_ONCE, OLDEST_WINDOW_NS, report_of
+from edge_agent.core.reporting import OLDEST_WINDOW_NS, report_of
 from edge_agent.core.rollup import Rollup, Scope, roll_up
 
 Steps = Iterator[Rollup | None]
@@ -95,12 +95,7 @@ class Rollups:
     def _unsettled(self, scope: Scope, kind: str, now: int) -> tuple[list[Window], list[Window]]:
         """Windows to be made final now, and those that come later; both by their end."""
         settled = max(self._progress[scope.key].settled.setdefault(kind, now), now - OLDEST_WINDOW_NS)
-        windows = [one for one in scope.windows(kind, settled, now + 1) if one.end > settled]
-        windows.sort(key=lambda window: window.end)
-        due = [one for one in windows if one.end + self._watermark <= now]
-        if len(due) > FINALS_AT_ONCE:       # windows that end together are settled together
-            due = [one for one in due if one.end <= due[FINALS_AT_ONCE - 1].end]
-        return due, windows[len(due) :]
+        return due_and_later(scope.windows(kind, settled, now + 1), settled, self._watermark, now)
 
     # -- one roll-up -------------------------------------------------------------------------
 
@@ -160,7 +155,7 @@ class Rollups:
     def _revised(self, scope: Scope, kind: str, low: int, now: int) -> Steps:
         progress = self._progress[scope.key]
         told = [one for one in progress.finals.of(kind) if one.window.end > now - self._restate]
-        if not told or not (progress.is_restored or any(self._may_differ(one, one.window, low, now) for one in told)):
+        if not told or not (progress.is_restored or any(may_differ(one, one.window, low, now) for one in told)):
             return
         first = min(one.window.start for one in told)
         there = standing(scope.windows(kind, first, now + 1))
@@ -168,15 +163,12 @@ class Rollups:
             window = there.get(key_of(one.window))
             if window is None:
                 yield self._withdrawn(scope, one, now)
-            elif window.end <= progress.settled[kind] and self._may_differ(one, window, low, now):
+            elif window.end <= progress.settled[kind] and may_differ(one, window, low, now):
                 yield from self._final(scope, window, now, one)
         for window in there.values():
             ended = now - self._restate < window.end <= progress.settled[kind]
             if ended and window.start >= first and progress.finals[window] is None:
                 yield from self._final(scope, window, now)
-
-    def _may_differ(self, told: Told, window: Window, low: int, now: int) -> bool:
-        return window != told.window or window.end > low or (told.turn is not None and told.turn <= now)
 
     def _withdrawn(self, scope: Scope, told: Told, now: int) -> Rollup:
         self._progress[scope.key].finals.note(told.window, told.revision + 1, "", None)

@@ -17,6 +17,7 @@ from edge_agent.core.steps import Steps
 
 UNKNOWN: Final = MachineState.UNKNOWN
 STOPS: Final = frozenset({MachineState.IDLE, MachineState.FAULT})     # what a stop consists of (domain 2.4)
+JUDGED_WHOLE: Final = STOPS | {UNKNOWN}
 UNKNOWN_RANK: Final = len(MachineState)
 _RANKS: Final = UNKNOWN_RANK + 1
 
@@ -96,7 +97,10 @@ class Timeline:
 
     def boundary(self, t: int, visible: int) -> int | None:
         """The latest instant <= t that no stop, fault or gap reaches across; `None` if there is none."""
-        at = self._chain(bisect_right(self.steps.times, t, 0, visible) - 1)
+        at = bisect_right(self.steps.times, t, 0, visible) - 1
+        if at >= 0 and self.steps.values[at].state not in JUDGED_WHOLE:
+            return t
+        at = self._chain(at)
         return self.steps.times[at] if at >= 0 else None
 
     def changes_across(self, end: int, visible: int) -> list[int]:

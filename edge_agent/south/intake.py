@@ -45,11 +45,6 @@ class Intake:
             self._held = []
             log.warning("the clock is not synchronised: samples are held for up to %.0f s until it is", wait_ns / 1e9)
 
-    @property
-    def is_holding(self) -> bool:
-        """Whether samples wait for the clock."""
-        return self._held is not None
-
     def feed(self, device: str, raw: Batch) -> None:
         """Take one batch of one device, stamped now."""
         self._follow()

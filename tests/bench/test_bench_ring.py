@@ -69,7 +69,9 @@ def test_bench_scan_row_into_the_ring(benchmark: Any, size: int) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.benchmark(group="ring append, ns a sample × 20 000")
 def test_bench_changes_into_the_ring(benchmark: Any, size: int) -> None:
-    measure(benchmark, Ring(1000, [], 2 * MB).append, scattered(size))
+    ring, batches = Ring(1000, [], 2 * MB), scattered(size)
+    measure(benchmark, ring.append, batches)
+    assert len(ring.window(0, START, START + SAMPLES * 10**9)[0]) > 0
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -161,7 +161,7 @@ def test_a_shift_whose_end_was_moved_is_told_again_under_the_new_calendar() -> N
     [again] = other.reports(DAY0 + 14 * HOUR + 20 * MINUTE)
     assert (again.window.name, again.window.end, again.revision) == ("early", DAY0 + 12 * HOUR, 1)
     assert report.cell.ct == again.cell.ct + 2 * HOUR
-    assert again.cell.pq + 600 == report.cell.pq or again.cell.pq == 0
+    assert (report.cell.pq, again.cell.pq) == (600, 0)      # made at one o'clock
 
 
 def test_a_shift_that_was_taken_out_of_the_calendar_is_withdrawn_once() -> None:
@@ -195,9 +195,10 @@ def test_a_production_day_runs_from_the_first_shift_of_its_date_to_the_next() ->
     plant = Plant(("production_day",), rules)
     machine = plant.engine.machines["m"]
     found = plant.engine.windows(machine, "production_day", DAY0 + DAY, DAY0 + 6 * DAY)
+    # A weekend's date begins with its only shift, the night's.
     assert [(w.production_date.day, (w.start - DAY0) // HOUR, (w.end - DAY0) // HOUR) for w in found] == [
-        (4, 6, 30), (5, 30, 54), (6, 54 + 16, 54 + 40), (7, 94, 94 + 8), (8, 102, 126), (9, 126, 150),
-    ] or all(a.end == b.start for a, b in itertools.pairwise(found))  # fmt: skip
+        (4, 6, 46), (5, 46, 70), (6, 70, 78), (7, 78, 102), (8, 102, 126), (9, 126, 150),
+    ]  # fmt: skip
 
 
 @settings(deadline=None, max_examples=50)
@@ -239,8 +240,7 @@ def test_an_order_of_weeks_keeps_its_sums_and_forgets_their_facts() -> None:
     assert (job.window.start, job.cell.pq) == (DAY0, 5 * 24 * 60 - 60)
     assert job.cell.ct == 5 * DAY - HOUR
     ledger = plant.engine.machines["m"].ledger
-    assert ledger.remembered_from is not None
-    assert ledger.remembered_from >= DAY0 + 3 * DAY or ledger.remembered_from == DAY0
+    assert ledger.remembered_from == DAY0 + 4 * DAY - HOUR      # a day ago
     other = restarted(plant)
     again = [r for r in other.engine.reports(DAY0 + 5 * DAY - HOUR) if r.window.kind == "job"]
     assert [r.cell for r in again] == [job.cell]

@@ -271,6 +271,7 @@ def test_no_value_makes_encoding_fail_in_another_way(name: str, value: Value) ->
         wire = encode(one, value)
     except ValueError:
         return
-    assert encode(one, decode_one(one, wire)) == wire
+    read = decode_one(one, wire)        # blanks at the end of a text are not read
+    assert same(decode_one(one, encode(one, read)), read)
     assert len(masks(one, value)) == one.count
     assert np.frombuffer(merged(one, value, bytes(2 * one.count)), np.uint8).size == 2 * one.count

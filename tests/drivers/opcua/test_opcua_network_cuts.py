@@ -24,11 +24,7 @@ COUNT = {"node": CNC_IDS + "Count", "sample": "50ms", "queue": 200}
 NODES = {"count": COUNT, "temp": CNC_IDS + "Temp"}
 
 
-# On a machine that is too busy this server now and then does not sample a value itself: then it is asked again.
-BUSY = pytest.mark.flaky(reruns=2)
-
-
-@pytest.fixture(params=["asyncua", pytest.param("node-opcua", marks=[pytest.mark.peer, BUSY])])
+@pytest.fixture(params=["asyncua", pytest.param("node-opcua", marks=pytest.mark.peer)])
 def server(request: pytest.FixtureRequest, farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if request.param == "node-opcua" and not NodeServer.is_there():
         pytest.skip("needs node and node-opcua: run tests/peers/install.sh")
@@ -55,8 +51,12 @@ async def counted_on(cnc: Followed, since: float) -> None:
     await cnc.until(has_lasted, MARGIN_S, "the counter going up")
 
 
-def nothing_lost(samples: list[Sample], counted: list[list[int]]) -> None:
-    missing, mistimed = unbroken(samples, counted)
+def nothing_lost(samples: list[Sample], server: Any) -> None:
+    """All that the server counted has come. node-opcua itself drops what changes just while a subscription changes
+    hands, on a machine that is busy: what it never put into a message nobody can bring."""
+    missing, mistimed = unbroken(samples, server.ask("counted"))
+    if isinstance(server, NodeServer):
+        missing = sorted(set(missing) & set(server.ask("told")))
     assert missing == []
     assert mistimed == []
     assert all(sample.has_own_time for sample in samples if sample.is_good)
@@ -82,7 +82,7 @@ async def test_a_cut_shorter_than_three_keepalives_is_not_even_noticed(server: A
         assert cnc.opened == 1
         assert server.ask("seen")["ids"] == before
         assert all(sample.is_good for sample in cnc.kept["count"])
-        nothing_lost(cnc.kept["count"], server.ask("counted"))
+        nothing_lost(cnc.kept["count"], server)
 
 
 async def test_a_cut_shorter_than_the_session_timeout_loses_no_value(server: Any, wire: Wire) -> None:
@@ -91,7 +91,7 @@ async def test_a_cut_shorter_than_the_session_timeout_loses_no_value(server: Any
         before = server.ask("seen")["ids"]
         await asyncio.sleep(1.0)
         took = await cut(cnc, 8.0, wire.hold, wire.mend)
-        nothing_lost(cnc.kept["count"], server.ask("counted"))
+        nothing_lost(cnc.kept["count"], server)
         assert server.ask("seen")["ids"] == before      # the very session was taken up again
         assert cnc.quality[cnc.position["temp"]] < 0x40
     print(f"\ncut of 8 s: live {took:.2f} s after its end, {len(cnc.kept['count'])} values, none lost")
@@ -102,7 +102,7 @@ async def test_connections_that_are_reset_again_and_again_lose_no_value(server: 
         await cnc.live()
         for _ in range(3):
             await cut(cnc, 0.0, wire.reset, lambda: None)
-        nothing_lost(cnc.kept["count"], server.ask("counted"))
+        nothing_lost(cnc.kept["count"], server)
 
 
 async def test_a_server_that_refuses_connections_for_a_while_loses_no_value(server: Any, wire: Wire) -> None:
@@ -113,7 +113,7 @@ async def test_a_server_that_refuses_connections_for_a_while_loses_no_value(serv
     async with Followed(wire.url, NODES, keep=["count"], session_timeout="30s") as cnc:
         await cnc.live()
         await cut(cnc, 4.0, down, wire.mend)
-        nothing_lost(cnc.kept["count"], server.ask("counted"))
+        nothing_lost(cnc.kept["count"], server)
 
 
 async def test_a_cut_in_the_middle_of_the_next_attempt_loses_no_value(server: Any, wire: Wire) -> None:
@@ -121,7 +121,7 @@ async def test_a_cut_in_the_middle_of_the_next_attempt_loses_no_value(server: An
         await cnc.live()
         await cut(cnc, 2.0, lambda: (wire.hold(), wire.reset()), wire.mend)
         await cut(cnc, 0.3, wire.reset, wire.reset)
-        nothing_lost(cnc.kept["count"], server.ask("counted"))
+        nothing_lost(cnc.kept["count"], server)
 
 
 async def test_a_cut_longer_than_the_session_timeout_is_marked_and_the_present_is_read_again(
@@ -165,9 +165,8 @@ async def test_two_devices_of_one_server_share_a_session_and_neither_loses_a_val
         for cnc in (one, other):
             await counted_on(cnc, mended)
         assert len(server.ask("seen")["ids"]) == 1
-        counted = server.ask("counted")
         for cnc in (one, other):
-            nothing_lost(cnc.kept["count"], counted)
+            nothing_lost(cnc.kept["count"], server)
 
 
 async def test_a_device_that_leaves_does_not_take_the_session_of_the_others_along(server: Any, wire: Wire) -> None:
@@ -178,5 +177,5 @@ async def test_a_device_that_leaves_does_not_take_the_session_of_the_others_alon
             assert len(server.ask("seen")["ids"]) == 1
         await counted_on(stays, time.monotonic())
         assert stays.opened == 1
-        nothing_lost(stays.kept["count"], server.ask("counted"))
+        nothing_lost(stays.kept["count"], server)
         assert len(server.ask("seen")["ids"]) == 1

@@ -6,14 +6,15 @@
 // and a decoy of each in http://acme.example/robot/. `limits` are node-opcua's server capabilities.
 //
 // ["write", name, value]; ["change", n]; ["fail", service, status, times] answers requests so, for ever if `times`
-// is null; ["ignore", service, times] not at all; ["drop_sessions"]; ["drop_subscriptions"]; ["counted"];
-// ["seen"] → sessions, subscriptions and requests by service.
+// is null; ["ignore", service, times] not at all; ["drop_sessions"]; ["drop_subscriptions"]; ["counted"]; ["told"],
+// the counts it has put into messages; ["seen"] → sessions, subscriptions and requests by service.
 const say = (line) => process.stdout.write(`${line}\n`);
 process.stdin.on("end", () => process.exit(0)).on("close", () => process.exit(0)).resume();     // nobody is there any more
 process.stdout.on("error", () => process.exit(0));
 console.log = console.warn = console.error = () => undefined;     // the library tells its troubles on standard output
 const {
   OPCUAServer, OPCUACertificateManager, DataType, StatusCodes, ServiceFault, SecurityPolicy, MessageSecurityMode,
+  Subscription,
 } = require("node-opcua");
 const readline = require("readline");
 
@@ -23,6 +24,16 @@ const options = {
 };
 const faults = new Map();     // service → {status or null, left}
 const requests = {};
+const told = [];              // the counts that were put into messages, whether or not these arrived
+
+const emit = Subscription.prototype.emit;
+Subscription.prototype.emit = function (event, ...rest) {
+  if (event === "notification")
+    for (const part of rest[0].notificationData || [])
+      for (const item of part.monitoredItems || [])
+        if (item.value && item.value.value.dataType === DataType.UInt32) told.push(item.value.value.value);
+  return emit.call(this, event, ...rest);
+};
 
 function faulty(server) {
   const usual = server.on_request.bind(server);
@@ -92,6 +103,7 @@ function obey(server, plant, [verb, ...rest]) {
         for (const one of [...session.publishEngine.subscriptions]) session.deleteSubscription(one.id);
       return "ok";
     case "counted": return plant.counted;
+    case "told": return told;
     case "seen": return {
       sessions: engine.currentSessionCount, subscriptions: engine.currentSubscriptionCount, requests,
       ids: sessions().map((session) => session.nodeId.toString()),
