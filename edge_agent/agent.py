@@ -19,11 +19,23 @@ from typing import Any
 import orjson
 
 from edge_agent import __version__, registry
-from edge_agent.api import Clock, ConfigError, Driver, DriverPlugin, Mistake, Publisher, PublisherPlugin, Server, Value
+from edge_agent.api import (
+    Clock,
+    ConfigError,
+    Driver,
+    DriverPlugin,
+    Mistake,
+    Profile,
+    Publisher,
+    PublisherPlugin,
+    Server,
+    Value,
+)
 from edge_agent.clock import SteadyClock
 from edge_agent.clock_sync import has_no_battery_clock, is_synchronised
-from edge_agent.config import Site, machine_specs, plant, scopes
+from edge_agent.config import Site, machine_specs, plant, scene, scopes
 from edge_agent.core.engine import Engine
+from edge_agent.core.tags import TagTable
 from edge_agent.core.writing import held
 from edge_agent.duties import (
     ALIVE_EVERY_S,
@@ -41,12 +53,11 @@ from edge_agent.duties import (
     status,
 )
 from edge_agent.encode import records
-from edge_agent.encode.json_profile import root_topic
 from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
-from edge_agent.north.commands import CommandProfile, Commands
-from edge_agent.north.follow import Follower, Profile
+from edge_agent.north.commands import Commands
+from edge_agent.north.follow import Follower
 from edge_agent.serve import Look, keep_serving
 from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.intake import Intake
@@ -100,9 +111,9 @@ def prepare(
     if api.listen and api.cert and api.key:
         tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
     look, plugins = Look(engine, Health(), clock), registry.servers()
-    profiles = {name: _profile(site, destination.profile) for name, destination in site.publish.items()}
+    profiles = {name: _profile(site, table, name) for name in site.publish}
     for name, destination in site.publish.items():
-        if destination.listens() and not isinstance(profiles[name], CommandProfile):
+        if destination.listens() and not profiles[name].command_topics():
             hint = "leave out commands:, or use profile: json"
             raise ConfigError(Mistake(f"publish.{name}.profile", "knows no commands", destination.profile, hint))
     for name, machine in site.machines.items():
@@ -114,7 +125,7 @@ def prepare(
         engine,
         made,
         {
-            name: publishers[destination.type].build(name, destination, site.agent.id, profiles[name].will())
+            name: publishers[destination.type].build(name, destination, site.agent.id, profiles[name])
             for name, destination in site.publish.items()
         },
         profiles,
@@ -234,7 +245,6 @@ def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
     """What comes from a destination that listens; None for one that does not."""
     if not parts.site.publish[name].listens():
         return None
-    assert isinstance(profile, CommandProfile), "as prepared"
     commander = parts.commander
 
     async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
@@ -250,9 +260,9 @@ async def _serve(parts: Parts, name: str) -> None:
     await keep_serving(name, config.listen, parts.servers[name], parts.health, parts.clock)
 
 
-def _profile(site: Site, name: str) -> Any:
-    place = site.agent.place.model_dump(exclude_none=True)
-    return registry.profiles()[name](root_topic(place, site.agent.id), site.agent.id, __version__)
+def _profile(site: Site, table: TagTable, name: str) -> Profile:
+    plugin = registry.profiles()[site.publish[name].profile]
+    return plugin.make(site.publish[name], scene(site, table, __version__, name))
 
 
 async def _take_up(parts: Parts) -> None:

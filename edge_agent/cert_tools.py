@@ -162,7 +162,7 @@ def _where(options: argparse.Namespace) -> _Where:
     if options.site is None:
         return _Where(options.pki or DEFAULT, tools, None)
     drivers, publishers = registry.drivers(), registry.publishers()
-    site = load(options.site, drivers, publishers, profiles=tuple(registry.profiles()), servers=registry.servers())
+    site = load(options.site, drivers, publishers, profiles=registry.profiles(), servers=registry.servers())
     return _Where(site.agent.data_dir / "pki", tools, site)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from edge_agent import __version__, cert_tools, field_tools, learn_tools, registry, replay_tools
-from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
+from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, sample, samples, schema
 from edge_agent.errors import ConfigError
 from edge_agent.report.command import add_options as report_options
@@ -126,7 +126,7 @@ def _sample_text(name: str) -> str:
 
 def _load(path: Path) -> Site:
     return load(
-        path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()), servers=registry.servers()
+        path, registry.drivers(), registry.publishers(), profiles=registry.profiles(), servers=registry.servers()
     )
 
 
@@ -275,7 +275,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    document = schema(registry.drivers(), registry.publishers(), registry.servers())
+    document = schema(registry.drivers(), registry.publishers(), registry.servers(), registry.profiles())
     sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     return DONE
 
@@ -286,8 +286,9 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _drivers(options: argparse.Namespace) -> int:
-    listed: tuple[tuple[str, Mapping[str, DriverPlugin | PublisherPlugin | ServerPlugin]], ...] = (
-        ("driver", registry.drivers()), ("publisher", registry.publishers()), ("server", registry.servers()),
+    listed: tuple[tuple[str, Mapping[str, DriverPlugin | ProfilePlugin | PublisherPlugin | ServerPlugin]], ...] = (
+        ("driver", registry.drivers()), ("publisher", registry.publishers()),
+        ("profile", registry.profiles()), ("server", registry.servers()),
     )  # fmt: skip
     for kind, plugins in listed:
         for name, plugin in plugins.items():

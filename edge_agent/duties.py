@@ -22,7 +22,7 @@ from edge_agent.encode import columns, records
 from edge_agent.encode.rollup_body import pack_rollup
 from edge_agent.health import Count, Health
 from edge_agent.journal import Alive, Journal, RecordKind
-from edge_agent.north.follow import Follower, RollupProfile
+from edge_agent.north.follow import Follower
 from edge_agent.serve import Look
 from edge_agent.south.command import Commander
 from edge_agent.south.intake import Intake
@@ -270,12 +270,11 @@ def _report_rollup(parts: Parts, rollup: Rollup) -> None:
     if rollup.final:
         parts.journal.append(RecordKind.ROLLUP, pack_rollup(rollup))
     for follower in parts.followers:
-        if isinstance(follower.profile, RollupProfile):
-            messages = follower.profile.rollup(rollup)
-            if rollup.final:
-                follower.latest.drop(messages)
-            else:
-                follower.latest.put(messages)
+        messages = follower.profile.rollup(rollup)
+        if rollup.final:
+            follower.latest.drop(messages)
+        else:
+            follower.latest.put(messages)
 
 
 def digital(parts: Parts) -> dict[str, Any]:
@@ -316,7 +315,7 @@ async def keep_telling_status(parts: Parts) -> None:
         if now != told or since >= STATUS_EVERY_S:
             told, since = now, 0.0
             for follower in parts.followers:
-                follower.latest.put([follower.profile.status(news)])
+                follower.latest.put(follower.profile.status(news))
 
 
 def status(parts: Parts) -> Status:

@@ -41,7 +41,7 @@ def _days(text: str) -> float:
 
 
 def _learn(options: argparse.Namespace) -> int:
-    site = load(options.site, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()),
+    site = load(options.site, registry.drivers(), registry.publishers(), profiles=registry.profiles(),
                 servers=registry.servers())  # fmt: skip
     tag: str = options.tag
     tags = [f"{device}.{name}" for device, model in site.devices.items() for name in model.tags]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
+from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin
 
 T = TypeVar("T")
 
@@ -52,9 +52,9 @@ def publishers() -> Mapping[str, PublisherPlugin]:
     return Plugins[PublisherPlugin](PUBLISHERS)
 
 
-def profiles() -> Mapping[str, Any]:
-    """All installed profiles by name: `profile(root, agent, version)` makes an encoder."""
-    return Plugins[Any](PROFILES)
+def profiles() -> Mapping[str, ProfilePlugin]:
+    """All installed profiles by name."""
+    return Plugins[ProfilePlugin](PROFILES)
 
 
 def servers() -> Mapping[str, ServerPlugin]:

@@ -56,7 +56,7 @@ def _replay(options: argparse.Namespace) -> int:
     if options.scheduler and options.engine != "dask":
         print("edge-agent replay: --scheduler belongs to --engine dask", file=sys.stderr)
         return WRONG_USAGE
-    site = load(options.site, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()),
+    site = load(options.site, registry.drivers(), registry.publishers(), profiles=registry.profiles(),
                 servers=registry.servers())  # fmt: skip
     try:
         wanted = asked(options.window, options.as_of, site.agent.timezone, KINDS)

@@ -193,7 +193,7 @@ def test_every_example_of_a_site_file_loads_without_a_mistake(page: Path, tmp_pa
         site = as_site(document.data)
         assert site, f"what is this an example of?\n{block}"
         path.write_text(block if "agent" in document.data else yaml.safe_dump(site))
-        profiles = tuple(registry.profiles())
+        profiles = registry.profiles()
         load(path, registry.drivers(), registry.publishers(), ENVIRONMENT, profiles, registry.servers())
 
 
@@ -211,7 +211,7 @@ def test_the_message_shown_for_a_wrong_file_is_what_is_said(tmp_path: Path) -> N
     path = tmp_path / "site.yaml"
     path.write_text("\n".join(lines))
     with pytest.raises(ConfigError) as wrong:
-        load(path, registry.drivers(), registry.publishers(), ENVIRONMENT)
+        load(path, registry.drivers(), registry.publishers(), ENVIRONMENT, registry.profiles())
     assert [str(mistake) for mistake in wrong.value.mistakes] == [f"{tmp_path}/{message}"]
 
 

@@ -19,7 +19,15 @@ or `send` is being cancelled, a `write` while a `read` is under way, and `listen
 from __future__ import annotations
 
 from edge_agent.api.certificates import Certificate, Certificates, Handled, Wanted
-from edge_agent.api.north import Link, ListeningLink, PublishConfig, Publisher, PublisherPlugin, Received
+from edge_agent.api.north import (
+    Link,
+    ListeningLink,
+    ProfileConfig,
+    ProfilePlugin,
+    PublishConfig,
+    Publisher,
+    PublisherPlugin,
+)
 from edge_agent.api.serve import (
     DeviceName,
     KpiName,
@@ -53,17 +61,19 @@ from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s, concat, 
 from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason, bad, uncertain
 from edge_agent.core.tags import Kind, Tag, Vocabulary, scan_group
 from edge_agent.core.writing import Value
-from edge_agent.encode.message import Message
+from edge_agent.encode.message import Message, Received
+from edge_agent.encode.profile import Answer, Asked, Credentials, Limits, Profile, Scene
 from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Refused, Rejected
 
 __all__ = [
-    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "AlarmChange", "AlarmMark", "AlarmingSession", "Batch", "Bytes",
-    "Certificate", "Certificates", "Clash", "Clock", "ConfigError",
+    "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "AlarmChange", "AlarmMark", "AlarmingSession", "Answer", "Asked",
+    "Batch", "Bytes", "Certificate", "Certificates", "Clash", "Clock", "ConfigError", "Credentials",
     "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Handled", "Home",
     "Inquiry",
-    "Int32s", "Int64s", "Kind", "KpiName", "Link", "Listen", "Listening", "ListeningLink", "MachineName",
-    "Measured", "Message", "Mistake", "NotConnected", "PublishConfig", "Publisher", "PublisherPlugin",
-    "Reason", "Received", "Refused", "Rejected", "ServeConfig", "Server", "ServerPlugin", "Session", "Size",
+    "Int32s", "Int64s", "Kind", "KpiName", "Limits", "Link", "Listen", "Listening", "ListeningLink", "MachineName",
+    "Measured", "Message", "Mistake", "NotConnected", "Profile", "ProfileConfig", "ProfilePlugin", "PublishConfig",
+    "Publisher", "PublisherPlugin",
+    "Reason", "Received", "Refused", "Rejected", "Scene", "ServeConfig", "Server", "ServerPlugin", "Session", "Size",
     "Source", "StrictModel", "Tag", "TagConfig", "TagName", "Tell", "Tools", "Value", "Vocabulary",
     "Wanted", "WritableSession", "WriteConfig", "bad", "concat", "empty", "kind_of", "listen_place", "port_trouble",
     "row", "scan_group", "uncertain",

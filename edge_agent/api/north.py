@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from edge_agent.api.values import StrictModel
-from edge_agent.encode.message import Message
+from edge_agent.encode.message import Message, Received
+from edge_agent.encode.profile import MakeProfile, Profile
 
 
 class PublishConfig(StrictModel):
@@ -16,7 +17,7 @@ class PublishConfig(StrictModel):
     type: str
     """the publisher's name"""
     url: str
-    profile: Literal["json"] | str = "json"
+    profile: str = "json"
     """the form of the messages"""
 
     def listens(self) -> bool:
@@ -44,31 +45,16 @@ class Link(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What came from a destination.
-
-    retained   it was kept there: said some time, not now
-    answer_to  the topic the sender wants its answer on; '' if it names none
-    token      what the answer has to carry so that the sender knows it again
-    """
-
-    topic: str
-    payload: bytes
-    retained: bool = False
-    answer_to: str = ""
-    token: bytes = b""
-
-
 @runtime_checkable
 class ListeningLink(Link, Protocol):
     """A link that also brings what others send."""
 
-    async def listen(self, topics: str, hear: Callable[[Received], None]) -> None:
-        """Return once the peer will bring what is sent to `topics` (a filter, + for any one level).
+    async def listen(self, topics: Sequence[str], hear: Callable[[Received], None]) -> None:
+        """Return once the peer will bring what is sent to `topics` (filters, + for any one level).
 
         `hear` is called for each message while the link lasts, in order; it is quick and does not raise.
-        `Rejected((0,))`: the peer refuses for good. May be called while a `send` is under way, once a link.
+        `Rejected(positions)`: the filters the peer refuses for good; all others are heard. May be called
+        while a `send` is under way, and again for other filters.
         """
         ...
 
@@ -88,5 +74,26 @@ class PublisherPlugin:
     name: str
     summary: str
     config: type[PublishConfig]
-    build: Callable[[str, Any, str, Message], Publisher]
-    """`build(destination id, config, agent id, will)`; raises only `ConfigError`"""
+    build: Callable[[str, Any, str, Profile], Publisher]
+    """`build(destination id, config, agent id, profile)`; raises only `ConfigError`. Of the profile it asks what
+    belongs to a connection: will, credentials, limits."""
+
+
+class ProfileConfig(StrictModel):
+    """What a site file may say for a destination because of its profile; a profile's own model adds its keys.
+
+    Its keys stand beside the publisher's, in one section: neither may use a name of the other.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePlugin:
+    """What a profile package offers under the entry point group `edge_agent.profiles`."""
+
+    name: str
+    summary: str
+    config: type[ProfileConfig]
+    make: MakeProfile
+    """`make(config, scene)`; `config` has the publisher's keys, too; raises only `ConfigError`"""
+    publishers: tuple[str, ...] = ("mqtt",)
+    """the publishers it can be used with"""

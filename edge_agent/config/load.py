@@ -16,6 +16,7 @@ from edge_agent.api import (
     DriverPlugin,
     Home,
     Kind,
+    ProfilePlugin,
     PublishConfig,
     PublisherPlugin,
     ServeConfig,
@@ -26,6 +27,7 @@ from edge_agent.config.asset import AssetModel
 from edge_agent.config.calendar import CalendarModel
 from edge_agent.config.carbon import CarbonModel
 from edge_agent.config.companion import Companions
+from edge_agent.config.destination import with_profile
 from edge_agent.config.energy import without_unit
 from edge_agent.config.expand import Expansion
 from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
@@ -44,12 +46,11 @@ from edge_agent.config.yaml_lines import Document, Key, parse
 from edge_agent.errors import ConfigError, Mistake
 
 M = TypeVar("M", bound=BaseModel)
-P = TypeVar("P", DriverPlugin, PublisherPlugin, ServerPlugin)
+P = TypeVar("P", DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin)
 
 # Known destinations and forms of messages that this version does not have.
 _PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
-_PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard", "influx"})
-_SPARKPLUG_KEYS: Final = frozenset({"group", "node", "primary_host"})
+_PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard"})
 _SINGLE: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel), ("carbon", CarbonModel),
 )  # fmt: skip
@@ -61,15 +62,15 @@ def load(
     drivers: Mapping[str, DriverPlugin],
     publishers: Mapping[str, PublisherPlugin],
     environ: Mapping[str, str] | None = None,
-    profiles: Collection[str] = ("json",),
+    profiles: Mapping[str, ProfilePlugin] = MappingProxyType({}),
     servers: Mapping[str, ServerPlugin] = MappingProxyType({}),
 ) -> Site:
     """Read and check a site file; raises ConfigError with all mistakes in the order of lines.
 
     Mistakes in template files it uses come after its own.
 
-    `drivers`, `publishers` and `servers` are asked only for names the file uses. `environ` is where `${NAME}`
-    comes from, by default the process's own environment.
+    `drivers`, `publishers`, `profiles` and `servers` are asked only for names the file uses. `environ` is where
+    `${NAME}` comes from, by default the process's own environment.
     """
     document = _read(path)
     data, secrets = substitute(document.data, os.environ if environ is None else environ, path.parent)
@@ -119,7 +120,7 @@ class _Loader:
     source: Source
     drivers: Mapping[str, DriverPlugin]
     publishers: Mapping[str, PublisherPlugin]
-    profiles: Collection[str]
+    profiles: Mapping[str, ProfilePlugin]
     servers: Mapping[str, ServerPlugin]
     untold: Collection[str]
     """devices whose tags nobody can know, as their template cannot be had"""
@@ -238,25 +239,30 @@ class _Loader:
         if plugin is None:
             return None
         section = self._group("publish")[name]
-        here = (*key, "profile")
-        known = here in self.source.secrets.failed or section.get("profile") in (None, *self.profiles)
-        if not known and isinstance(section["profile"], str):
-            if section["profile"] in _PROFILES_NOT_YET:
-                self._name_mistake(here, NOT_AVAILABLE, f"profiles: {', '.join(sorted(self.profiles))}")
-            else:
-                hint = did_you_mean(section["profile"], self.profiles, "profiles")
-                self._name_mistake(here, "is no profile", hint)
-            section = {k: v for k, v in section.items() if k not in _SPARKPLUG_KEYS and k != "profile"}
-        return self._validated(plugin.config, key, {"publish": {name: section}})
+        if "profile" not in section:
+            section = {**section, "profile": plugin.config.model_fields["profile"].default}
+        profile = self._plugin(key, "profile", self.profiles, _PROFILES_NOT_YET, section)
+        if profile and plugin.name not in profile.publishers:
+            hint = f"it goes with type: {' or '.join(profile.publishers)}"
+            self._name_mistake((*key, "profile"), f"does not go with type: {plugin.name}", hint)
+            profile = None
+        if profile is None:
+            # Its own keys would be called unknown: nobody can know them.
+            section = {k: v for k, v in section.items() if k in plugin.config.model_fields and k != "profile"}
+            self._validated(plugin.config, key, {"publish": {name: section}})
+            return None
+        return self._validated(with_profile(plugin, profile), key)
 
     def _server(self, name: str) -> ServeConfig | None:
         plugin = self._plugin(("serve", name), "type", self.servers, frozenset())
         return self._validated(plugin.config, ("serve", name)) if plugin else None
 
-    def _plugin(self, key: Key, chooser: str, plugins: Mapping[str, P], later: Collection[str]) -> P | None:
+    def _plugin(
+        self, key: Key, chooser: str, plugins: Mapping[str, P], later: Collection[str], section: Any = None
+    ) -> P | None:
         """The plugin that the section at `key` names under `chooser`; None and a mistake if it names none."""
         group, name = str(key[0]), str(key[1])
-        section = self._group(group)[name]
+        section = section or self._group(group)[name]
         here = (*key, chooser)
         if here in self.source.secrets.failed:
             return None

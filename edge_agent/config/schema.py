@@ -9,7 +9,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from edge_agent.api import DriverPlugin, PublisherPlugin, ServerPlugin
+from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin
+from edge_agent.config.destination import with_profile
 from edge_agent.config.names import ID_PATTERN
 from edge_agent.config.site import Site
 from edge_agent.config.template_schema import by_template
@@ -24,17 +25,23 @@ def schema(
     drivers: Mapping[str, DriverPlugin],
     publishers: Mapping[str, PublisherPlugin],
     servers: Mapping[str, ServerPlugin] = MappingProxyType({}),
+    profiles: Mapping[str, ProfilePlugin] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The schema of the whole file; the keys of a device depend on its `driver`, of others on their `type`."""
     devices = {name: plugin.config for name, plugin in drivers.items()}
-    destinations = {name: plugin.config for name, plugin in publishers.items()}
+    destinations = {
+        (name, form): with_profile(plugin, profile)
+        for name, plugin in publishers.items()
+        for form, profile in profiles.items()
+        if name in profile.publishers
+    }
     listening = {name: plugin.config for name, plugin in servers.items()}
     models: list[type[BaseModel]] = [Site, *devices.values(), *destinations.values(), *listening.values()]
     refs, document = models_json_schema([(one, "validation") for one in models], ref_template=_REF)
     defs: dict[str, Any] = document["$defs"]
     site = defs.pop(_def(refs[Site, "validation"]))
     properties = site["properties"]
-    choices = (("devices", "driver", devices), ("publish", "type", destinations), ("serve", "type", listening))
+    choices = (("devices", "driver", devices), ("serve", "type", listening))
     for group, chooser, plugins in choices:
         named = {name: _def(refs[model, "validation"]) for name, model in plugins.items()}
         for name, ref in named.items():
@@ -43,12 +50,31 @@ def schema(
         if group == "devices":
             forms = {name: _with_or_without(form, named[name], defs) for name, form in forms.items()}
         properties[group]["additionalProperties"] = _one_of(chooser, forms)
+    joined = {which: _def(refs[model, "validation"]) for which, model in destinations.items()}
+    properties["publish"]["additionalProperties"] = _destinations(publishers, joined, defs)
     for group in ("devices", "machines", "lines", "areas", "calendars", "assets", "publish", "serve"):
         properties[group]["propertyNames"] = _IDS
     whole = {"$schema": DIALECT, **site, "title": TITLE}
     whole["$defs"] = {name: defs[name] for name in sorted(_needed(whole, defs))}
     _drop_counted_defaults(whole)
     return whole
+
+
+def _destinations(
+    publishers: Mapping[str, PublisherPlugin], named: Mapping[tuple[str, str], str], defs: dict[str, Any]
+) -> dict[str, Any]:
+    """The keys of a destination depend on its `type` and, within it, on its `profile`."""
+    forms: dict[str, dict[str, Any]] = {}
+    for (name, profile), ref in named.items():
+        _only(defs[ref], "type", name)
+        defs[ref]["properties"]["profile"] = {
+            **defs[ref]["properties"]["profile"], "enum": [one for of, one in named if of == name],
+        }  # fmt: skip
+        form = forms.setdefault(name, {"allOf": []})
+        usual = profile == publishers[name].config.model_fields["profile"].default
+        said = {"properties": {"profile": {"const": profile}}, **({} if usual else {"required": ["profile"]})}
+        form["allOf"].append({"if": said, "then": {"$ref": _REF.format(model=ref)}})
+    return _one_of("type", forms)
 
 
 def _needed(schema: dict[str, Any], defs: Mapping[str, Any]) -> set[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from edge_agent import registry
 from edge_agent.agent import Prepared
-from edge_agent.api import Batch, Driver, PublishConfig, Publisher, Session
+from edge_agent.api import Batch, Credentials, Driver, Profile, PublishConfig, Publisher, Session
 from edge_agent.config import Site
 from edge_agent.connect_check.naming import note_unnamed
 from edge_agent.connect_check.row import DestinationRow, DeviceRow, TagRow
@@ -165,10 +164,19 @@ def _publisher(site: Site, ready: Prepared, name: str, config: PublishConfig) ->
     and would then publish the agent's will."""
     if isinstance(config, MqttConfig) and config.client_id:
         config = config.model_copy(update={"client_id": f"{config.client_id}-check"})
-    profile: Any = ready.profiles[name]     # what a follower needs of it knows no will
-    will = profile.will()
-    harmless = replace(will, topic=f"{will.topic}/check", payload=b"", qos=0, retain=False)
+    harmless = _Harmless(ready.profiles[name])
     return registry.publishers()[config.type].build(name, config, f"{site.agent.id}-check", harmless)
+
+
+class _Harmless(Profile):
+    """Who the agent is, without its will."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+
+    def credentials(self, now_ns: int) -> Credentials | None:
+        """As the agent's."""
+        return self._profile.credentials(now_ns)
 
 
 def _explain(row: DeviceRow, driver: Driver, seconds: float) -> None:

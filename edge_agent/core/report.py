@@ -98,3 +98,24 @@ class Status:
     journal: str = ""
     commands: Mapping[str, str] = field(default_factory=dict)
     audit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records of the journal that one destination will never get.
+
+    lane       `events` or `samples`
+    first,last sequence numbers, both included, between which they stood
+    records    how many they were
+    start,end  when the first and the last of them were appended, ns UTC; 0 if nobody knows
+    why        `space`, `age`, `damage`
+    """
+
+    destination: str
+    lane: str
+    first: int
+    last: int
+    records: int
+    start: int
+    end: int
+    why: str

@@ -12,13 +12,12 @@ The id becomes a level of a topic: letters, digits, - and _ only.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from edge_agent.core.command import Outcome
+from edge_agent.encode.profile import Asked
 
 LONGEST: Final = 4096
 """bytes of a payload; a command is a tag and a value"""
@@ -28,23 +27,6 @@ _NEEDED: Final = ("id", "tag", "value")
 _KNOWN: Final = (*_NEEDED, "t")
 STATEMENT: Final = ("from", "until", "state", "reason", "clear", "who")
 """What tells a statement about a machine from a command to a device, which names a tag."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a command says. `error`: why it is none, then the other fields are what could be made out.
-
-    time_ms  when it was sent, by the sender's clock; None if it does not say
-    said     what an operator says of the machine `device`, by the keys of `STATEMENT`; None for a command
-    """
-
-    id: str
-    device: str
-    tag: str = ""
-    value: Any = None
-    time_ms: int | None = None
-    error: str = ""
-    said: Mapping[str, Any] | None = None
 
 
 def command_topics(root: str) -> str:

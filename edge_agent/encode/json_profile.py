@@ -25,12 +25,13 @@ import orjson
 
 from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.command import Outcome
-from edge_agent.core.report import Report, Samples, StateChange, Status
+from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
 from edge_agent.encode import json_alarms, json_samples
-from edge_agent.encode.json_command import Asked, command_topics, read_command, reply_topic, write_reply
+from edge_agent.encode.json_command import command_topics, read_command, reply_topic, write_reply
 from edge_agent.encode.kpi_record import exact, kpi_record
-from edge_agent.encode.message import Message
+from edge_agent.encode.message import Message, Received
+from edge_agent.encode.profile import Asked, Limits, Profile
 from edge_agent.encode.rollup_record import rollup_record
 
 VERSION: Final = 1
@@ -54,7 +55,7 @@ def root_topic(place: Mapping[str, str | None], agent: str) -> str:
     return "/".join(levels)
 
 
-class JsonProfile:
+class JsonProfile(Profile):
     """Encodes for everyone who reads JSON; pure."""
 
     def __init__(self, root: str, agent: str, version: str, max_payload: int = MAX_PAYLOAD) -> None:
@@ -62,12 +63,13 @@ class JsonProfile:
         self._agent = agent
         self._version = version
         self._max_payload = max_payload
+        self.limits = Limits(payload=max_payload)
 
     def will(self) -> Message:
         """What the broker says when the agent is gone; when that will be is not known, so `t` is null."""
         return self._status(online=False, time_ms=None, devices={})
 
-    def status(self, status: Status) -> Message:
+    def status(self, status: Status) -> list[Message]:
         """The birth, and the status from then on."""
         more: dict[str, object] = {"backlog": dict(status.backlog), "counts": dict(status.counts)}
         if status.commands:
@@ -76,7 +78,7 @@ class JsonProfile:
             if trouble:
                 more[name] = trouble
         time_ms = status.time // _MS
-        return self._status(online=status.online, time_ms=time_ms, devices=status.devices, **more)
+        return [self._status(online=status.online, time_ms=time_ms, devices=status.devices, **more)]
 
     def _status(
         self, *, online: bool, time_ms: int | None, devices: Mapping[str, str], **more: object
@@ -142,18 +144,26 @@ class JsonProfile:
             message = self._retained("digital", {**said, "brief": True, "sources": {}, "devices": {}, "sme": {}})
         return [message]
 
-    def command_topics(self) -> str:
+    def gap(self, gap: Gap) -> list[Message]:
+        """Records that can no longer be delivered."""
+        said = {
+            "v": VERSION, "lane": gap.lane, "from_seq": gap.first, "to_seq": gap.last, "records": gap.records,
+            "from": gap.start // _MS or None, "to": gap.end // _MS or None, "why": gap.why,
+        }  # fmt: skip
+        return [Message(f"{self._root}/gap", orjson.dumps(said))]
+
+    def command_topics(self) -> Sequence[str]:
         """The filter of the topics on which commands come."""
-        return command_topics(self._root)
+        return (command_topics(self._root),)
 
-    def command(self, topic: str, payload: bytes) -> Asked:
+    def command(self, received: Received) -> Asked:
         """What a message on one of these topics asks for."""
-        return read_command(topic, payload)
+        return read_command(received.topic, received.payload)
 
-    def reply(self, id: str, outcome: Outcome, wanted: str, token: bytes) -> Message | None:
-        """The answer, to the topic `wanted` by the sender where that may be; None if there is nowhere to go."""
-        topic = reply_topic(self._root, id, wanted)
-        return Message(topic, write_reply(id, outcome), token=token) if topic else None
+    def reply(self, asked: Asked, outcome: Outcome, received: Received) -> Message | None:
+        """The answer, to the topic the sender wants where that may be; None if there is nowhere to go."""
+        topic = reply_topic(self._root, asked.id, received.answer_to)
+        return Message(topic, write_reply(asked.id, outcome), token=received.token) if topic else None
 
     def _retained(self, below: str, said: Mapping[str, Any]) -> Message:
         payload = orjson.dumps(said, default=exact, option=orjson.OPT_NON_STR_KEYS)

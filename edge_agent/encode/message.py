@@ -1,4 +1,4 @@
-"""A message: the only thing a publisher sees."""
+"""Messages: what a publisher sends, and what may come back."""
 
 from __future__ import annotations
 
@@ -9,11 +9,30 @@ from dataclasses import dataclass
 class Message:
     """Bytes for a topic. `qos` and `retain` as in MQTT; publishers without them ignore both.
 
-    token  carried beside the payload for whoever asked (MQTT 5: correlation data)
+    token   carried beside the payload for whoever asked (MQTT 5: correlation data)
+    answer  the platform answers with a message of its own, and not before it has it: the key of that
+            answer (see `Answer`); '' where the acknowledgement of the link is enough
     """
 
     topic: str
     payload: bytes
     qos: int = 1
     retain: bool = False
+    token: bytes = b""
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came from a destination.
+
+    retained   it was kept there: said some time, not now
+    answer_to  the topic the sender wants its answer on; '' if it names none
+    token      what the answer has to carry so that the sender knows it again
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    answer_to: str = ""
     token: bytes = b""

@@ -10,11 +10,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
-from edge_agent.api import Clock, Link, ListeningLink, Message, Received, Rejected
+from edge_agent.api import Asked, Clock, Link, ListeningLink, Message, Profile, Received, Rejected
 from edge_agent.core.command import Command, Outcome
-from edge_agent.encode.json_command import Asked
 from edge_agent.supervise import together
 
 log = logging.getLogger(__name__)
@@ -37,30 +36,13 @@ Operate = Callable[[str, str, Mapping[str, Any], str], Awaitable[Outcome]]
 Send = Callable[[list[Message], str], Awaitable[None]]
 
 
-@runtime_checkable
-class CommandProfile(Protocol):
-    """A profile that knows commands; pure."""
-
-    def command_topics(self) -> str:
-        """The filter of the topics on which they come."""
-        ...
-
-    def command(self, topic: str, payload: bytes) -> Asked:
-        """What a message asks for."""
-        ...
-
-    def reply(self, id: str, outcome: Outcome, wanted: str, token: bytes) -> Message | None:
-        """The answer; None if there is nowhere to send it."""
-        ...
-
-
 class Commands:
     """One destination's commands, over all its links."""
 
     def __init__(
         self,
         name: str,
-        profile: CommandProfile,
+        profile: Profile,
         execute: Execute,
         refuse: Refuse,
         drop: Callable[[], None],
@@ -109,13 +91,14 @@ class Commands:
             self._hung_up -= 1      # the next link is asked again
             return self._deaf("the broker hangs up when asked for the command topics")
         self._hung_up += 1
+        topics = self._profile.command_topics()
         try:
-            await link.listen(self._profile.command_topics(), self.hear)
+            await link.listen(topics, self.hear)
         except Rejected as refusal:
-            self._deaf(refusal.reasons.get(0, "refused without a reason"))
+            self._deaf(next(iter(refusal.reasons.values()), "refused without a reason"))
         else:
             self.state, self._said = "listening", ""
-            log.info("%s: listens for commands on %s", self._name, self._profile.command_topics())
+            log.info("%s: listens for commands on %s", self._name, " ".join(topics))
         self._hung_up = 0
         return None
 
@@ -152,7 +135,9 @@ class Commands:
                 self._news.set()
 
     async def _answer(self, received: Received, busy: bool) -> Message | None:
-        asked = self._profile.command(received.topic, received.payload)
+        asked = self._profile.command(received)
+        if asked is None:
+            return None
         command = Command(asked.id, asked.device, asked.tag, asked.value, "mqtt", self._name)
         if trouble := asked.error or self._untimely(asked, received, busy):
             outcome = await self._refuse(command, trouble)
@@ -160,7 +145,7 @@ class Commands:
             outcome = await self._operate(asked.id, asked.device, asked.said, self._name)
         else:
             outcome = await self._execute(command)
-        return self._profile.reply(asked.id, outcome, received.answer_to, received.token)
+        return self._profile.reply(asked, outcome, received)
 
     def _untimely(self, asked: Asked, received: Received, busy: bool) -> str:
         if received.retained:

@@ -7,12 +7,13 @@ clean start: what is not acknowledged waits in the journal, never in the broker'
 from __future__ import annotations
 
 import ssl
+import time
 from typing import Final
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_agent.api import AccessDenied, Message, PublisherPlugin
+from edge_agent.api import AccessDenied, Credentials, Profile, PublisherPlugin
 from edge_agent.north.mqtt_config import SECOND, MqttConfig
 from edge_agent.north.mqtt_link import MqttLink
 from edge_agent.north.mqtt_reason import Unanswered, VersionRefused
@@ -28,10 +29,10 @@ does); CONNECT goes out after TCP and TLS are up, so even a distant one answers 
 class MqttPublisher:
     """Opens links to one broker; remembers only which version of MQTT it refuses."""
 
-    def __init__(self, config: MqttConfig, agent_id: str, will: Message) -> None:
+    def __init__(self, config: MqttConfig, agent_id: str, profile: Profile) -> None:
         self._config = config
-        self._will = will
-        self._client_id = config.client_id or agent_id
+        self._profile = profile
+        self._agent_id = agent_id
         self._versions = VERSIONS[config.version]
 
     async def connect(self) -> MqttLink:
@@ -49,25 +50,30 @@ class MqttPublisher:
 
     async def _open(self, version: str, patience_s: float) -> MqttLink:
         config = self._config
-        client = self._client(version)
+        who = self._profile.credentials(time.time_ns()) or _credentials(config, self._agent_id)
+        client = self._client(version, who)
         place, ack_timeout_s = str(config.endpoint), config.ack_timeout / SECOND
-        link = MqttLink(client, place, self._client_id, config.window, ack_timeout_s)
+        link = MqttLink(client, place, who.client_id, config.window, ack_timeout_s)
         await link.open(lambda: _connect(client, config), patience_s)
         return link
 
-    def _client(self, version: str) -> Client:
-        config, will = self._config, self._will
+    def _client(self, version: str, who: Credentials) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
-            self._client_id,
+            who.client_id,
             protocol=PROTOCOLS[version],
             reconnect_on_failure=False,
         )
-        client.will_set(will.topic, will.payload, will.qos, will.retain)
-        if config.user is not None:
-            password = config.password.get_secret_value() if config.password else None
-            client.username_pw_set(config.user, password)
+        if will := self._profile.will():
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if who.user is not None:
+            client.username_pw_set(who.user, who.password)
         return client
+
+
+def _credentials(config: MqttConfig, agent_id: str) -> Credentials:
+    password = config.password.get_secret_value() if config.password else None
+    return Credentials(config.client_id or agent_id, config.user, password)
 
 
 def _connect(client: Client, config: MqttConfig) -> None:
@@ -95,9 +101,9 @@ def _context(config: MqttConfig) -> ssl.SSLContext:
     return context
 
 
-def build(destination: str, config: MqttConfig, agent_id: str, will: Message) -> MqttPublisher:
+def build(destination: str, config: MqttConfig, agent_id: str, profile: Profile) -> MqttPublisher:
     """See `api.PublisherPlugin.build`."""
-    return MqttPublisher(config, agent_id, will)
+    return MqttPublisher(config, agent_id, profile)
 
 
 plugin = PublisherPlugin(

@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.api import Message
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected, Rejected
-from edge_agent.north.mqtt_listen import Hear, Listening
+from edge_agent.north.mqtt_listen import Hear, Listening, Subscription
 from edge_agent.north.mqtt_reason import (
     FAILURE,
     KEEPALIVE_TIMEOUT,
@@ -129,19 +129,21 @@ class MqttLink:
         if sending.refused:
             raise Rejected(sorted(sending.refused), sending.refused)
 
-    async def listen(self, topics: str, hear: Hear) -> None:
+    async def listen(self, topics: Sequence[str], hear: Hear) -> None:
         """See `api.ListeningLink.listen`."""
+        subscription = Subscription(topics, hear)
         if self._wire.fault is None:
-            self._wire.turn(partial(self._subscribe, topics, hear))
+            self._wire.turn(partial(self._subscribe, subscription))
         try:
             async with asyncio.timeout(self._ack_timeout_s):
-                await self._listening.answered()
+                if self._wire.fault is None:
+                    await subscription.answered.wait()
         except TimeoutError:
             raise NotConnected(f"{self._place}: no answer to SUBSCRIBE for {self._ack_timeout_s:g} s") from None
         if self._wire.fault is not None:
             raise self._reason() from self._wire.fault
-        if self._listening.refusal:
-            raise Rejected((0,), {0: self._listening.refusal})
+        if subscription.refusals:
+            raise Rejected(tuple(sorted(subscription.refusals)), subscription.refusals)
 
     async def closed(self) -> None:
         """See `api.Link.closed`."""
@@ -257,8 +259,8 @@ class MqttLink:
         if info.mid in self._early:
             self._land(info.mid, *self._early.pop(info.mid))
 
-    def _subscribe(self, topics: str, hear: Hear) -> None:
-        if trouble := self._listening.ask(topics, hear):
+    def _subscribe(self, subscription: Subscription) -> None:
+        if trouble := self._listening.ask(subscription):
             self._wire.fail(NotConnected(f"paho took no subscription: {trouble}"))
 
     def _beside(self, message: Message) -> Properties | None:

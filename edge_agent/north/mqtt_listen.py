@@ -1,12 +1,13 @@
-"""The hearing half of an MQTT connection: one subscription, and what it brings."""
+"""The hearing half of an MQTT connection: subscriptions, and what they bring."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
 from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -18,52 +19,68 @@ from edge_agent.north.mqtt_terms import Told
 Hear = Callable[[Received], None]
 
 
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """What was asked for in one SUBSCRIBE."""
+
+    topics: Sequence[str]
+    hear: Hear
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    """by SUBACK, or the link has ended"""
+    refusals: dict[int, str] = field(default_factory=dict)
+    """position of a filter → why the broker refuses it"""
+
+    def wants(self, topic: str) -> bool:
+        """Whether a message of this topic was asked for here."""
+        return any(topic_matches_sub(one, topic) for one in self.topics)
+
+
 class Listening:
-    """Subscribes once over `client`; callbacks note what happened, and touch nothing else."""
+    """Subscribes over `client`; callbacks note what happened, and touch nothing else."""
 
     def __init__(self, client: Client) -> None:
-        self.refusal = ""
-        """why the broker refuses; '' if it does not"""
         self._client = client
-        self._hear: Hear | None = None
-        self._mid: int | None = None
-        self._answered = asyncio.Event()
+        self._asked: dict[int, Subscription] = {}
 
-    def ask(self, topics: str, hear: Hear) -> str:
+    def ask(self, subscription: Subscription) -> str:
         """Send SUBSCRIBE, at QoS 1; '' or why it could not be."""
-        self._hear = hear
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_message = self._on_message
-        if self._client.protocol == MQTTProtocolVersion.MQTTv5:
+        client = self._client
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        if client.protocol == MQTTProtocolVersion.MQTTv5:
             # What is sent with retain is to be seen as such at once, not only when it comes again.
-            code, self._mid = self._client.subscribe(topics, options=SubscribeOptions(1, retainAsPublished=True))
+            options = SubscribeOptions(1, retainAsPublished=True)
+            code, mid = client.subscribe([(topic, options) for topic in subscription.topics])
         else:
-            code, self._mid = self._client.subscribe(topics, 1)
-        return "" if code == MQTTErrorCode.MQTT_ERR_SUCCESS else code.name
-
-    async def answered(self) -> None:
-        """Wait for SUBACK, or for the end of the link."""
-        await self._answered.wait()
+            code, mid = client.subscribe([(topic, 1) for topic in subscription.topics])
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+            return code.name
+        self._asked[mid] = subscription
+        return ""
 
     def ended(self) -> None:
         """Wake who waits; hear nothing more."""
         self._client.on_subscribe = self._client.on_message = None
-        self._answered.set()
+        for subscription in self._asked.values():
+            subscription.answered.set()
 
     def _on_subscribe(
         self, client: Client, data: Any, mid: int, reasons: Sequence[ReasonCode], properties: Told
     ) -> None:
-        if mid == self._mid and reasons:
-            self.refusal = named(reasons[0], properties) if reasons[0].value >= FAILURE else ""
-            self._answered.set()
+        if (subscription := self._asked.get(mid)) is not None:
+            for position, reason in enumerate(reasons):
+                if reason.value >= FAILURE:
+                    subscription.refusals[position] = named(reason, properties)
+            subscription.answered.set()
 
     def _on_message(self, client: Client, data: Any, message: MQTTMessage) -> None:
-        if self._hear is None:
-            return
         try:
             topic = message.topic
         except UnicodeDecodeError:
             return      # no topic at all: the broker should have refused it
         said = message.properties
         answer_to, token = getattr(said, "ResponseTopic", ""), getattr(said, "CorrelationData", b"")
-        self._hear(Received(topic, bytes(message.payload), bool(message.retain), answer_to, bytes(token)))
+        received = Received(topic, bytes(message.payload), bool(message.retain), answer_to, bytes(token))
+        for subscription in self._asked.values():
+            if subscription.wants(topic):
+                subscription.hear(received)

@@ -56,7 +56,7 @@ def load_site(folder: Path, text: str, teller: Teller) -> Any:
     path = folder / "site.yaml"
     path.write_text(without_api(text))
     drivers = {"told": teller.plugin()}
-    return load(path, drivers, registry.publishers(), profiles=tuple(registry.profiles())), drivers
+    return load(path, drivers, registry.publishers(), profiles=registry.profiles()), drivers
 
 
 Run = Callable[..., contextlib.AbstractAsyncContextManager[Parts]]

@@ -86,7 +86,7 @@ def test_pulses_become_pieces_of_every_cavity_and_a_lost_line_takes_its_time_out
 
 def replayed(folder: Path, began: float) -> list[tuple[str, str]]:
     """The states of the stamp as the journal tells them again."""
-    site = load(folder / "site.yaml", registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    site = load(folder / "site.yaml", registry.drivers(), registry.publishers(), profiles=registry.profiles())
     window = "/".join(datetime.fromtimestamp(t, UTC).isoformat() for t in (began - 1, time.time()))
     outcome = replay(site, [folder / "data"], asked(window, None, site.zone, ("day",))).machines["stamp"]
     return [

@@ -140,7 +140,7 @@ def test_what_an_operator_says_counts_at_once_is_audited_and_outlives_the_agent(
 
 def replayed(folder: Path, began: float) -> list[tuple[str, str | None, str | None]]:
     """The states of the press as the journal tells them again."""
-    site = load(folder / "site.yaml", registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    site = load(folder / "site.yaml", registry.drivers(), registry.publishers(), profiles=registry.profiles())
     window = "/".join(datetime.fromtimestamp(t, UTC).isoformat() for t in (began, time.time()))
     wanted = asked(window, None, site.zone, ("shift", "hour", "day"))
     outcome = replay(site, [folder / "data"], wanted).machines["press"]

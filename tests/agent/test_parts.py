@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from edge_agent import agent, duties, registry
-from edge_agent.api import ConfigError, row
+from edge_agent.api import ConfigError, Profile, ProfileConfig, ProfilePlugin, row
 from edge_agent.config import Site, load
 from edge_agent.core.states import MachineState
 from edge_agent.encode.json_profile import JsonProfile
@@ -41,7 +41,7 @@ kpi: {every: 50ms, windows: [day]}
 def site(tmp_path: Path) -> Site:
     path = tmp_path / "site.yaml"
     path.write_text(without_api(SITE))
-    return load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    return load(path, registry.drivers(), registry.publishers(), profiles=registry.profiles())
 
 
 async def build(site: Site) -> agent.Parts:
@@ -243,14 +243,11 @@ async def test_how_digital_the_plant_is_is_told_as_the_contract_says(
 async def test_commands_from_a_destination_whose_messages_know_none_are_a_mistake_in_the_site_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Mute:
-        def __init__(self, *_: object) -> None:
-            pass
-
     path = tmp_path / "site.yaml"
     destination = '{platform: {type: mqtt, url: "mqtt://127.0.0.1:9", commands: true}}'
     path.write_text(SITE.replace("publish: {}", f"publish: {destination}"))
-    site = load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
-    monkeypatch.setattr(registry, "profiles", lambda: {"json": Mute})
+    site = load(path, registry.drivers(), registry.publishers(), profiles=registry.profiles())
+    mute = ProfilePlugin("json", "", ProfileConfig, lambda config, scene: Profile())
+    monkeypatch.setattr(registry, "profiles", lambda: {"json": mute})
     with pytest.raises(ConfigError, match=r"publish\.platform\.profile: 'json' knows no commands; leave out commands"):
         agent.prepare(site, registry.drivers(), registry.publishers())

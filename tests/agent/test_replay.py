@@ -163,7 +163,7 @@ def site(tmp_path: Path, broker: Any, port: int) -> Path:
 
 
 def loaded(site: Path) -> Site:
-    return load(site, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    return load(site, registry.drivers(), registry.publishers(), profiles=registry.profiles())
 
 
 def key(record: dict[str, Any]) -> tuple[str, str, str]:

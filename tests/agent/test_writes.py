@@ -74,7 +74,7 @@ from tests.peers.writable import DRIVERS
 
 async def day():
     logging.basicConfig(level=logging.INFO)
-    site = load(Path(sys.argv[1]), DRIVERS, registry.publishers(), profiles=tuple(registry.profiles()))
+    site = load(Path(sys.argv[1]), DRIVERS, registry.publishers(), profiles=registry.profiles())
     await agent.run(await agent.build(site, DRIVERS, registry.publishers()), asyncio.Event())
 
 asyncio.run(day())
@@ -172,7 +172,7 @@ class Bench:
     @asynccontextmanager
     async def running(self, *, commands: str = "true", delay: float = 1, version: str = "auto") -> AsyncIterator[None]:
         path = self.write_site(commands=commands, delay=delay, version=version)
-        site = load(path, DRIVERS, registry.publishers(), profiles=tuple(registry.profiles()))
+        site = load(path, DRIVERS, registry.publishers(), profiles=registry.profiles())
         self.parts = await agent.build(site, DRIVERS, registry.publishers())
         stop = asyncio.Event()
         task = asyncio.create_task(agent.run(self.parts, stop))

@@ -281,7 +281,7 @@ def sample(position: int, value: float, quality: int = 0) -> Batch:
 
 def tried(path: Path, driver: Scripted, seconds: float) -> Trial:
     """The site's only device over that driver."""
-    site: Site = load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    site: Site = load(path, registry.drivers(), registry.publishers(), profiles=registry.profiles())
     ready = agent.prepare(site, registry.drivers(), registry.publishers())
     ready.drivers["sim"] = driver
     trial = Trial(site, ready, seconds)

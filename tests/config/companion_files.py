@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from site_files import DRIVERS, PUBLISHERS, FakeDevice
+from site_files import DRIVERS, PROFILES, PUBLISHERS, FakeDevice
 
 import edge_agent_modbus
 import edge_agent_opcua
@@ -89,4 +89,4 @@ def fake(text: str) -> str:
 def real(folder: Path, text: str) -> Site:
     path = folder / "site.yaml"
     path.write_text(text)
-    return load(path, REAL, PUBLISHERS, {})
+    return load(path, REAL, PUBLISHERS, {}, PROFILES)

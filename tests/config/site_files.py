@@ -15,6 +15,8 @@ from edge_agent.api import (
     Duration,
     Kind,
     Mistake,
+    ProfileConfig,
+    ProfilePlugin,
     PublishConfig,
     PublisherPlugin,
     TagConfig,
@@ -100,6 +102,7 @@ def _never(*_: Any) -> Any:
 
 DRIVERS = {"fake": DriverPlugin("fake", "", FakeDevice, _never, _never, "")}
 PUBLISHERS = {"mqtt": PublisherPlugin("mqtt", "", FakeDestination, _never)}
+PROFILES = {"json": ProfilePlugin("json", "", ProfileConfig, _never)}
 
 
 Drivers = Mapping[str, DriverPlugin]
@@ -109,7 +112,7 @@ def site_of(folder: Path, text: str, drivers: Drivers = DRIVERS, /, **environ: s
     """The site of a file with this text."""
     path = folder / "site.yaml"
     path.write_text(text, "utf-8")
-    return load(path, drivers, PUBLISHERS, environ)
+    return load(path, drivers, PUBLISHERS, environ, PROFILES)
 
 
 def mistakes_of(folder: Path, text: str, drivers: Drivers = DRIVERS, /, **environ: str) -> list[Mistake]:

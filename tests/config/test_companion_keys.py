@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 from companion_files import FAKES, PLC, ROLES, SITE, fake
-from site_files import PUBLISHERS, replaced, site_of
+from site_files import PROFILES, PUBLISHERS, replaced, site_of
 
 from edge_agent.config import schema
 from edge_agent.config.state import FORMS, StateModel
@@ -49,7 +49,7 @@ def test_another_model_over_the_same_tags_has_another_hash(tmp_path: Path) -> No
     assert len(hashes) == 3
 
 
-DOCUMENT = schema(FAKES, PUBLISHERS)
+DOCUMENT = schema(FAKES, PUBLISHERS, profiles=PROFILES)
 MACHINES = jsonschema.Draft202012Validator({**DOCUMENT["properties"]["machines"], "$defs": DOCUMENT["$defs"]})
 INSTANCE = {"device": "filler", "node": "i=1"}
 COUNTED: dict[str, Any] = {"counts": {"total": "a.b", "scrap": "a.c"}, "ideal_cycle": "1s"}

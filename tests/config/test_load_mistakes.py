@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from site_files import DRIVERS, FAKE_SITE, PUBLISHERS, mistakes_of, replaced, site_of, told
+from site_files import DRIVERS, FAKE_SITE, PROFILES, PUBLISHERS, mistakes_of, replaced, site_of, told
 
 from edge_agent.api import ConfigError
 from edge_agent.config import load
@@ -228,14 +228,14 @@ def test_aliases_that_multiply_are_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     with pytest.raises(ConfigError, match=f"^{path}: cannot be read \\(No such file or directory\\)$"):
-        load(path, DRIVERS, PUBLISHERS)
+        load(path, DRIVERS, PUBLISHERS, profiles=PROFILES)
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     path.write_bytes("agent: {id: gw, place: {site: Köln}}".encode("latin-1"))
     with pytest.raises(ConfigError, match="is not a text in UTF-8"):
-        load(path, DRIVERS, PUBLISHERS)
+        load(path, DRIVERS, PUBLISHERS, profiles=PROFILES)
 
 
 def test_only_the_drivers_a_file_names_are_loaded(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_only_the_drivers_a_file_names_are_loaded(tmp_path: Path) -> None:
     lazy = Lazy({**DRIVERS, "other": None})
     path = tmp_path / "site.yaml"
     path.write_text(FAKE_SITE)
-    load(path, lazy, PUBLISHERS, {})  # type: ignore[arg-type]
+    load(path, lazy, PUBLISHERS, {}, PROFILES)  # type: ignore[arg-type]
     assert set(lazy.asked) == {"fake"}
 
 
@@ -261,7 +261,7 @@ def test_a_driver_that_cannot_be_loaded_is_a_mistake_of_its_device(tmp_path: Pat
     path = tmp_path / "site.yaml"
     path.write_text(FAKE_SITE)
     with pytest.raises(ConfigError, match=r":4: devices.press-1.driver: 'fake' cannot be loaded \(no module"):
-        load(path, Broken(DRIVERS), PUBLISHERS, {})  # type: ignore[arg-type]
+        load(path, Broken(DRIVERS), PUBLISHERS, {}, PROFILES)  # type: ignore[arg-type]
 
 
 def test_the_plain_site_loads(tmp_path: Path) -> None:

@@ -27,12 +27,14 @@ from edge_agent.config.counts import PulseModel
 from edge_agent.config.fields import is_model, keys_of, members, step
 from edge_agent.north import mqtt
 from edge_agent.north.mqtt_config import MqttConfig
+from edge_agent.platforms import json
 from edge_agent_modbus.serving.server_config import ModbusServe
 from edge_agent_modbus.serving.shown import ShownModel
 
 SHIPPED = (edge_agent_modbus.plugin, edge_agent_opcua.plugin, edge_agent_simulated.plugin)
 DRIVERS = {plugin.name: plugin for plugin in SHIPPED}
 PUBLISHERS = {"mqtt": mqtt.plugin}
+PROFILES = {"json": json.plugin}
 SERVERS = {"modbus": edge_agent_modbus.serving.server.plugin}
 load = partial(edge_agent.config.load, servers=SERVERS)
 ENVIRON = MappingProxyType({"MQTT_PASSWORD": "a-password"})
@@ -45,13 +47,13 @@ def keys_in(tmp_path: Path, text: str) -> list[tuple[int, str, str]]:
     path = tmp_path / "site.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError) as raised:
-        load(path, DRIVERS, PUBLISHERS, ENVIRON)
+        load(path, DRIVERS, PUBLISHERS, ENVIRON, PROFILES)
     return [(mistake.line, mistake.key, mistake.hint) for mistake in raised.value.mistakes]
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_sample_loads_and_reaches_the_core(name: str) -> None:
-    site = load(CONFIGS / f"{name}.yaml", DRIVERS, PUBLISHERS, ENVIRON)
+    site = load(CONFIGS / f"{name}.yaml", DRIVERS, PUBLISHERS, ENVIRON, PROFILES)
     table = site.tag_table()
     assert len(machine_specs(site, table)) == len(site.machines) >= 1
     for device_id, device in site.devices.items():
@@ -73,7 +75,7 @@ def test_the_sample_of_every_driver_loads(tmp_path: Path, plugin: Any) -> None:
     section = "\n".join(f"    {line}" for line in plugin.sample.splitlines())
     path = tmp_path / "site.yaml"
     path.write_text(f"agent: {{id: gw-01}}\ndevices:\n  device:\n{section}\n")
-    site = load(path, DRIVERS, PUBLISHERS, {"PLC_PASSWORD": "x"})
+    site = load(path, DRIVERS, PUBLISHERS, {"PLC_PASSWORD": "x"}, PROFILES)
     assert site.devices["device"].driver == plugin.name
 
 
@@ -106,9 +108,9 @@ def test_a_mistake_in_a_signal_is_named_without_the_signal(tmp_path: Path) -> No
 
 
 def test_counters_are_as_wide_as_the_drivers_say() -> None:
-    site = load(CONFIGS / "simulated.yaml", DRIVERS, PUBLISHERS, ENVIRON)
+    site = load(CONFIGS / "simulated.yaml", DRIVERS, PUBLISHERS, ENVIRON, PROFILES)
     assert site.counter("toy-2", "good").bits == 16
-    site = load(CONFIGS / "two-shift-line.yaml", DRIVERS, PUBLISHERS, ENVIRON)
+    site = load(CONFIGS / "two-shift-line.yaml", DRIVERS, PUBLISHERS, ENVIRON, PROFILES)
     assert site.counter("press-1", "total").bits == 32
 
 
@@ -127,7 +129,7 @@ def test_a_password_in_the_clear_to_another_machine_is_a_mistake_of_its_destinat
 
 def test_an_unset_variable_is_found_before_anything_starts() -> None:
     with pytest.raises(ConfigError, match="environment variable MQTT_PASSWORD is not set"):
-        load(CONFIGS / "two-shift-line.yaml", DRIVERS, PUBLISHERS, {})
+        load(CONFIGS / "two-shift-line.yaml", DRIVERS, PUBLISHERS, {}, PROFILES)
 
 
 DAMAGE = ["", "x", ": ", "[", "{", "}", " 5", "${A}", "&a", "*a", "~", "-", '"']
@@ -148,7 +150,7 @@ def test_no_damaged_site_file_makes_loading_fail_in_another_way(
     path = tmp_path_factory.mktemp("site") / "site.yaml"
     path.write_text("\n".join(lines))
     try:
-        load(path, DRIVERS, PUBLISHERS, ENVIRON)
+        load(path, DRIVERS, PUBLISHERS, ENVIRON, PROFILES)
     except ConfigError as error:
         mistakes = error.mistakes
     else:
@@ -223,7 +225,7 @@ def test_every_key_of_the_modbus_server_is_documented_on_its_page() -> None:
     assert set(told) >= {*keys_of(ModbusServe), *keys_of(ShownModel)}
 
 
-DOCUMENT = schema(DRIVERS, PUBLISHERS, SERVERS)
+DOCUMENT = schema(DRIVERS, PUBLISHERS, SERVERS, PROFILES)
 
 
 def referred(node: Any) -> Iterator[str]:

@@ -10,33 +10,39 @@ from hypothesis import strategies as st
 from edge_agent.core.command import Outcome
 from edge_agent.encode.json_command import read_command, reply_topic
 from edge_agent.encode.json_profile import JsonProfile
+from edge_agent.encode.message import Received
+from edge_agent.encode.profile import Asked
 
 ROOT = "edge/acme/gw-1"
 PROFILE = JsonProfile(ROOT, "gw-1", "0")
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=3)
 
 
+def commanded(payload: bytes) -> Asked:
+    return PROFILE.command(Received(f"{ROOT}/command/press-1", payload))
+
+
 def test_a_command_says_what_to_write_where() -> None:
-    asked = PROFILE.command(f"{ROOT}/command/press-1", b'{"id":"c-1","tag":"temp","value":23.4,"t":5}')
+    asked = commanded(b'{"id":"c-1","tag":"temp","value":23.4,"t":5}')
     assert (asked.id, asked.device, asked.tag, asked.value) == ("c-1", "press-1", "temp", 23.4)
     assert (asked.time_ms, asked.error) == (5, "")
-    assert PROFILE.command_topics() == f"{ROOT}/command/+"
+    assert PROFILE.command_topics() == (f"{ROOT}/command/+",)
 
 
 def test_what_an_operator_says_of_a_machine_comes_on_the_same_topic_without_a_tag() -> None:
-    asked = PROFILE.command(f"{ROOT}/command/press-1", b'{"id":"s-1","state":"MAINT","who":"anna","t":5}')
+    asked = commanded(b'{"id":"s-1","state":"MAINT","who":"anna","t":5}')
     assert (asked.id, asked.device, asked.time_ms, asked.error) == ("s-1", "press-1", 5, "")
     assert asked.said == {"state": "MAINT", "who": "anna"}
-    assert "id must be" in PROFILE.command(f"{ROOT}/command/press-1", b'{"state":"MAINT"}').error
-    assert PROFILE.command(f"{ROOT}/command/press-1", b'{"id":"1","tag":"x","value":1,"state":2}').said is None
+    assert "id must be" in commanded(b'{"state":"MAINT"}').error
+    assert commanded(b'{"id":"1","tag":"x","value":1,"state":2}').said is None
 
 
 def test_a_reply_says_what_became_of_it() -> None:
-    message = PROFILE.reply("c-1", Outcome(True, "", 23.4, "done"), "", b"beside")
+    message = PROFILE.reply(Asked("c-1", "press-1"), Outcome(True, "", 23.4, "done"), Received("t", b"", token=b"beside"))
     assert message is not None
     assert (message.topic, message.qos, message.retain, message.token) == (f"{ROOT}/reply/c-1", 1, False, b"beside")
     assert orjson.loads(message.payload) == {"id": "c-1", "ok": True, "error": None, "read_back": 23.4}
-    assert PROFILE.reply("", Outcome(False, "why"), "", b"") is None
+    assert PROFILE.reply(Asked("", "press-1"), Outcome(False, "why"), Received("t", b"")) is None
 
 
 @given(st.binary() | st.dictionaries(st.sampled_from(["id", "tag", "value", "t", "x", "state"]) | st.text(), JSON))

@@ -74,7 +74,7 @@ def test_a_place_that_would_break_the_topic_is_refused(name: str) -> None:
 
 
 def test_the_birth_and_the_will_share_a_retained_topic() -> None:
-    birth = PROFILE.status(Status(True, T0 + 5 * MS, {"press-1": "connected"}))
+    (birth,) = PROFILE.hello(Status(True, T0 + 5 * MS, {"press-1": "connected"}))
     will = PROFILE.will()
     assert birth.topic == will.topic == "edge/acme/suzhou/machining/gw-01/status"
     assert birth.retain

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from edge_agent.api import Message
 from edge_agent.north.mqtt import plugin
 from edge_agent.north.mqtt_config import MqttConfig, parse_url
+from tests.peers.will import OnlyWill
 
 
 def config(**keys: Any) -> MqttConfig:
@@ -83,4 +84,4 @@ def test_the_password_is_never_shown() -> None:
 
 def test_building_does_no_io() -> None:
     files = config(url="mqtts://no.such.host", ca="/no/such/file", cert="/no/such/file")
-    plugin.build("platform", files, "gw-01", Message("edge/status", b"{}", retain=True))
+    plugin.build("platform", files, "gw-01", OnlyWill(Message("edge/status", b"{}", retain=True)))

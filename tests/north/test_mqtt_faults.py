@@ -27,13 +27,14 @@ from tests.peers.fake_broker import (
     maximum_packet_size,
     receive_maximum,
 )
+from tests.peers.will import OnlyWill
 
 WILL = Message("edge/status", b'{"online":false}', 1, retain=True)
 
 
 def publisher(port: int, **keys: Any) -> MqttPublisher:
     config = MqttConfig(url=f"mqtt://127.0.0.1:{port}", **keys)
-    built = plugin.build("platform", config, "gw-01", WILL)
+    built = plugin.build("platform", config, "gw-01", OnlyWill(WILL))
     assert isinstance(built, MqttPublisher)
     return built
 

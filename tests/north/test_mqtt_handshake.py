@@ -14,6 +14,7 @@ from edge_agent.api import AccessDenied, Message, NotConnected
 from edge_agent.north.mqtt import MqttPublisher, plugin
 from edge_agent.north.mqtt_config import MqttConfig
 from tests.peers.fake_broker import FakeBroker, Script, maximum_qos, server_reference
+from tests.peers.will import OnlyWill
 
 WILL = Message("edge/status", b'{"online":false}', 1, retain=True)
 GREETING = [Message("edge/tags", b"1")] * 3
@@ -21,7 +22,7 @@ GREETING = [Message("edge/tags", b"1")] * 3
 
 def publisher(port: int, host: str = "127.0.0.1", **keys: Any) -> MqttPublisher:
     config = MqttConfig(url=f"mqtt://{host}:{port}", **keys)
-    built = plugin.build("platform", config, "gw-01", WILL)
+    built = plugin.build("platform", config, "gw-01", OnlyWill(WILL))
     assert isinstance(built, MqttPublisher)
     return built
 

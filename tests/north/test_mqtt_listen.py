@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,18 @@ from edge_agent.north.mqtt import MqttPublisher, plugin
 from edge_agent.north.mqtt_config import MqttConfig
 from edge_agent.supervise import Backoff
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto
+from tests.peers.will import OnlyWill
 
 pytestmark = [pytest.mark.peer, pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")]
 
 ROOT = "edge/gw"
-TOPICS = f"{ROOT}/command/+"
+TOPICS = [f"{ROOT}/command/+"]
 VERSIONS = pytest.mark.parametrize("version", ["5", "3.1.1"])
 
 
 def publisher(port: int, **keys: Any) -> MqttPublisher:
     config = MqttConfig(url=f"mqtt://127.0.0.1:{port}", commands=True, **keys)
-    built = plugin.build("platform", config, "gw", Message(f"{ROOT}/status", b"dead"))
+    built = plugin.build("platform", config, "gw", OnlyWill(Message(f"{ROOT}/status", b"dead")))
     assert isinstance(built, MqttPublisher)
     return built
 
@@ -118,7 +119,7 @@ async def test_what_was_retained_is_known_for_it(broker: Mosquitto, version: str
 async def test_the_senders_wish_for_an_answer_is_heard_and_what_it_marks_it_by_is_sent_back(broker: Mosquitto) -> None:
     link = await publisher(broker.port).connect()
     heard: list[Received] = []
-    await link.listen("#", heard.append)
+    await link.listen(["#"], heard.append)
     send(broker.port, "a", b"", ResponseTopic="b", CorrelationData=b"\x00\xff")
     await until(lambda: heard)
     assert (heard[0].answer_to, heard[0].token) == ("b", b"\x00\xff")
@@ -233,7 +234,7 @@ class HangingUp:
     async def send(self, messages: list[Message]) -> None:
         self.sent += messages
 
-    async def listen(self, topics: str, hear: object) -> None:
+    async def listen(self, topics: Sequence[str], hear: object) -> None:
         self._end.set()
         await asyncio.Event().wait()
 
@@ -273,7 +274,7 @@ async def test_more_commands_than_can_wait_are_answered_busy_and_the_rest_counte
         bench = Bench(journal, publisher(broker.port))
         answers: list[Received] = []
         other = await publisher(broker.port, client_id="other").connect()
-        await other.listen(f"{ROOT}/reply/+", answers.append)
+        await other.listen([f"{ROOT}/reply/+"], answers.append)
         async with bench.following():
             await until(lambda: bench.commands.state == "listening")
             bench.go.clear()
@@ -324,4 +325,4 @@ async def test_a_destination_says_in_the_log_that_it_listens(
         bench = Bench(journal, publisher(broker.port))
         async with bench.following():
             await until(lambda: bench.commands.state == "listening")
-    assert f"platform: listens for commands on {TOPICS}" in caplog.text
+    assert f"platform: listens for commands on {TOPICS[0]}" in caplog.text

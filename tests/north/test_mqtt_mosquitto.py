@@ -24,6 +24,7 @@ from edge_agent.api import AccessDenied, Message, NotConnected, Rejected
 from edge_agent.north.mqtt import MqttPublisher, plugin
 from edge_agent.north.mqtt_config import MqttConfig
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto, free_port
+from tests.peers.will import OnlyWill
 
 pytestmark = [pytest.mark.peer, pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")]
 
@@ -38,7 +39,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 def publisher(port: int, **keys: Any) -> MqttPublisher:
     config = MqttConfig(url=f"mqtt://127.0.0.1:{port}", **keys)
-    built = plugin.build("platform", config, "gw-01", WILL)
+    built = plugin.build("platform", config, "gw-01", OnlyWill(WILL))
     assert isinstance(built, MqttPublisher)
     return built
 
@@ -47,10 +48,11 @@ AGENT = """
 import asyncio, sys
 from edge_agent.api import Message
 from edge_agent.north.mqtt import plugin
+from tests.peers.will import OnlyWill
 
 async def day():
     config = plugin.config(type="mqtt", url="mqtt://127.0.0.1:" + sys.argv[1])
-    link = await plugin.build("platform", config, "gw-01", Message("edge/status", b"dead", 1)).connect()
+    link = await plugin.build("platform", config, "gw-01", OnlyWill(Message("edge/status", b"dead", 1))).connect()
     print("up", flush=True)
     await link.closed()
 

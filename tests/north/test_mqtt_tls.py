@@ -16,6 +16,7 @@ from edge_agent.north.mqtt import MqttPublisher, plugin
 from edge_agent.north.mqtt_config import MqttConfig
 from tests.peers.certificates import Authority
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto
+from tests.peers.will import OnlyWill
 
 pytestmark = [pytest.mark.peer, pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")]
 
@@ -39,7 +40,7 @@ def broker(tmp_path: Path, lines: list[str]) -> Iterator[Mosquitto]:
 
 def publisher(port: int, host: str = "127.0.0.1", **keys: Any) -> MqttPublisher:
     config = MqttConfig(url=f"mqtts://{host}:{port}", **keys)
-    built = plugin.build("platform", config, "gw-01", Message("edge/status", b"dead"))
+    built = plugin.build("platform", config, "gw-01", OnlyWill(Message("edge/status", b"dead")))
     assert isinstance(built, MqttPublisher)
     return built
 

@@ -105,7 +105,7 @@ def site_file(folder: Path) -> Path:
 
 
 def read_site(path: Path) -> Site:
-    return load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()),
+    return load(path, registry.drivers(), registry.publishers(), profiles=registry.profiles(),
                 servers=registry.servers())  # fmt: skip
 
 

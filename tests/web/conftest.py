@@ -81,7 +81,7 @@ def run_site(tmp_path: Path) -> Callable[..., Any]:
     async def run(text: str, listening: bool = True, write: Any = None) -> AsyncIterator[Running]:
         path = tmp_path / "site.yaml"
         path.write_text(text)
-        site = load(path, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+        site = load(path, registry.drivers(), registry.publishers(), profiles=registry.profiles())
         running = Running(await agent.build(site, registry.drivers(), registry.publishers()))
         if write is not None:
             running.parts.api = Api(site.api, view_of(running.parts), write)

@@ -243,7 +243,7 @@ async def test_variables_are_listed_with_type_unit_range_and_value_and_check_tak
         assert line in found.section, line
     site = tmp_path / "site.yaml"
     site.write_text(f"agent: {{id: gw-01}}\n{found.section}")
-    loaded = load(site, registry.drivers(), registry.publishers(), profiles=tuple(registry.profiles()))
+    loaded = load(site, registry.drivers(), registry.publishers(), profiles=registry.profiles())
     [device] = loaded.devices.values()
     assert device.addresses() == (plant.url,)
     assert told[0].endswith("offers no security: anonymous, user and password")

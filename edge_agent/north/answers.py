@@ -1,0 +1,67 @@
+"""Platforms that acknowledge with a message of their own: what they were sent counts when that has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from edge_agent.api import Answer, Link, ListeningLink, Message, NotConnected, Profile, Received, Rejected
+
+# Platforms answer within a second or two; one that does not has lost the message, or us.
+PATIENCE_S: Final = 30.0
+
+
+class Answers:
+    """Of one destination; one sending at a time."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._expected: dict[str, Answer | None] = {}
+        self._came = asyncio.Event()
+
+    async def listen(self, link: Link) -> None:
+        """Over a fresh link; nothing where the platform does not answer. `NotConnected` if it cannot be heard."""
+        self._expected.clear()
+        topics = self._profile.answer_topics()
+        if not topics:
+            return
+        if not isinstance(link, ListeningLink):
+            raise NotConnected("its links bring nothing, and this profile waits for answers")
+        try:
+            await link.listen(topics, self.hear)
+        except Rejected as refusal:
+            why = next(iter(refusal.reasons.values()), "no reason given")
+            raise NotConnected(f"the broker does not let us hear the platform's answers: {why}") from refusal
+
+    def hear(self, received: Received) -> None:
+        """Take one message; never waits."""
+        answer = self._profile.answered(received)
+        if answer is not None and answer.key in self._expected:
+            self._expected[answer.key] = answer
+            self._came.set()
+
+    def expect(self, messages: Sequence[Message]) -> None:
+        """These are about to be sent."""
+        self._expected = {message.answer: None for message in messages if message.answer}
+
+    async def refused(self, messages: Sequence[Message], already: Mapping[int, str]) -> dict[int, str]:
+        """Wait for all answers; position → why of messages the platform refuses for good.
+
+        `already`: what the link did not get through, and so has no answer. Raises `NotConnected` if an answer does
+        not come, or says later.
+        """
+        wanted = {one.answer: at for at, one in enumerate(messages) if one.answer and at not in already}
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while any(self._expected[key] is None for key in wanted):
+                    self._came.clear()
+                    await self._came.wait()
+        except TimeoutError:
+            raise NotConnected(f"no answer of the platform for {PATIENCE_S:g} s") from None
+        answers = [answer for key in wanted if (answer := self._expected[key]) is not None]
+        self._expected = {}
+        for answer in answers:
+            if answer.later:
+                raise NotConnected(f"the platform cannot take more at present: {answer.refusal}")
+        return {wanted[answer.key]: answer.refusal for answer in answers if answer.refusal}

@@ -1,0 +1,41 @@
+"""What is only of interest while it is new: the newest message of each topic, for one destination."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from edge_agent.api import Message
+
+
+class Latest:
+    """Every link gets all of them once and then what changes; bounded by the number of topics."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, Message] = {}
+        self._new: set[str] = set()
+        self.changed = asyncio.Event()
+
+    def put(self, messages: Iterable[Message]) -> None:
+        """Replace what their topics had."""
+        for message in messages:
+            self._messages[message.topic] = message
+            self._new.add(message.topic)
+            self.changed.set()
+
+    def drop(self, messages: Iterable[Message]) -> None:
+        """Forget these topics: something durable now says more."""
+        for message in messages:
+            self._messages.pop(message.topic, None)
+            self._new.discard(message.topic)
+
+    def renew(self) -> None:
+        """A new link has seen none of them."""
+        self._new = set(self._messages)
+        self.changed.set()
+
+    def take(self) -> list[Message]:
+        """What has changed since the last call."""
+        new, self._new = self._new, set()
+        self.changed.clear()
+        return [self._messages[topic] for topic in sorted(new)]
