@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_agent.api import Scene
 from edge_agent.config.lineup import line_of
+from edge_agent.config.plant import machine_told
 from edge_agent.config.site import Site
 from edge_agent.core.tags import TagTable
 
@@ -23,4 +24,12 @@ def scene(site: Site, table: TagTable, version: str, destination: str) -> Scene:
         if tag.writing() is not None
     )
     place = site.agent.place.model_dump(exclude_none=True)
-    return Scene(destination, site.agent.id, version, place, table, machines, writable)
+    return Scene(destination, site.agent.id, version, place, table, machines, _belonging(site), writable)
+
+
+def _belonging(site: Site) -> dict[str, str]:
+    drawing: dict[str, set[str]] = {}
+    for name, machine in site.machines.items():
+        for tag in set().union(*machine_told(machine).values()):
+            drawing.setdefault(tag.partition(".")[0], set()).add(name)
+    return {device: machines.pop() for device, machines in drawing.items() if len(machines) == 1}

@@ -29,11 +29,7 @@ _INT64: Final = 2.0**63
 
 def groups(samples: Samples) -> list[Group]:
     """All samples (at least one) in time order; a tag that stands twice at one time begins another group."""
-    batch = samples.batch
-    if np.count_nonzero(batch.time[1:] < batch.time[:-1]):
-        batch = take(batch, batch.time.argsort(kind="stable"))
-    values, no_value = _plain(samples, batch)
-    classes = _classes(batch, no_value)
+    batch, values, classes = plain(samples)
     starts = np.append(0, (batch.time[1:] != batch.time[:-1]).nonzero()[0] + 1)
     times = (batch.time[starts] // _MS).tolist()
     made: list[Group] = []
@@ -47,6 +43,16 @@ def groups(samples: Samples) -> list[Group]:
             form = dict.fromkeys(names)
         made += _at_one_time(time, form, names, values[start:end], classes and classes[start:end])
     return made
+
+
+def plain(samples: Samples) -> tuple[Batch, list[Any], list[int] | None]:
+    """The samples in time order, the value of each as JSON knows it (None: it has none), and the class of each
+    (None: all are good)."""
+    batch = samples.batch
+    if np.count_nonzero(batch.time[1:] < batch.time[:-1]):
+        batch = take(batch, batch.time.argsort(kind="stable"))
+    values, no_value = _plain(samples, batch)
+    return batch, values, _classes(batch, no_value)
 
 
 def _classes(batch: Batch, no_value: Mask | None) -> list[int] | None:

@@ -25,6 +25,7 @@ class Scene:
 
     place     the ISA-95 levels that have a name: enterprise, site, area
     machines  machine → `(area, line)`, '' where it belongs to none
+    devices   device → the one machine that draws from it; a device of none or of several is not in it
     writable  ids (`device.tag`) of tags that may be written
     """
 
@@ -34,6 +35,7 @@ class Scene:
     place: Mapping[str, str] = field(default_factory=dict)
     tags: TagTable = field(default_factory=lambda: TagTable(()))
     machines: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
     writable: frozenset[str] = frozenset()
 
 
