@@ -12,6 +12,7 @@ class Message:
     token   carried beside the payload for whoever asked (MQTT 5: correlation data)
     answer  the platform answers with a message of its own, and not before it has it: the key of that
             answer (see `Answer`); '' where the acknowledgement of the link is enough
+    about   what it tells the newest of, where a topic tells of several things; each is kept for a new link
     """
 
     topic: str
@@ -20,6 +21,7 @@ class Message:
     retain: bool = False
     token: bytes = b""
     answer: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

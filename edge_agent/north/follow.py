@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,15 @@ TROUBLES = 200
 GOODBYE_S = 1.0
 
 
+Converse = Callable[[Link], Awaitable[Link]]
+"""What a platform wants to hear and to say before all else, over a fresh link; the link to go on with."""
+
+
+async def plainly(link: Link) -> Link:
+    """Nothing."""
+    return link
+
+
 class Follower:
     """One destination."""
 
@@ -55,6 +64,7 @@ class Follower:
         clock: Clock,
         address: str,
         commands: Commands | None = None,
+        converse: Converse = plainly,
     ) -> None:
         self.line = health.destinations.setdefault(name, Line(name, address))
         self.cursor = cursor
@@ -65,6 +75,7 @@ class Follower:
         self._status = status
         self._health = health
         self._clock = clock
+        self._converse = converse
         self._opened_ns = 0
         self.acknowledged_ns = 0            # when the destination last acknowledged anything
         self._sending = asyncio.Lock()      # a link is never used by two at once
@@ -88,6 +99,7 @@ class Follower:
         self.cursor.rewind()
         name = self.line.name
         try:
+            link = await self._converse(link)
             await self._answers.listen(link)
             await self._send(link, self.profile.hello(self._status()))
             self.latest.renew()

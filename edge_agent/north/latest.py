@@ -1,4 +1,4 @@
-"""What is only of interest while it is new: the newest message of each topic, for one destination."""
+"""What is only of interest while it is new: the newest message of each topic and what it is about."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from edge_agent.api import Message
 
 
 class Latest:
-    """Every link gets all of them once and then what changes; bounded by the number of topics."""
+    """Every link gets all of them once and then what changes; bounded by the number of topics and what they tell."""
 
     def __init__(self) -> None:
-        self._messages: dict[str, Message] = {}
-        self._new: set[str] = set()
+        self._messages: dict[tuple[str, str], Message] = {}
+        self._new: set[tuple[str, str]] = set()
         self.changed = asyncio.Event()
 
     def put(self, messages: Iterable[Message]) -> None:
         """Replace what their topics had."""
         for message in messages:
-            self._messages[message.topic] = message
-            self._new.add(message.topic)
+            self._messages[message.topic, message.about] = message
+            self._new.add((message.topic, message.about))
             self.changed.set()
 
     def drop(self, messages: Iterable[Message]) -> None:
         """Forget these topics: something durable now says more."""
         for message in messages:
-            self._messages.pop(message.topic, None)
-            self._new.discard(message.topic)
+            self._messages.pop((message.topic, message.about), None)
+            self._new.discard((message.topic, message.about))
 
     def renew(self) -> None:
         """A new link has seen none of them."""
@@ -38,4 +38,4 @@ class Latest:
         """What has changed since the last call."""
         new, self._new = self._new, set()
         self.changed.clear()
-        return [self._messages[topic] for topic in sorted(new)]
+        return [self._messages[key] for key in sorted(new)]

@@ -64,11 +64,16 @@ class MqttPublisher:
             protocol=PROTOCOLS[version],
             reconnect_on_failure=False,
         )
-        if will := self._profile.will():
-            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        client.on_socket_open = self._set_will
         if who.user is not None:
             client.username_pw_set(who.user, who.password)
         return client
+
+
+    def _set_will(self, client: Client, data: object, sock: object) -> None:
+        """The next packet is CONNECT: a will that is numbered is asked for once for each."""
+        if will := self._profile.will():
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
 
 
 def _credentials(config: MqttConfig, agent_id: str) -> Credentials:

@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.api import Message
+from edge_agent.api import Message, Received
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected, Rejected
 from edge_agent.north.mqtt_listen import Hear, Listening, Subscription
 from edge_agent.north.mqtt_reason import (
@@ -39,6 +39,8 @@ from edge_agent.north.mqtt_wire import Wire
 
 PARTING_S: Final = 0.5
 """the longest wait for last acknowledgements, and again for DISCONNECT to be written"""
+WITH_WILL: Final = 0x04
+"""reason code of a DISCONNECT after which the will is published (MQTT 5.0 section 3.14.2.1)"""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ class MqttLink:
     def __init__(self, client: Client, place: str, client_id: str, window: int, ack_timeout_s: float) -> None:
         self.unmatched = 0
         """messages the broker accepted and nobody subscribes to (MQTT 5): often a mistyped topic"""
+        self.will_at_close = False
+        """let the broker publish the will although the link ends in good manners (MQTT 5)"""
         self._client = client
         self._place = place
         self._client_id = client_id
@@ -85,6 +89,11 @@ class MqttLink:
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
+
+    @property
+    def place(self) -> str:
+        """Which broker it is: `mqtts://broker.example:8883`."""
+        return self._place
 
     @property
     def window(self) -> int:
@@ -131,7 +140,14 @@ class MqttLink:
 
     async def listen(self, topics: Sequence[str], hear: Hear) -> None:
         """See `api.ListeningLink.listen`."""
-        subscription = Subscription(topics, hear)
+        await self._ask(Subscription(topics, hear))
+
+    async def fence(self, topic: str) -> None:
+        """Return once the broker has answered a SUBSCRIBE of `topic`, which is subscribed already: brokers take the
+        packets of one connection in their order, so all that was sent before has arrived, QoS 0 too."""
+        await self._ask(Subscription((topic,), _deaf, again=True))
+
+    async def _ask(self, subscription: Subscription) -> None:
         if self._wire.fault is None:
             self._wire.turn(partial(self._subscribe, subscription))
         try:
@@ -181,12 +197,18 @@ class MqttLink:
         except TimeoutError:
             pass
         if self._wire.fault is None:
-            self._wire.turn(self._client.disconnect)
+            self._wire.turn(self._disconnect)
         try:
             async with asyncio.timeout(PARTING_S):
                 await self._end.wait()
         except TimeoutError:
             pass
+
+    def _disconnect(self) -> None:
+        if self.will_at_close and self._client.protocol == MQTTProtocolVersion.MQTTv5:
+            self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=WITH_WILL))
+        else:
+            self._client.disconnect()
 
     # -- turns of the wire -------------------------------------------------------------------
 
@@ -340,3 +362,7 @@ class MqttLink:
     def _from_broker(self, what: str, reason: ReasonCode, properties: Told) -> EdgeAgentError:
         server = getattr(properties, "ServerReference", "")
         return from_broker(what, reason.value, named(reason, properties), self._client_id, server)
+
+
+def _deaf(_received: Received) -> None:
+    """For what brings nothing that is not heard already."""

@@ -29,6 +29,8 @@ class Subscription:
     """by SUBACK, or the link has ended"""
     refusals: dict[int, str] = field(default_factory=dict)
     """position of a filter → why the broker refuses it"""
+    again: bool = False
+    """it is subscribed already: only the broker's answer is of interest"""
 
     def wants(self, topic: str) -> bool:
         """Whether a message of this topic was asked for here."""
@@ -40,7 +42,8 @@ class Listening:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._asked: dict[int, Subscription] = {}
+        self._heard: list[Subscription] = []
+        self._asked: dict[int, Subscription] = {}   # without an answer yet, by packet id
 
     def ask(self, subscription: Subscription) -> str:
         """Send SUBSCRIBE, at QoS 1; '' or why it could not be."""
@@ -50,12 +53,16 @@ class Listening:
         if client.protocol == MQTTProtocolVersion.MQTTv5:
             # What is sent with retain is to be seen as such at once, not only when it comes again.
             options = SubscribeOptions(1, retainAsPublished=True)
+            if subscription.again:
+                options.retainHandling = SubscribeOptions.RETAIN_DO_NOT_SEND
             code, mid = client.subscribe([(topic, options) for topic in subscription.topics])
         else:
             code, mid = client.subscribe([(topic, 1) for topic in subscription.topics])
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             return code.name
         self._asked[mid] = subscription
+        if not subscription.again:
+            self._heard.append(subscription)
         return ""
 
     def ended(self) -> None:
@@ -67,7 +74,7 @@ class Listening:
     def _on_subscribe(
         self, client: Client, data: Any, mid: int, reasons: Sequence[ReasonCode], properties: Told
     ) -> None:
-        if (subscription := self._asked.get(mid)) is not None:
+        if (subscription := self._asked.pop(mid, None)) is not None:
             for position, reason in enumerate(reasons):
                 if reason.value >= FAILURE:
                     subscription.refusals[position] = named(reason, properties)
@@ -81,6 +88,6 @@ class Listening:
         said = message.properties
         answer_to, token = getattr(said, "ResponseTopic", ""), getattr(said, "CorrelationData", b"")
         received = Received(topic, bytes(message.payload), bool(message.retain), answer_to, bytes(token))
-        for subscription in self._asked.values():
+        for subscription in self._heard:
             if subscription.wants(topic):
                 subscription.hear(received)

@@ -326,3 +326,66 @@ async def test_a_destination_says_in_the_log_that_it_listens(
         async with bench.following():
             await until(lambda: bench.commands.state == "listening")
     assert f"platform: listens for commands on {TOPICS[0]}" in caplog.text
+
+
+@VERSIONS
+async def test_a_fence_proves_that_what_was_sent_at_qos_0_has_arrived_and_brings_nothing(
+    broker: Mosquitto, version: str
+) -> None:
+    link = await publisher(broker.port, version=version).connect()
+    other = await publisher(broker.port, version=version, client_id="other").connect()
+    heard: list[Received] = []
+    arrived: list[Received] = []
+    try:
+        await link.listen(["own/+"], heard.append)
+        await other.listen(["data/#"], arrived.append)
+        for turn in range(300):
+            await link.send([Message(f"data/{turn}", b"x", qos=0)])
+            if turn % 100 == 99:
+                await link.fence("own/+")
+                await other.fence("data/#")
+                assert len(arrived) == turn + 1
+        await other.send([Message("own/a", b"once")])
+        await link.fence("own/+")
+        assert [one.topic for one in heard] == ["own/a"]
+    finally:
+        await link.close()
+        await other.close()
+
+
+async def test_a_link_may_end_in_good_manners_and_leave_its_will(broker: Mosquitto) -> None:
+    witness = await publisher(broker.port, client_id="other").connect()
+    heard: list[Received] = []
+    await witness.listen([f"{ROOT}/status"], heard.append)
+    try:
+        for leaves in (False, True):
+            link = await publisher(broker.port, version="5").connect()
+            link.will_at_close = leaves
+            await link.close()
+            await witness.fence(f"{ROOT}/status")
+            assert [one.payload for one in heard] == [b"dead"] * leaves
+    finally:
+        await witness.close()
+
+
+async def test_a_will_is_asked_for_once_for_each_connect_that_is_sent(broker: Mosquitto) -> None:
+    class Numbered(OnlyWill):
+        asked = 0
+
+        def will(self) -> Message:
+            self.asked += 1
+            return super().will()
+
+    profile = Numbered(Message(f"{ROOT}/status", b"dead"))
+    config = MqttConfig(url=f"mqtt://127.0.0.1:{broker.port}")
+    built = plugin.build("platform", config, "gw", profile)
+    broker.kill()
+    for _ in range(3):
+        with pytest.raises(NotConnected):
+            await built.connect()
+    assert profile.asked == 0
+    broker.start()
+    for turn in range(3):
+        link = await built.connect()
+        await link.close()
+        assert profile.asked == turn + 1
