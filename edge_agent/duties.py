@@ -258,11 +258,7 @@ def _report(parts: Parts, machine: Machine) -> None:
         if report.final:
             parts.journal.append(RecordKind.REPORT, records.pack_report(report))
         for follower in parts.followers:
-            messages = follower.profile.report(report)
-            if report.final:
-                follower.latest.drop(messages)
-            else:
-                follower.latest.put(messages)
+            follower.tell(follower.profile.report, report, over=report.final)
 
 
 def _report_rollup(parts: Parts, rollup: Rollup) -> None:
@@ -270,11 +266,7 @@ def _report_rollup(parts: Parts, rollup: Rollup) -> None:
     if rollup.final:
         parts.journal.append(RecordKind.ROLLUP, pack_rollup(rollup))
     for follower in parts.followers:
-        messages = follower.profile.rollup(rollup)
-        if rollup.final:
-            follower.latest.drop(messages)
-        else:
-            follower.latest.put(messages)
+        follower.tell(follower.profile.rollup, rollup, over=rollup.final)
 
 
 def digital(parts: Parts) -> dict[str, Any]:
@@ -290,7 +282,7 @@ async def keep_telling_digital(parts: Parts) -> None:
         now, minute = parts.clock(), minute + 1
         said = digital(parts)
         for follower in parts.followers:
-            follower.latest.put(follower.profile.digital(said, now))
+            follower.tell(follower.profile.digital, said, now)
         if minute % EVIDENCE_KEPT_EVERY == 1:
             snapshot = parts.engine.evidence.snapshot(kept_ns, tags=minute % TAGS_KEPT_EVERY == 1)
             parts.journal.append(RecordKind.EVENT, orjson.dumps({"evidence": snapshot}))
@@ -315,7 +307,7 @@ async def keep_telling_status(parts: Parts) -> None:
         if now != told or since >= STATUS_EVERY_S:
             told, since = now, 0.0
             for follower in parts.followers:
-                follower.latest.put(follower.profile.status(news))
+                follower.tell(follower.profile.status, news)
 
 
 def status(parts: Parts) -> Status:

@@ -226,6 +226,12 @@ async def test_a_final_report_drops_the_provisional_one_of_its_topic(bench: Benc
     assert [payload["final"] for payload in bench.broker.on("/kpi/hour")] == [False, True]
 
 
+async def test_news_that_cannot_be_encoded_are_counted_and_end_nothing(bench: Bench) -> None:
+    bench.follower.tell(bench.follower.profile.report, None)
+    assert bench.health.counts[Count.RECORDS_UNREADABLE] == 1
+    assert not bench.follower.latest.take()
+
+
 async def test_samples_states_and_reports_keep_the_order_of_the_journal(bench: Bench) -> None:
     await bench.write(1)
     bench.journal.append(RecordKind.STATE, records.pack_state(StateChange("m", MachineState.RUN, "", 1)))
