@@ -21,12 +21,12 @@ import edge_agent_modbus
 import edge_agent_modbus.serving.server
 import edge_agent_opcua
 import edge_agent_simulated
+from edge_agent import registry
 from edge_agent.api import ConfigError, DeviceConfig, PublishConfig, ServeConfig, TagConfig, WriteConfig
 from edge_agent.config import Site, machine_specs, sample, samples, schema
 from edge_agent.config.counts import PulseModel
 from edge_agent.config.fields import is_model, keys_of, members, step
 from edge_agent.north import mqtt
-from edge_agent.north.mqtt_config import MqttConfig
 from edge_agent.platforms import json
 from edge_agent_modbus.serving.server_config import ModbusServe
 from edge_agent_modbus.serving.shown import ShownModel
@@ -201,13 +201,23 @@ def test_every_key_of_the_site_file_is_documented() -> None:
 
 
 def test_nothing_is_documented_that_does_not_exist() -> None:
-    of_plugins = {"publish.<id>` of type mqtt", "devices.<id>.tags.<id>.write"}
+    of_publishers = {f"publish.<id>` of type {name}" for name in registry.publishers()}
+    own = [name for name, plugin in registry.profiles().items() if keys_of(plugin.config)]
+    of_profiles = {f"publish.<id>` with profile `{name}" for name in own}
+    of_plugins = {"devices.<id>.tags.<id>.write", *of_publishers, *of_profiles}
     assert set(documented()) == {*dict(sections(Site, "")), *of_plugins}
 
 
-def test_every_key_of_the_mqtt_destination_is_documented() -> None:
-    keys = [key for key in keys_of(MqttConfig) if key not in ("type", "profile")]
-    assert sorted(documented()["publish.<id>` of type mqtt"]) == sorted(keys)
+@pytest.mark.parametrize("name", registry.publishers())
+def test_every_key_of_a_publisher_is_documented(name: str) -> None:
+    keys = [key for key in keys_of(registry.publishers()[name].config) if key not in ("type", "profile")]
+    assert sorted(documented()[f"publish.<id>` of type {name}"]) == sorted(keys)
+
+
+@pytest.mark.parametrize("name", registry.profiles())
+def test_every_key_of_a_profile_is_documented(name: str) -> None:
+    keys = keys_of(registry.profiles()[name].config)
+    assert sorted(documented().get(f"publish.<id>` with profile `{name}", ())) == sorted(keys)
 
 
 def test_what_every_driver_shares_is_what_the_reference_says() -> None:

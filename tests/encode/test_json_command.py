@@ -38,7 +38,8 @@ def test_what_an_operator_says_of_a_machine_comes_on_the_same_topic_without_a_ta
 
 
 def test_a_reply_says_what_became_of_it() -> None:
-    message = PROFILE.reply(Asked("c-1", "press-1"), Outcome(True, "", 23.4, "done"), Received("t", b"", token=b"beside"))
+    heard = Received("t", b"", token=b"beside")
+    message = PROFILE.reply(Asked("c-1", "press-1"), Outcome(True, "", 23.4, "done"), heard)
     assert message is not None
     assert (message.topic, message.qos, message.retain, message.token) == (f"{ROOT}/reply/c-1", 1, False, b"beside")
     assert orjson.loads(message.payload) == {"id": "c-1", "ok": True, "error": None, "read_back": 23.4}
