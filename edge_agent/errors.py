@@ -63,9 +63,18 @@ class Refused(EdgeAgentError):
 
 
 class Rejected(EdgeAgentError):
-    """The line works, but the peer refuses these items for good: mark them, go on with the rest."""
+    """The line works, but the peer refuses these items for good: mark them, go on with the rest.
 
-    def __init__(self, positions: Sequence[int], reasons: Mapping[int, str] | None = None) -> None:
+    parts  by position: what of an item was refused, where the peer has taken the rest of it
+    """
+
+    def __init__(
+        self,
+        positions: Sequence[int],
+        reasons: Mapping[int, str] | None = None,
+        parts: Mapping[int, bytes] | None = None,
+    ) -> None:
         self.positions = tuple(positions)
         self.reasons = dict(reasons or {})
+        self.parts = dict(parts or {})
         super().__init__(f"rejected positions {self.positions}: {self.reasons}")

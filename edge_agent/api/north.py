@@ -31,7 +31,8 @@ class Link(Protocol):
     async def send(self, messages: Sequence[Message]) -> None:
         """Return once the peer has acknowledged every message, in order.
 
-        `Rejected(positions)`: those the peer refuses for good; all others are acknowledged.
+        `Rejected(positions)`: those the peer refuses for good; all others are acknowledged. Where it takes a part
+        of a message, `parts` has the rest.
         After `NotConnected` any of them may or may not have arrived: the caller sends them again.
         """
         ...
