@@ -1,6 +1,6 @@
 """The profile `json`: what the agent publishes, readable by anyone (topics and keys: docs).
 
-`{root}` is `edge/{enterprise}/{site}/{area}/{agent}`, see `root_topic`. All messages have QoS 1.
+`{root}` is `edge/{enterprise}/{site}/{area}/{agent}`, unless the site file says another. All messages have QoS 1.
 
     {root}/status                    retained; the will says online: false
     {root}/{device}/tags             samples, one group for each source time
@@ -28,6 +28,7 @@ from edge_agent.core.command import Outcome
 from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
 from edge_agent.encode import json_alarms, json_samples
+from edge_agent.encode.isa95 import check_level, fill
 from edge_agent.encode.json_command import command_topics, read_command, reply_topic, write_reply
 from edge_agent.encode.kpi_record import exact, kpi_record
 from edge_agent.encode.message import Message, Received
@@ -43,16 +44,15 @@ MAX_PAYLOAD: Final = 200_000
 # What is said of an asset where there are too many to say all.
 _LEVEL: Final = ("level", "declared_level", "connected", "cloud", "online_ratio")
 _MS: Final = 1_000_000
-_LEVELS: Final = ("enterprise", "site", "area")
+
+ROOT: Final = "edge/{enterprise}/{site}/{area}/{agent}"
+ROOT_LEVELS: Final = ("enterprise", "site", "area", "agent")
 
 
-def root_topic(place: Mapping[str, str | None], agent: str) -> str:
-    """`edge/{enterprise}/{site}/{area}/{agent}`; levels that `place` does not name are left out."""
-    levels = ["edge", *(named for level in _LEVELS if (named := place.get(level))), agent]
-    for level in levels:
-        if any(character in "/+#\0" for character in level):
-            raise ValueError(f"{level!r} cannot be a level of a topic: it has one of / + #")
-    return "/".join(levels)
+def root_topic(place: Mapping[str, str | None], agent: str, template: str = ROOT) -> str:
+    """The template filled; levels that `place` does not name are left out. ValueError if one cannot be a level."""
+    named = {level: name for level, name in place.items() if name} | {"agent": agent}
+    return fill(template, {level: check_level(name) for level, name in named.items()})
 
 
 class JsonProfile(Profile):
