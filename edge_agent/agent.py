@@ -175,7 +175,7 @@ async def build(
     parts.followers = [
         Follower(
             name, publisher, ready.profiles[name], journal.cursor(name), lambda: status(parts),
-            parts.health, clock, site.publish[name].url, _commands(parts, name, ready.profiles[name]),
+            parts.health, clock, site.publish[name].addresses(), _commands(parts, name, ready.profiles[name]),
         )
         for name, publisher in ready.publishers.items()
     ]  # fmt: skip

@@ -121,7 +121,7 @@ def _observe(parts: Parts) -> None:
     now = parts.clock()
     connected = {name: state == "connected" for name, state in parts.health.device_states().items()}
     delivering = any(
-        now - follower.acknowledged_ns < DELIVERING_NS and not _is_here(follower.line.address)
+        now - follower.acknowledged_ns < DELIVERING_NS and not _is_here(follower.line.place or follower.line.address)
         for follower in parts.followers
     )
     counts = parts.health.counts

@@ -55,7 +55,8 @@ class Line:
     error: str = ""
     failures: int = 0                           # attempts in a row that failed
     next_ns: int = 0                            # when the next attempt is due; 0 while connected
-    also: tuple[str, ...] = ()                  # other addresses of the same device
+    also: tuple[str, ...] = ()                  # other addresses of the same peer
+    place: str = ""                             # which of them it is connected to, where the connection says so
     phrases: Phrases = TO_A_PEER
 
     @property

@@ -31,7 +31,7 @@ class Closable(Protocol):
     """What `keep_connected` needs to know of a connection."""
 
     async def close(self) -> None:
-        """Let go; never raises."""
+        """Let go; never raises. (A `place` beside it says where it goes, if that may be one of several.)"""
         ...
 
 
@@ -80,6 +80,7 @@ async def keep_connected(
         await lookup.found()
         connection = await connect()
         opened = loop.time()
+        line.place = getattr(connection, "place", "")
         _back(line, clock())
         try:
             await use(connection)
@@ -119,11 +120,12 @@ async def _close(line: Line, connection: Closable) -> None:
 
 
 def _back(line: Line, now: int) -> None:
+    where = line.place or line.address
     if line.error:
         away = (now - line.since_ns) / 1e9
-        log.info("%s: %s %s, after %.1f s away", line.name, line.phrases.up, line.address, away)
+        log.info("%s: %s %s, after %.1f s away", line.name, line.phrases.up, where, away)
     else:
-        log.info("%s: %s %s", line.name, line.phrases.up, line.address)
+        log.info("%s: %s %s", line.name, line.phrases.up, where)
     line.state, line.since_ns, line.error = "connected", now, ""
     line.failures = line.next_ns = 0
 
@@ -141,7 +143,7 @@ def _gone(line: Line, reason: Exception, now: int) -> None:
         line.since_ns = now
     else:
         log.debug("%s: still no %s: %s", line.name, line.address, error)
-    line.state, line.error = "lost", error
+    line.state, line.error, line.place = "lost", error, ""
 
 
 async def together(*parts: tuple[str, Coroutine[Any, Any, None]]) -> None:

@@ -168,7 +168,7 @@ def line_chain(line: Line, now: int, zone: ZoneInfo) -> list[str]:
 
 
 def _addresses(line: Line) -> str:
-    return " or ".join(line.addresses)
+    return line.place or " or ".join(line.addresses)
 
 
 def _clock(facts: Facts, t_ns: int) -> str:

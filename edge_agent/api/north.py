@@ -20,6 +20,10 @@ class PublishConfig(StrictModel):
     profile: str = "json"
     """the form of the messages"""
 
+    def addresses(self) -> tuple[str, ...]:
+        """Every address it may connect to, the preferred one first."""
+        return (self.url,)
+
     def listens(self) -> bool:
         """Whether commands may come from there; its links are `ListeningLink`s then."""
         return False

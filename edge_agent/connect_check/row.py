@@ -136,7 +136,7 @@ class DestinationRow:
 
     id: str
     type: str
-    url: str
+    addresses: tuple[str, ...]
     error: str = ""
     took_s: float | None = None
 

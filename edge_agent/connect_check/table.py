@@ -16,7 +16,7 @@ _WIDEST: Final = 48
 def lines(devices: Sequence[DeviceRow], destinations: Sequence[DestinationRow]) -> Iterator[str]:
     """One line a row in columns, and one that counts them."""
     cells = [cell for device in devices for cell in _device(device)]
-    cells += [(f"publish.{row.id}", row.verdict, *_connection(row, [row.url])) for row in destinations]
+    cells += [(f"publish.{row.id}", row.verdict, *_connection(row, row.addresses)) for row in destinations]
     widths = [max((len(row[n]) for row in cells if len(row[n]) <= _WIDEST), default=0) for n in range(4)]
     for *columns, last in cells:
         yield "  ".join([cell.ljust(width) for cell, width in zip(columns, widths, strict=True)] + [last]).rstrip()
@@ -60,7 +60,8 @@ def document(devices: Sequence[DeviceRow], destinations: Sequence[DestinationRow
         ],
         "destinations": [
             {
-                "id": row.id, "verdict": row.verdict, "type": row.type, "url": without_password(row.url),
+                "id": row.id, "verdict": row.verdict, "type": row.type,
+                "url": without_password(" or ".join(row.addresses)),
                 "connected_in_s": _rounded(row.took_s), "error": row.error or None,
             }
             for row in destinations

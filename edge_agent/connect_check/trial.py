@@ -47,7 +47,7 @@ class Trial:
             )
             for name, device in site.devices.items()
         ]  # fmt: skip
-        self.destinations = [DestinationRow(name, one.type, one.url) for name, one in site.publish.items()]
+        self.destinations = [DestinationRow(name, one.type, one.addresses()) for name, one in site.publish.items()]
         self._drivers = ready.drivers
         self._publishers = {name: _publisher(site, ready, name, one) for name, one in site.publish.items()}
         self._table = table
@@ -119,7 +119,7 @@ class Trial:
 
     async def _destination(self, row: DestinationRow, publisher: Publisher) -> None:
         async with self._room:
-            link = await self._opened(row, [row.url], publisher.connect)
+            link = await self._opened(row, row.addresses, publisher.connect)
             if link is not None:
                 await _let_go(link)
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from edge_agent.north.mqtt_config import parse_url
+from edge_agent.north.mqtt_url import parse_url
 
 MICRO_STOP_S = 2
 POLL = {"modbus": {"poll": "100ms"}, "opcua": {"publish": "200ms"}}

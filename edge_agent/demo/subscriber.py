@@ -13,7 +13,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.demo.part import DemoError
-from edge_agent.north.mqtt_config import parse_url
+from edge_agent.north.mqtt_url import parse_url
 
 GREETING_S = 5.0
 CLEARING_S = 2.0

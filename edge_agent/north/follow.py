@@ -62,11 +62,11 @@ class Follower:
         status: Callable[[], Status],
         health: Health,
         clock: Clock,
-        address: str,
+        addresses: tuple[str, ...],
         commands: Commands | None = None,
         converse: Converse = plainly,
     ) -> None:
-        self.line = health.destinations.setdefault(name, Line(name, address))
+        self.line = health.destinations.setdefault(name, Line(name, addresses[0], also=addresses[1:]))
         self.cursor = cursor
         self.latest = Latest()
         self.profile = profile

@@ -1,4 +1,4 @@
-"""The MQTT publisher: knows one broker's configuration and opens links to it.
+"""The MQTT publisher: knows the brokers of one destination and opens links to them.
 
 MQTT 5 where the broker speaks it (it then says why it refuses a message), else 3.1.1; always a
 clean start: what is not acknowledged waits in the journal, never in the broker's memory of us.
@@ -6,114 +6,145 @@ clean start: what is not acknowledged waits in the journal, never in the broker'
 
 from __future__ import annotations
 
-import ssl
+import asyncio
+import logging
 import time
+from functools import partial
 from typing import Final
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
 from edge_agent.api import AccessDenied, Credentials, Profile, PublisherPlugin
+from edge_agent.errors import EdgeAgentError
+from edge_agent.north.mqtt_client import connect, make_client
 from edge_agent.north.mqtt_config import SECOND, MqttConfig
 from edge_agent.north.mqtt_link import MqttLink
-from edge_agent.north.mqtt_reason import Unanswered, VersionRefused
-from edge_agent.north.mqtt_wire import SelfClosingSocket
+from edge_agent.north.mqtt_reason import Elsewhere, Unanswered, VersionRefused
+from edge_agent.north.mqtt_servers import Server, Servers
+from edge_agent.north.mqtt_token import Login, read_login
+from edge_agent.north.mqtt_url import Endpoint, referred
+from edge_agent.supervise import Backoff
 
-PROTOCOLS: Final = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+log = logging.getLogger(__name__)
+
 VERSIONS: Final = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
 PATIENCE_S: Final = 3.0
 """a broker that knows only 3.1.1 may misread a CONNECT of MQTT 5 and wait for the rest of it (amqtt
 does); CONNECT goes out after TCP and TLS are up, so even a distant one answers well within this"""
+NEXT_S: Final = 5.0
+"""where another broker stands in: long enough for one that is busy, short enough to lose no patience over"""
+BACKOFF: Final = Backoff(first=1.0, longest=60.0)
+"""for one of several brokers: the others are asked meanwhile, so this one need not be asked often"""
 
 
 class MqttPublisher:
-    """Opens links to one broker; remembers only which version of MQTT it refuses."""
+    """Opens links to the first broker that takes us; remembers how each has fared."""
 
-    def __init__(self, config: MqttConfig, agent_id: str, profile: Profile) -> None:
+    def __init__(self, destination: str, config: MqttConfig, agent_id: str, profile: Profile) -> None:
+        self._destination = destination
         self._config = config
         self._profile = profile
         self._agent_id = agent_id
-        self._versions = VERSIONS[config.version]
+        self._servers = Servers(config.endpoints, VERSIONS[config.version])
+        self._last: tuple[Server, MqttLink] | None = None
+        self._said = ""
 
     async def connect(self) -> MqttLink:
         """See `api.Publisher.connect`. `AccessDenied`: password, certificate, client id, version."""
-        *newer, oldest = self._versions
+        loop = asyncio.get_running_loop()
+        self._learn(loop.time())
+        for server in self._servers.to_ask(loop.time()):
+            try:
+                link = await self._reach(server)
+            except EdgeAgentError as error:
+                server.failed(loop.time(), error, BACKOFF)
+            else:
+                self._last = server, link
+                self._say(server, link)
+                return link
+        raise self._servers.reason()
+
+    def _learn(self, now: float) -> None:
+        """How the last link fared says something of its broker."""
+        if self._last is None:
+            return
+        (server, link), self._last = self._last, None
+        if isinstance(link.fault, Elsewhere):
+            target = referred(link.fault.reference, link.endpoint)
+            server.referred = None if target is None or self._config.exposes(target) else target
+        if link.lasted_s >= BACKOFF.lasted:
+            server.lasted()
+        elif link.fault is not None:
+            server.failed(now, link.fault, BACKOFF)
+
+    def _say(self, server: Server, link: MqttLink) -> None:
+        """Once for each change: why another broker than the first is used."""
+        why = self._servers.before(server)
+        if why and why != self._said:
+            log.warning("%s: %s is used meanwhile: %s", self._destination, link.place, why)
+        self._said = why
+
+    async def _reach(self, server: Server) -> MqttLink:
+        """A link to this broker, or to the one it sends us to: one step, never two."""
+        endpoint, server.referred = server.referred or server.endpoint, None
+        try:
+            return await self._greet(server, endpoint)
+        except Elsewhere as elsewhere:
+            target = referred(elsewhere.reference, endpoint)
+            if target is None:
+                raise
+            if self._config.exposes(target):
+                why = "not followed, for user and password would cross the network unencrypted"
+                raise AccessDenied(f"{elsewhere}; {why}") from elsewhere
+            log.info("%s: %s sends us to %s", self._destination, endpoint, target)
+        return await self._greet(server, target)
+
+    async def _greet(self, server: Server, endpoint: Endpoint) -> MqttLink:
+        """A link in the newest version of MQTT that the broker speaks."""
         patience_s = self._config.ack_timeout / SECOND
+        if len(self._servers) > 1 or endpoint != server.endpoint:
+            await server.look_up(endpoint, NEXT_S)
+            patience_s = min(NEXT_S, patience_s)
+        *newer, oldest = server.versions
         for version in newer:
             try:
-                return await self._open(version, min(PATIENCE_S, patience_s))
+                return await self._open(endpoint, version, min(PATIENCE_S, patience_s))
             except VersionRefused:
-                self._versions = (oldest,)
+                server.versions = (oldest,)
             except Unanswered:
                 pass  # perhaps because of the version; not remembered, for so does a broker that restarts
-        return await self._open(oldest, patience_s)
+        return await self._open(endpoint, oldest, patience_s)
 
-    async def _open(self, version: str, patience_s: float) -> MqttLink:
+    async def _open(self, endpoint: Endpoint, version: str, patience_s: float) -> MqttLink:
         config = self._config
-        who = self._profile.credentials(time.time_ns()) or _credentials(config, self._agent_id)
-        client = self._client(version, who)
-        place, ack_timeout_s = str(config.endpoint), config.ack_timeout / SECOND
-        link = MqttLink(client, place, who.client_id, config.window, ack_timeout_s)
-        await link.open(lambda: _connect(client, config), patience_s)
+        login = await self._login()
+        who = login.who
+        client = make_client(endpoint, version, who, self._profile.will)
+        link = MqttLink(client, endpoint, who.client_id, config.window, config.ack_timeout / SECOND, login.outdated)
+        try:
+            await link.open(partial(connect, client, endpoint, config), patience_s)
+        except AccessDenied as error:
+            raise type(error)(f"{error}{login.hint()}") from error
         return link
 
-    def _client(self, version: str, who: Credentials) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            who.client_id,
-            protocol=PROTOCOLS[version],
-            reconnect_on_failure=False,
-        )
-        client.on_socket_open = self._set_will
-        if who.user is not None:
-            client.username_pw_set(who.user, who.password)
-        return client
-
-
-    def _set_will(self, client: Client, data: object, sock: object) -> None:
-        """The next packet is CONNECT: a will that is numbered is asked for once for each."""
-        if will := self._profile.will():
-            client.will_set(will.topic, will.payload, will.qos, will.retain)
-
-
-def _credentials(config: MqttConfig, agent_id: str) -> Credentials:
-    password = config.password.get_secret_value() if config.password else None
-    return Credentials(config.client_id or agent_id, config.user, password)
-
-
-def _connect(client: Client, config: MqttConfig) -> None:
-    """Blocks: reads certificates, looks up the name, connects, shakes hands."""
-    endpoint = config.endpoint
-    if endpoint.tls:
-        client.tls_set_context(_context(config))
-    client.connect(endpoint.host, endpoint.port, config.keepalive // SECOND)
-
-
-def _context(config: MqttConfig) -> ssl.SSLContext:
-    """Always verifies the broker's name and certificate; there is no option not to."""
-    try:
-        context = ssl.create_default_context(cafile=config.ca)
-    except OSError as error:
-        raise AccessDenied(f"ca: {config.ca}: {error}") from error
-    context.sslsocket_class = SelfClosingSocket
-    if config.cert is None:
-        return context
-    try:
-        # an empty password keeps OpenSSL from asking for one on the terminal
-        context.load_cert_chain(config.cert, config.key, password="")
-    except OSError as error:
-        raise AccessDenied(f"cert: {config.cert}, key: {config.key}: {error}") from error
-    return context
+    async def _login(self) -> Login:
+        """Who we are, read anew for each connection: tokens rotate, and platforms compute theirs from the time."""
+        config = self._config
+        if (said := self._profile.credentials(time.time_ns())) is not None:
+            return Login(said)
+        password = config.password.get_secret_value() if config.password else None
+        who = Credentials(config.client_id or self._agent_id, config.user, password)
+        if config.user_file is None and config.password_file is None:
+            return Login(who)
+        return await asyncio.to_thread(read_login, who, config.user_file, config.password_file)
 
 
 def build(destination: str, config: MqttConfig, agent_id: str, profile: Profile) -> MqttPublisher:
     """See `api.PublisherPlugin.build`."""
-    return MqttPublisher(config, agent_id, profile)
+    return MqttPublisher(destination, config, agent_id, profile)
 
 
 plugin = PublisherPlugin(
     name="mqtt",
-    summary="an MQTT broker: version 5 or 3.1.1, plain or TLS, acknowledged within a window",
+    summary="MQTT brokers: version 5 or 3.1.1, plain, TLS or WebSocket, acknowledged within a window",
     config=MqttConfig,
     build=build,
 )

@@ -2,77 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import ip_address
+import re
 from pathlib import Path
 from typing import Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from edge_agent.api import Duration, PublishConfig
+from edge_agent.north.mqtt_url import Endpoint, parse_url
 
 SECOND: Final = 1_000_000_000
-PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the broker listens, taken from `mqtt://host:1883` or `mqtts://host:8883`."""
-
-    host: str
-    port: int
-    tls: bool
-
-    def __str__(self) -> str:
-        """`mqtts://broker.example:8883`: never holds a password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        """True for this machine itself, by name or by address."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-
-def parse_url(url: str) -> Endpoint:
-    """`mqtt://host` → `Endpoint(host, 1883, tls=False)`. ValueError says what would be right."""
-    parts = urlsplit(url)
-    if parts.scheme not in PORTS:
-        raise ValueError("is not an MQTT address; write mqtt://host:1883, or mqtts://host:8883 for TLS")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("carries a user or password; write them as user: and password:")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("has something after the port; write mqtt://host:1883 and nothing more")
-    if not parts.hostname:
-        raise ValueError("names no host; write mqtt://host:1883")
-    port = parts.port if parts.port is not None else PORTS[parts.scheme]
-    if port == 0:
-        raise ValueError("has port 0; MQTT brokers listen on 1883, or 8883 for TLS")
-    return Endpoint(parts.hostname, port, parts.scheme == "mqtts")
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""the name of an HTTP header (RFC 9110 section 5.6.2)"""
+_OURS: Final = ("host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
 
 
 class MqttConfig(PublishConfig):
-    """One MQTT broker."""
+    """One MQTT broker, or several that stand in for each other."""
 
     type: Literal["mqtt"] = "mqtt"
     url: str
-    """`mqtt://host:1883`, or `mqtts://host:8883` for TLS; the certificate is always verified"""
+    """`mqtt://host:1883`, `mqtts://host:8883` (TLS), `ws://host:80/mqtt` or `wss://host:443/mqtt` (WebSocket); a
+    certificate is always verified"""
+    also: list[str] = Field(default_factory=list, max_length=9)
+    """other brokers, asked in this order while those before are away; one connection at a time"""
     user: str | None = None
     """user name, or a platform's access token"""
     password: SecretStr | None = None
     """never shown or logged; write `${NAME}` or `${file:…}`"""
+    user_file: Path | None = None
+    """a file with the user name, read at each connection"""
+    password_file: Path | None = None
+    """a file with the password or token, read at each connection; a JWT is traded for its successor in time"""
     insecure: bool = False
-    """allow user and password to cross the network unencrypted (mqtt:// to another machine)"""
+    """allow user and password to cross the network unencrypted (mqtt:// or ws:// to another
+    machine)"""
     ca: Path | None = None
     """certificate authorities (PEM) to trust instead of those of the operating system"""
     cert: Path | None = None
     """our client certificate (PEM), for brokers that ask for one"""
     key: Path | None = None
     """its private key (PEM), where `cert` does not hold it"""
+    headers: dict[str, SecretStr] = Field(default_factory=dict, max_length=20)
+    """of the HTTP request that opens a WebSocket"""
     client_id: str | None = Field(default=None, min_length=1, max_length=65535)
     """default: the agent's id; two clients of one id throw each other out"""
     keepalive: Duration = 30 * SECOND
@@ -90,11 +62,36 @@ class MqttConfig(PublishConfig):
         """See `PublishConfig.listens`."""
         return self.commands
 
+    def addresses(self) -> tuple[str, ...]:
+        """See `PublishConfig.addresses`."""
+        return (self.url, *self.also)
+
     @field_validator("url")
     @classmethod
     def _url_is_mqtt(cls, url: str) -> str:
         parse_url(url)
         return url
+
+    @field_validator("also")
+    @classmethod
+    def _others_are_mqtt(cls, also: list[str]) -> list[str]:
+        for url in also:
+            try:
+                parse_url(url)
+            except ValueError as error:
+                raise ValueError(f"{url}: {error}") from error
+        return also
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_are_http(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+                raise ValueError(f"{name!r} cannot be the name of a header here")
+            said = value.get_secret_value()
+            if not all(" " <= character <= "\xff" and character != "\x7f" for character in said):
+                raise ValueError(f"the value of {name} has characters that HTTP does not take")
+        return headers
 
     @field_validator("keepalive")
     @classmethod
@@ -111,24 +108,47 @@ class MqttConfig(PublishConfig):
         return ack_timeout
 
     @model_validator(mode="after")
-    def _keys_agree(self) -> Self:
-        if self.password is not None and self.user is None:
+    def _names_agree(self) -> Self:
+        for name in ("user", "password"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"{name} and {name}_file; write one of them")
+        if self._has_password and not self._has_user:
             raise ValueError("password without user; MQTT carries a password only beside a user name")
         if self.key is not None and self.cert is None:
             raise ValueError("key without cert; name the client certificate it belongs to")
-        if self.endpoint.tls:
-            return self
-        for name in ("ca", "cert"):
-            if getattr(self, name) is not None:
-                raise ValueError(f"{name} has no use with mqtt://; write the url as mqtts://")
-        if self.user is not None and not self.endpoint.is_loopback and not self.insecure:
-            raise ValueError(
-                "user and password would cross the network unencrypted; write the url as mqtts://, "
-                "or add insecure: true if this network is trusted"
-            )
         return self
 
+    @model_validator(mode="after")
+    def _addresses_agree(self) -> Self:
+        if len({str(one) for one in self.endpoints}) < len(self.endpoints):
+            raise ValueError("also names a broker twice")
+        if self.headers and not any(one.websocket for one in self.endpoints):
+            raise ValueError("headers have no use with mqtt://; they are those of ws:// and wss://")
+        for name in ("ca", "cert"):
+            if getattr(self, name) is not None and not any(one.tls for one in self.endpoints):
+                raise ValueError(f"{name} has no use with mqtt://; write the url as mqtts://")
+        for endpoint in self.endpoints:
+            if self.exposes(endpoint):
+                raise ValueError(
+                    f"user and password would cross the network unencrypted; write {endpoint} as "
+                    f"{'wss' if endpoint.websocket else 'mqtts'}://, or add insecure: true if this network is trusted"
+                )
+        return self
+
+    def exposes(self, endpoint: Endpoint) -> bool:
+        """Whether what is secret would cross a network in the open on the way there."""
+        secret = self._has_user or (bool(self.headers) and endpoint.websocket)
+        return secret and not (endpoint.tls or endpoint.is_loopback or self.insecure)
+
     @property
-    def endpoint(self) -> Endpoint:
-        """The broker's address."""
-        return parse_url(self.url)
+    def _has_user(self) -> bool:
+        return self.user is not None or self.user_file is not None
+
+    @property
+    def _has_password(self) -> bool:
+        return self.password is not None or self.password_file is not None
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The brokers' addresses, in order."""
+        return tuple(parse_url(url) for url in self.addresses())

@@ -28,6 +28,7 @@ from edge_agent.north.mqtt_reason import (
     NO_SUBSCRIBER,
     PROTOCOL_ERROR,
     TEMPORARY,
+    Elsewhere,
     Unanswered,
     VersionRefused,
     from_broker,
@@ -35,6 +36,7 @@ from edge_agent.north.mqtt_reason import (
     named,
 )
 from edge_agent.north.mqtt_terms import Terms, Told
+from edge_agent.north.mqtt_url import Endpoint
 from edge_agent.north.mqtt_wire import Wire
 
 PARTING_S: Final = 0.5
@@ -61,13 +63,23 @@ class _Sending:
 class MqttLink:
     """A link over `client`, a fresh paho client with credentials and will set; see `api.Link`."""
 
-    def __init__(self, client: Client, place: str, client_id: str, window: int, ack_timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        endpoint: Endpoint,
+        client_id: str,
+        window: int,
+        ack_timeout_s: float,
+        outdated: Callable[[], str] = str,
+    ) -> None:
+        """`outdated` is asked every second why the link should give way to a fresh one; '' if it should not."""
+        self.endpoint = endpoint
         self.unmatched = 0
         """messages the broker accepted and nobody subscribes to (MQTT 5): often a mistyped topic"""
         self.will_at_close = False
         """let the broker publish the will although the link ends in good manners (MQTT 5)"""
         self._client = client
-        self._place = place
+        self._outdated = outdated
         self._client_id = client_id
         self._ack_timeout_s = ack_timeout_s
         self._loop = asyncio.get_running_loop()
@@ -79,6 +91,9 @@ class MqttLink:
         self._landed = asyncio.Event()
         self._greeted = asyncio.Event()
         self._end = asyncio.Event()
+        self._over = asyncio.Event()
+        self._leaving = ""
+        self._opened = self._ended = 0.0
         self._closing = False
         self._progress = 0.0
         self._draining = False
@@ -93,7 +108,17 @@ class MqttLink:
     @property
     def place(self) -> str:
         """Which broker it is: `mqtts://broker.example:8883`."""
-        return self._place
+        return str(self.endpoint)
+
+    @property
+    def fault(self) -> EdgeAgentError | None:
+        """What has ended it; None while it is open."""
+        return self._wire.fault
+
+    @property
+    def lasted_s(self) -> float:
+        """Seconds between CONNACK and its end; 0 if it never came so far."""
+        return self._ended - self._opened if self._opened and self._ended else 0.0
 
     @property
     def window(self) -> int:
@@ -155,7 +180,7 @@ class MqttLink:
                 if self._wire.fault is None:
                     await subscription.answered.wait()
         except TimeoutError:
-            raise NotConnected(f"{self._place}: no answer to SUBSCRIBE for {self._ack_timeout_s:g} s") from None
+            raise NotConnected(f"{self.place}: no answer to SUBSCRIBE for {self._ack_timeout_s:g} s") from None
         if self._wire.fault is not None:
             raise self._reason() from self._wire.fault
         if subscription.refusals:
@@ -163,7 +188,9 @@ class MqttLink:
 
     async def closed(self) -> None:
         """See `api.Link.closed`."""
-        await self._end.wait()
+        await self._over.wait()
+        if self._wire.fault is None:
+            raise NotConnected(f"{self.place}: {self._leaving}")
         raise self._reason() from self._wire.fault
 
     async def close(self) -> None:
@@ -225,11 +252,15 @@ class MqttLink:
             sending.done.set_result(None)
 
     def watch(self) -> None:
-        """End the link when nothing was acknowledged for too long.
+        """End the link when nothing was acknowledged for too long, or when a fresh one should take its place.
 
         Bytes the peer's kernel still takes in are progress too: 200 kB over a thin uplink may need
         longer than the deadline before the first acknowledgement can come.
         """
+        if self._greeted.is_set() and not self._leaving and (why := self._outdated()):
+            # No fault: who waits in `closed` lets go of the link in good manners, and no will is published.
+            self._leaving = why
+            self._over.set()
         if not self._flying:
             return
         if self._draining:
@@ -248,7 +279,9 @@ class MqttLink:
 
     def ended(self) -> None:
         """Wake everyone who waits."""
+        self._ended = self._ended or self._loop.time()
         self._greeted.set()
+        self._over.set()
         self._landed.set()
         self._end.set()
         self._listening.ended()
@@ -311,9 +344,11 @@ class MqttLink:
     def _reason(self) -> EdgeAgentError:
         """A fresh exception for each who waits: one object raised twice grows one traceback."""
         fault = self._wire.fault
+        if isinstance(fault, Elsewhere):
+            return Elsewhere(f"{self.place}: {fault}", fault.reference)
         kinds = (VersionRefused, Unanswered, AccessDenied)
         kind = next((kind for kind in kinds if isinstance(fault, kind)), NotConnected)
-        return kind(f"{self._place}: {fault}")
+        return kind(f"{self.place}: {fault}")
 
     @staticmethod
     def _nothing() -> None:
@@ -331,6 +366,7 @@ class MqttLink:
         if self._terms.max_qos == 0:
             self._wire.fail(AccessDenied("the broker takes QoS 0 only, which it cannot acknowledge"))
             return
+        self._opened = self._loop.time()
         self._greeted.set()
 
     def _on_publish(self, client: Client, data: Any, mid: int, reason: ReasonCode, properties: Told) -> None:

@@ -23,13 +23,22 @@ PROTOCOL_ERROR: Final = 0x82
 KEEPALIVE_TIMEOUT: Final = 0x8D
 TEMPORARY: Final = (0x91, 0x97)
 """packet identifier in use, quota exceeded: in a PUBACK, reasons to come again rather than to give up"""
-_ELSEWHERE: Final = (0x9C, 0x9D)
+USE_ANOTHER: Final = 0x9C
+MOVED: Final = 0x9D
 _DENIED: Final = (WRONG_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 """version, client id, user or password, not authorised, banned, authentication method"""
 
 
 class VersionRefused(AccessDenied):
     """The broker says that it does not speak this version of MQTT."""
+
+
+class Elsewhere(NotConnected):
+    """The broker sends us to another one: `reference`, as MQTT 5.0 section 4.13 words it; '' if it names none."""
+
+    def __init__(self, text: str, reference: str = "") -> None:
+        super().__init__(text)
+        self.reference = reference
 
 
 class Unanswered(NotConnected):
@@ -44,8 +53,8 @@ def from_broker(what: str, code: int, text: str, client_id: str, server: str = "
         return AccessDenied(f"{what}: another client uses client id {client_id}")
     if code in _DENIED:
         return AccessDenied(f"{what}: {text}")
-    if code in _ELSEWHERE and server:
-        return NotConnected(f"{what}: {text}: {server}")
+    if code in (USE_ANOTHER, MOVED):
+        return Elsewhere(f"{what}: {text}" + (f": {server}" if server else ""), server)
     return NotConnected(f"{what}: {text}")
 
 

@@ -20,6 +20,7 @@ from paho.mqtt.client import Client
 
 from edge_agent.errors import EdgeAgentError, NotConnected
 from edge_agent.north.mqtt_reason import from_network
+from edge_agent.north.mqtt_websocket import WebSocket
 
 if sys.platform == "linux":
     import fcntl
@@ -152,11 +153,12 @@ class Wire:
         if sock is None:
             raise NotConnected(self.ear.heard or "the connection is lost")
         self._fd = sock.fileno()
-        if isinstance(sock, socket.socket):
-            _tune(sock, 2 * self._silence_s)
+        below = sock.sock if isinstance(sock, WebSocket) else sock
+        if isinstance(below, socket.socket):
+            _tune(below, 2 * self._silence_s)
             # Many brokers leave Nagle's algorithm on: the next PUBACK then waits for our kernel to confirm
             # the last, 40 ms late at the end of every send. Not sticky, so asked for again at every read.
-            self._quick = sock if sys.platform == "linux" else None
+            self._quick = below if sys.platform == "linux" else None
         self._loop.add_reader(self._fd, self.turn, self._read)
         if self._client.want_write():
             self._loop.add_writer(self._fd, self.turn, self._client.loop_write)
@@ -166,8 +168,8 @@ class Wire:
         if self._quick is not None:
             self._quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self._client.loop_read()
-        # bytes already decrypted do not make the socket readable again
-        while isinstance(sock := self._client.socket(), ssl.SSLSocket) and sock.pending():
+        # bytes already decrypted or unwrapped do not make the socket readable again
+        while isinstance(sock := self._client.socket(), (ssl.SSLSocket, WebSocket)) and sock.pending():
             self._client.loop_read()
 
     def _tick(self) -> None:

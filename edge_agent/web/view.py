@@ -207,7 +207,7 @@ class View:
     def _line(self, line: Line) -> dict[str, Any]:
         return {
             "state": line.state,
-            "address": without_password(" or ".join(line.addresses)),
+            "address": without_password(line.place or " or ".join(line.addresses)),
             "since": self._iso(line.since_ns),
             "error": without_password(line.error) or None,
             "failures": line.failures,

@@ -89,7 +89,7 @@ class Bench:
         self.health = Health()
         self.follower = Follower(
             "platform", self.broker, JsonProfile(ROOT, "gw", "0"), journal.cursor("platform"),
-            lambda: Status(True, time.time_ns()), self.health, time.time_ns, "mqtt://10.0.0.2",
+            lambda: Status(True, time.time_ns()), self.health, time.time_ns, ("mqtt://10.0.0.2",),
         )  # fmt: skip
         definition = {"device": "plc", "names": ["x"], "kinds": [int(Kind.INT)]}
         self._key = journal.define("plc", orjson.dumps(definition))

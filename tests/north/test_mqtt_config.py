@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from edge_agent.api import Message
 from edge_agent.north.mqtt import plugin
-from edge_agent.north.mqtt_config import MqttConfig, parse_url
+from edge_agent.north.mqtt_config import MqttConfig
+from edge_agent.north.mqtt_url import Endpoint, parse_url, referred
 from tests.peers.will import OnlyWill
 
 
@@ -27,16 +28,43 @@ def test_the_port_follows_from_the_scheme() -> None:
     assert str(parse_url("mqtt://broker")) == "mqtt://broker:1883"
     assert str(parse_url("mqtts://broker")) == "mqtts://broker:8883"
     assert str(parse_url("mqtts://[::1]:8884")) == "mqtts://[::1]:8884"
+    assert str(parse_url("ws://broker")) == "ws://broker:80/mqtt"
+    assert str(parse_url("wss://broker/ws/v1")) == "wss://broker:443/ws/v1"
+
+
+def test_what_follows_a_websockets_path_is_asked_for_and_not_shown() -> None:
+    signed = parse_url("wss://broker/mqtt?signature=s3cret")
+    assert signed.path == "/mqtt?signature=s3cret"
+    assert str(signed) == "wss://broker:443/mqtt"
+
+
+@pytest.mark.parametrize(
+    ("reference", "goes_to"),
+    [
+        ("b2.example", "mqtts://b2.example:8883"),
+        ("b2.example:8884 b3.example", "mqtts://b2.example:8884"),
+        ("mqtt://b2.example:1883", "mqtts://b2.example:1883"),
+        ("[fe80::1]:1883", "mqtts://[fe80::1]:1883"),
+        ("b2:port b3", "mqtts://b3:8883"),
+        ("user@b2/path", None),
+        ("", None),
+    ],
+)
+def test_brokers_name_each_other_and_what_was_encrypted_stays_so(reference: str, goes_to: str | None) -> None:
+    target = referred(reference, Endpoint("mqtts", "b1.example", 8883))
+    assert (target and str(target)) == goes_to
 
 
 @pytest.mark.parametrize(
     ("url", "says"),
     [
         ("tcp://broker:1883", "write mqtt://"),
-        ("ws://broker:80/mqtt", "write mqtt://"),
         ("broker:1883", "write mqtt://"),
         ("mqtt://", "names no host"),
         ("mqtt://broker/topic", "after the port"),
+        ("ws://broker/mqtt#x", "after the path"),
+        ("ws://broker/m%20q tt", "write them as %20"),
+        ("http://broker/mqtt", "write mqtt://"),
         ("mqtt://u:p@broker", "user: and password:"),
         ("mqtt://broker:0", "port 0"),
         ("mqtt://broker:99999", "Port out of range"),
@@ -53,12 +81,24 @@ def test_a_password_over_plain_tcp_to_another_machine_needs_a_word() -> None:
     config(url="mqtts://10.0.0.2", user="gw", password="s3cret")
     config(url="mqtt://localhost", user="gw", password="s3cret")
     config(url="mqtt://[::1]", user="gw", password="s3cret")
+    assert "write mqtt://b2:1883 as mqtts://" in mistake(url="mqtts://b1", also=["mqtt://b2"], user="gw")
+    assert "as wss://" in mistake(url="ws://b1", headers={"Authorization": "s3cret"})
+    config(url="ws://b1", headers={"X-Line": "a"}, insecure=True)
 
 
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
         ({"password": "x"}, "password without user"),
+        ({"password_file": "x"}, "password without user"),
+        ({"user": "x", "user_file": "x"}, "user and user_file"),
+        ({"user": "x", "password": "x", "password_file": "x"}, "password and password_file"),
+        ({"also": ["mqtt://127.0.0.1:1883"]}, "a broker twice"),
+        ({"also": ["broker"]}, "broker: is not an MQTT address"),
+        ({"headers": {"a": "b"}}, "headers have no use with mqtt://"),
+        ({"url": "ws://b", "headers": {"a b": "c"}}, "cannot be the name of a header"),
+        ({"url": "ws://b", "headers": {"Host": "c"}}, "cannot be the name of a header"),
+        ({"url": "ws://b", "headers": {"a": "b\r\nc: d"}}, "characters that HTTP does not take"),
         ({"url": "mqtts://b", "key": "k.pem"}, "key without cert"),
         ({"ca": "ca.pem"}, "ca has no use with mqtt://"),
         ({"cert": "c.pem"}, "cert has no use with mqtt://"),

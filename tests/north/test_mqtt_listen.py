@@ -172,7 +172,7 @@ class Bench:
         )
         self.follower = Follower(
             "platform", connect, profile, journal.cursor("platform"), lambda: Status(True, time.time_ns()),
-            self.health, time.time_ns, "mqtt://10.0.0.2", self.commands,
+            self.health, time.time_ns, ("mqtt://10.0.0.2",), self.commands,
         )  # fmt: skip
 
     async def _execute(self, command: Command) -> Outcome:

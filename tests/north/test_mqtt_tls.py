@@ -86,6 +86,29 @@ async def test_a_broker_may_ask_for_our_certificate(
         await link.close()
 
 
+async def test_certificates_renewed_on_the_disk_are_taken_at_the_next_connection(
+    tmp_path: Path, ours: Authority, lines: list[str]
+) -> None:
+    old = Authority(tmp_path, "old-ca")
+    old_cert, old_key = old.issue("gw-01-old")
+    new_cert, new_key = ours.issue("gw-01-new")
+    ca, cert, key = (tmp_path / f"current-{name}.pem" for name in ("ca", "cert", "key"))
+    with Mosquitto(tmp_path, *lines, "require_certificate true") as broker:
+        made = publisher(broker.port, ca=ca, cert=cert, key=key)
+        for file, text in ((ca, old.ca), (cert, old_cert), (key, old_key)):
+            file.write_bytes(text.read_bytes())
+        with pytest.raises(AccessDenied, match="not trusted"):
+            await made.connect()
+        ca.write_bytes(ours.ca.read_bytes())
+        with pytest.raises((AccessDenied, NotConnected)):
+            await made.connect()
+        for file, text in ((cert, new_cert), (key, new_key)):
+            file.write_bytes(text.read_bytes())
+        link = await made.connect()
+        await link.send([Message("edge/tags", b"x")] * 10)
+        await link.close()
+
+
 async def test_missing_or_mixed_up_files_are_named(
     broker: Mosquitto, ours: Authority, tmp_path: Path
 ) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 CONNECT, PUBLISH, PUBACK, PINGREQ, DISCONNECT = 1, 3, 4, 12, 14
 
@@ -33,6 +35,8 @@ class Script:
     """reads no faster, with small buffers: a thin uplink"""
     disconnect_after: tuple[int, int] | None = None
     """(n, reason code): DISCONNECT instead of the acknowledgement of the n-th message"""
+    disconnect_properties: bytes = b""
+    """of that DISCONNECT"""
 
 
 @dataclass
@@ -41,8 +45,13 @@ class FakeBroker:
 
     script: Script
     port: int = 0
+    """0: any that is free"""
+    tls: tuple[Path, Path] | None = None
+    """certificate and key"""
     connects: list[int] = field(default_factory=list)
     """protocol levels of the CONNECTs, in order"""
+    greetings: list[bytes] = field(default_factory=list)
+    """the CONNECTs themselves, without their first header"""
     payloads: list[bytes] = field(default_factory=list)
     unacked: int = 0
     most_unacked: int = 0
@@ -53,10 +62,13 @@ class FakeBroker:
 
     async def __aenter__(self) -> FakeBroker:
         self._tasks: set[asyncio.Task[None]] = set()
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = socket.create_server(("127.0.0.1", self.port))
         if self.script.bytes_per_s:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-        self._server = await asyncio.start_server(self._accept, sock=listening, limit=8192)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if self.tls else None
+        if context and self.tls:
+            context.load_cert_chain(*self.tls)
+        self._server = await asyncio.start_server(self._accept, sock=listening, limit=8192, ssl=context)
         self.port = listening.getsockname()[1]
         return self
 
@@ -83,6 +95,7 @@ class FakeBroker:
         _, packet = await read_packet(reader)
         level = packet[6]
         self.connects.append(level)
+        self.greetings.append(packet)
         if level in self.script.hang_up_at or not await self._answer_connect(level, reader, writer):
             return
         while True:
@@ -122,7 +135,8 @@ class FakeBroker:
         payload = packet[start + (1 if level == 5 else 0) :]
         self.payloads.append(payload)
         if self.script.disconnect_after and len(self.payloads) == self.script.disconnect_after[0]:
-            writer.write(bytes([0xE0, 2, self.script.disconnect_after[1], 0]))
+            said = self.script.disconnect_properties
+            writer.write(bytes([0xE0, 2 + len(said), self.script.disconnect_after[1], len(said)]) + said)
             await writer.drain()
             return False
         if qos:

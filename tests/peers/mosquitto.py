@@ -56,3 +56,26 @@ class Mosquitto:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(10)
             self._process = None
+
+
+class WebSocketMosquitto(Mosquitto):
+    """One that listens for WebSockets at `websocket_port`, too; `lines` are of that listener.
+
+    Debian's does not start with WebSockets alone.
+    """
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        self.websocket_port = free_port()
+        listener = f"listener {self.websocket_port} 127.0.0.1"
+        super().__init__(folder, "allow_anonymous true", listener, "protocol websockets", *lines)
+
+    def start(self) -> None:
+        """Start it, and wait until it listens at both ports."""
+        super().start()
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.websocket_port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise AssertionError("mosquitto does not listen for WebSockets")
