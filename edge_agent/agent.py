@@ -35,12 +35,15 @@ from edge_agent.clock import SteadyClock
 from edge_agent.clock_sync import has_no_battery_clock, is_synchronised
 from edge_agent.config import Site, machine_specs, plant, scene, scopes
 from edge_agent.core.engine import Engine
+from edge_agent.core.report import StateChange
+from edge_agent.core.states import MachineState
 from edge_agent.core.tags import TagTable
 from edge_agent.core.writing import held
 from edge_agent.duties import (
     ALIVE_EVERY_S,
     Parts,
     Serving,
+    digital,
     keep_committing,
     keep_evidence,
     keep_putting_aside,
@@ -57,7 +60,8 @@ from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.north.commands import Commands
-from edge_agent.north.follow import Follower
+from edge_agent.north.follow import Converse, Follower, plainly
+from edge_agent.platforms.sparkplug import SparkplugConfig
 from edge_agent.serve import Look, keep_serving
 from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.intake import Intake
@@ -176,6 +180,7 @@ async def build(
         Follower(
             name, publisher, ready.profiles[name], journal.cursor(name), lambda: status(parts),
             parts.health, clock, site.publish[name].addresses(), _commands(parts, name, ready.profiles[name]),
+            _conversation(parts, name, ready.profiles[name]),
         )
         for name, publisher in ready.publishers.items()
     ]  # fmt: skip
@@ -251,6 +256,30 @@ def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
         return await parts.operators.take(made, machine, said, "mqtt", who)
 
     return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock, operate)
+
+
+def _conversation(parts: Parts, name: str, profile: Profile) -> Converse:
+    """How a destination is spoken to over a link, where that is more than to send."""
+    config = parts.site.publish[name]
+    if not isinstance(config, SparkplugConfig):
+        return plainly
+    # Imported here: protobuf is loaded only where it is spoken.
+    from edge_agent.encode.sparkplug.profile import SparkplugProfile
+    from edge_agent.north.sparkplug import BdSeq, Sparkplug
+
+    assert isinstance(profile, SparkplugProfile)
+
+    def shown(machine: str) -> StateChange:
+        span = parts.engine.machines[machine].shown(parts.clock())
+        since = 0 if span.state is MachineState.UNKNOWN else span.start
+        return StateChange(machine, span.state, span.reason, since)
+
+    node = Sparkplug(
+        name, profile, parts.look, lambda: status(parts), shown, lambda: digital(parts), parts.health,
+        BdSeq(Path(parts.site.agent.data_dir) / "sparkplug" / f"{name}.bdseq"),
+        config.primary_host or "", config.old_state,
+    )  # fmt: skip
+    return node.converse
 
 
 async def _serve(parts: Parts, name: str) -> None:

@@ -27,6 +27,7 @@ class Count(StrEnum):
     MESSAGES_REJECTED = "messages_rejected"     # refused by a destination for good
     RECORDS_UNREADABLE = "records_unreadable"   # journal records passed over because they cannot be encoded
     RECORDS_EVICTED = "records_evicted"         # journal records lost to the byte or age cap before delivery
+    SAMPLES_VANISHED = "samples_vanished"       # not sent by Sparkplug: the site file has their tag no more
     RECORDS_DROPPED = "records_dropped"         # records that never reached the disk (disk full or broken)
     COMMANDS_DONE = "commands_done"             # written to equipment and read back
     COMMANDS_REFUSED = "commands_refused"       # nothing was sent to the equipment

@@ -50,7 +50,7 @@ P = TypeVar("P", DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin)
 
 # Known destinations and forms of messages that this version does not have.
 _PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
-_PROFILES_NOT_YET: Final = frozenset({"sparkplug", "thingsboard"})
+_PROFILES_NOT_YET: Final = frozenset({"thingsboard"})
 _SINGLE: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel), ("carbon", CarbonModel),
 )  # fmt: skip

@@ -24,7 +24,9 @@ def scene(site: Site, table: TagTable, version: str, destination: str) -> Scene:
         if tag.writing() is not None
     )
     place = site.agent.place.model_dump(exclude_none=True)
-    return Scene(destination, site.agent.id, version, place, table, machines, _belonging(site), writable)
+    return Scene(
+        destination, site.agent.id, version, place, table, machines, _belonging(site), writable, site.kpi.windows
+    )
 
 
 def _belonging(site: Site) -> dict[str, str]:

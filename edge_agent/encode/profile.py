@@ -27,6 +27,7 @@ class Scene:
     machines  machine → `(area, line)`, '' where it belongs to none
     devices   device → the one machine that draws from it; a device of none or of several is not in it
     writable  ids (`device.tag`) of tags that may be written
+    windows   the kinds of windows that have KPIs, such as shift
     """
 
     destination: str
@@ -37,6 +38,7 @@ class Scene:
     machines: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)
     writable: frozenset[str] = frozenset()
+    windows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

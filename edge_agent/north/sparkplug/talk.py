@@ -1,0 +1,302 @@
+"""An edge node over one link: who is heard, births first, then data that are proven to have arrived.
+
+The order is that of the specification, chapter 5: subscribe to NCMD (and DCMD), wait for the primary host, NBIRTH,
+every DBIRTH, data. All of it is sent at QoS 0, which nobody acknowledges; so behind each sending stands a fence, a
+SUBSCRIBE of a topic that is subscribed already: a broker takes the packets of one connection in their order, and its
+SUBACK proves that it has all that was sent before. Only then the journal's cursor moves on.
+
+Invariant: whatever has a number is sent by `_publish` while `_lock` is held, in the order of the numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from edge_agent.api import ListeningLink, Message, NotConnected, Received, Rejected
+from edge_agent.encode.sparkplug.host import Host
+from edge_agent.encode.sparkplug.payload import stamped
+from edge_agent.encode.sparkplug.profile import REBIRTH
+from edge_agent.encode.sparkplug.topic import kind_and_device
+from edge_agent.encode.sparkplug.wire import Payload, parsed
+from edge_agent.health import Count
+from edge_agent.supervise import together, until
+
+if TYPE_CHECKING:
+    from edge_agent.north.sparkplug.node import Sparkplug
+
+log = logging.getLogger(__name__)
+
+# Devices come and go; a host learns of it this much later at most.
+TICK_S: Final = 1.0
+# A host that is started asks once; one that asks again and again would be told nothing but births.
+REBIRTH_EVERY_S: Final = 5.0
+# A rebirth must not wait behind a large sending.
+SLICE: Final = 50
+# A command is a metric or a few; more than that is no command, or meant to do harm.
+COMMAND_BYTES: Final = 64_000
+COMMAND_METRICS: Final = 100
+
+_MS: Final = 1_000_000
+
+
+@runtime_checkable
+class FencedLink(ListeningLink, Protocol):
+    """A link to an MQTT broker, see `MqttLink`."""
+
+    will_at_close: bool
+
+    @property
+    def place(self) -> str:
+        """Which broker it is."""
+        ...
+
+    async def fence(self, topic: str) -> None:
+        """Return once the broker has all that was sent before."""
+        ...
+
+
+class Talk:
+    """See `api.ListeningLink`; used once, like its link."""
+
+    def __init__(self, node: Sparkplug, link: FencedLink, host: Host | None) -> None:
+        self._node = node
+        self._profile = node.profile
+        self._link = link
+        self._host = host
+        self._lock = asyncio.Lock()
+        self._seq = 0
+        self._births_out = False
+        self._online = asyncio.Event()
+        self._offline = asyncio.Event()
+        self._rebirth = asyncio.Event()
+        self._hear: Callable[[Received], None] | None = None
+        self._deaf = ""                     # why no commands to devices can come
+        self._number = 0                    # of commands heard over this link
+        self._opened_ns = node.source.now()
+
+    async def open(self) -> None:
+        """Return once all births are out."""
+        self._profile.alive.clear()
+        self._link.will_at_close = True
+        if self._host is not None:
+            self._host.online = None        # what it said over an earlier link may no longer be so
+        await self._subscribe()
+        await self._wait_for_host()
+        async with self._lock:
+            await self._be_born()
+        if self._host is not None and not self._online.is_set():
+            self._offline.set()             # it went while the births were on their way
+
+    # -- the link the follower sees ----------------------------------------------------------
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """See `api.Link.send`."""
+        refused: dict[int, str] = {}
+        for start in range(0, len(messages), SLICE):
+            part = messages[start : start + SLICE]
+            async with self._lock:
+                await self._be_born_for(part)
+                try:
+                    await self._publish(part)
+                except Rejected as refusal:
+                    refused |= {start + at: refusal.reasons.get(at, "no reason given") for at in refusal.positions}
+                    self._rebirth.set()     # its number is missing now: the host would ask for the same
+        await self._fence()
+        if refused:
+            raise Rejected(tuple(refused), refused)
+
+    async def listen(self, topics: Sequence[str], hear: Callable[[Received], None]) -> None:
+        """See `api.ListeningLink.listen`: commands were subscribed to before the births."""
+        if self._deaf:
+            raise Rejected((0,), {0: self._deaf})
+        self._hear = hear
+
+    async def closed(self) -> None:
+        """See `api.Link.closed`; and all that an edge node does meanwhile."""
+        name = self._node.name
+        await together(
+            (f"{name}-link", self._link.closed()),
+            (f"{name}-devices", self._keep_devices()),
+            (f"{name}-rebirth", self._keep_rebirthing()),
+            (f"{name}-host", self._leave_without_host()),
+        )
+
+    async def close(self) -> None:
+        """See `api.Link.close`."""
+        await self._link.close()
+
+    # -- births and deaths -------------------------------------------------------------------
+
+    async def _be_born(self) -> None:
+        """NBIRTH and every DBIRTH."""
+        self._node.prepare_birth()
+        connected = [device for device in self._profile.devices if self._node.source.connected(device)]
+        self._seq = 0
+        births = [self._profile.birth(), *map(self._profile.device_birth, connected)]
+        self._profile.alive.clear()
+        self._profile.alive.update(connected)
+        self._births_out = True
+        try:
+            await self._publish(births)
+        except Rejected as refusal:
+            why = next(iter(refusal.reasons.values()), "no reason given")
+            raise NotConnected(f"{self._link.place}: a birth is refused, and nothing goes without: {why}") from refusal
+
+    async def _be_born_for(self, messages: Sequence[Message]) -> None:
+        """What these messages speak of must have been born before them.
+
+        A device to which there is no session is born for what was sampled before, and dies again at the next tick.
+        """
+        speaking = {device: kind for kind, device in (kind_and_device(message.topic) for message in messages)}
+        if self._profile.book.grew and speaking.get("") != "NDEATH":
+            await self._be_born()
+        await self._bear([device for device in speaking if device and device not in self._profile.alive])
+
+    async def _bear(self, devices: Sequence[str]) -> None:
+        if devices:
+            births = [self._profile.device_birth(device) for device in devices]
+            self._profile.alive.update(devices)
+            await self._publish(births)
+
+    async def _keep_devices(self) -> None:
+        """DDEATH for a device that is lost, DBIRTH for one that is back, or whose tags are of other kinds by now."""
+        profile, connected = self._profile, self._node.source.connected
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._tell_of_vanished()
+            async with self._lock:
+                lost = [device for device in profile.devices if device in profile.alive and not connected(device)]
+                if lost:
+                    profile.alive.difference_update(lost)
+                    await self._publish([profile.device_death(device) for device in lost])
+                await self._bear([
+                    device for device, tags in profile.devices.items()
+                    if connected(device) and (device not in profile.alive or tags.is_outdated)
+                ])  # fmt: skip
+
+    async def _keep_rebirthing(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._rebirth.wait()
+            async with self._lock:
+                self._rebirth.clear()
+                await self._be_born()
+            log.info("%s: born again", self._node.name)
+            until_s = loop.time() + REBIRTH_EVERY_S
+            await self._rebirth.wait()
+            await asyncio.sleep(max(0.0, until_s - loop.time()))
+
+    async def _publish(self, messages: Sequence[Message]) -> None:
+        """Time and number them, and send."""
+        now_ms = self._node.source.now() // _MS
+        current = (self._profile.as_of_birth(message) for message in messages)
+        await self._link.send([self._stamped(message, now_ms) for message in current if message is not None])
+
+    def _stamped(self, message: Message, now_ms: int) -> Message:
+        if message.topic == self._profile.node.topic("NDEATH"):
+            return message
+        seq, self._seq = self._seq, (self._seq + 1) % 256
+        return replace(message, payload=stamped(message.payload, now_ms, seq), token=b"")
+
+    async def _fence(self) -> None:
+        try:
+            await self._link.fence(self._profile.node.topic("NCMD"))
+        except Rejected:
+            pass        # an answer all the same
+
+    # -- the primary host --------------------------------------------------------------------
+
+    async def _wait_for_host(self) -> None:
+        if self._host is None or self._online.is_set():
+            return
+        name = self._node.name
+        log.info("%s: waits for the primary host %s to be online", name, self._node.host)
+        await until(self._online, (f"{name}-link", self._link.closed()))
+
+    def _hear_host(self, received: Received) -> None:
+        assert self._host is not None
+        if not self._host.hear(received.topic, received.payload):
+            return
+        if self._host.online:
+            self._online.set()
+        else:
+            self._online.clear()
+            if self._births_out:
+                self._offline.set()
+
+    async def _leave_without_host(self) -> None:
+        """What a host that is away would miss stays in the journal."""
+        await self._offline.wait()
+        async with self._lock:
+            await self._link.send(self._profile.goodbye(self._node.status()))
+        raise NotConnected(f"{self._link.place}: the primary host {self._node.host} is offline")
+
+    # -- what is heard -----------------------------------------------------------------------
+
+    async def _subscribe(self) -> None:
+        topics = [self._profile.node.topic("NCMD"), *self._profile.command_topics()]
+        try:
+            await self._link.listen(topics, self._hear_command)
+        except Rejected as refusal:
+            if why := refusal.reasons.get(0):
+                name = self._node.name
+                log.error("%s: no host can ask for births: the broker refuses %s: %s", name, topics[0], why)
+            self._deaf = refusal.reasons.get(1, "")
+        if self._host is not None:
+            try:
+                await self._link.listen(self._host.topics, self._hear_host)
+            except Rejected as refusal:
+                why = next(iter(refusal.reasons.values()), "no reason given")
+                raise NotConnected(f"the broker refuses {self._host.topics[0]}, the primary host's: {why}") from refusal
+
+    def _hear_command(self, received: Received) -> None:
+        """Rebirths are ours; a message to a device is handed on metric by metric, each with an id of its own."""
+        trouble, kind = "", kind_and_device(received.topic)[0]
+        if received.retained:
+            trouble = "the message is retained: a command is meant for now"
+        elif len(received.payload) > COMMAND_BYTES:
+            trouble = f"{len(received.payload)} bytes are too many"
+        else:
+            try:
+                said = parsed(received.payload)
+            except ValueError as error:
+                trouble = str(error)
+            else:
+                if kind == "NCMD":
+                    return self._hear_node_command(said.metrics)
+                trouble = self._hear_device_command(received, said)
+        if trouble:
+            self._node.health.add(Count.COMMANDS_REFUSED)
+            log.warning("%s: passes over what came on %s: %s", self._node.name, received.topic, trouble)
+        return None
+
+    def _hear_node_command(self, metrics: Sequence[Any]) -> None:
+        for metric in metrics:
+            if metric.name == REBIRTH and metric.boolean_value:
+                self._rebirth.set()
+            else:
+                log.debug("%s: an unknown command to the node: %s", self._node.name, metric)
+
+    def _hear_device_command(self, received: Received, said: Any) -> str:
+        if self._hear is None:
+            return "commands are not listened for yet"
+        if len(said.metrics) > COMMAND_METRICS:
+            return f"{len(said.metrics)} metrics are too many"
+        for metric in said.metrics:
+            one = Payload()
+            if said.HasField("timestamp"):
+                one.timestamp = said.timestamp
+            one.metrics.append(metric)
+            self._number += 1
+            id = f"{self._opened_ns}-{self._number}".encode()
+            self._hear(replace(received, payload=one.SerializeToString(), token=id))
+        return ""
+
+    def _tell_of_vanished(self) -> None:
+        for name, count in self._profile.take_vanished().items():
+            self._node.health.add(Count.SAMPLES_VANISHED, count)
+            log.warning("%s: %d samples of %s are not sent: the site file has it no more", self._node.name, count, name)
