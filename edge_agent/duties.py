@@ -282,7 +282,7 @@ async def keep_telling_digital(parts: Parts) -> None:
         now, minute = parts.clock(), minute + 1
         said = digital(parts)
         for follower in parts.followers:
-            follower.tell(follower.profile.digital, said, now)
+            follower.tell(follower.profile.digital, said, now, whole="digital")
         if minute % EVIDENCE_KEPT_EVERY == 1:
             snapshot = parts.engine.evidence.snapshot(kept_ns, tags=minute % TAGS_KEPT_EVERY == 1)
             parts.journal.append(RecordKind.EVENT, orjson.dumps({"evidence": snapshot}))
@@ -307,7 +307,7 @@ async def keep_telling_status(parts: Parts) -> None:
         if now != told or since >= STATUS_EVERY_S:
             told, since = now, 0.0
             for follower in parts.followers:
-                follower.tell(follower.profile.status, news)
+                follower.tell(follower.profile.status, news, whole="status")
 
 
 def status(parts: Parts) -> Status:

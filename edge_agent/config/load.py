@@ -48,9 +48,8 @@ from edge_agent.errors import ConfigError, Mistake
 M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin)
 
-# Known destinations and forms of messages that this version does not have.
+# Known destinations that this version does not have.
 _PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
-_PROFILES_NOT_YET: Final = frozenset({"thingsboard"})
 _SINGLE: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel), ("carbon", CarbonModel),
 )  # fmt: skip
@@ -241,7 +240,7 @@ class _Loader:
         section = self._group("publish")[name]
         if "profile" not in section:
             section = {**section, "profile": plugin.config.model_fields["profile"].default}
-        profile = self._plugin(key, "profile", self.profiles, _PROFILES_NOT_YET, section)
+        profile = self._plugin(key, "profile", self.profiles, frozenset(), section)
         if profile and plugin.name not in profile.publishers:
             hint = f"it goes with type: {' or '.join(profile.publishers)}"
             self._name_mistake((*key, "profile"), f"does not go with type: {plugin.name}", hint)

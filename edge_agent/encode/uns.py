@@ -15,7 +15,7 @@
 Payload: `{"value": …, "timestamp_ms": …, "quality": 192, "unit": "Cel", "id": "gw-01:7:0"}`. `quality` is that of OPC
 Classic: 192 good, 64 uncertain, 0 bad; a value that is none is null and bad. `id` is the same each time a value is sent
 again. History is sent to the same topics, but retained only where it is newer than all that was sent before: what a
-broker retains never goes back in time.
+broker retains never goes back in time. At each link the newest of all is sent first: a broker may have forgotten it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LONGEST_ID: Final = 64
 
 
 class UnsProfile(Profile):
-    """Encodes for a unified namespace. Pure but for one thing: it knows how new what it sent of each topic was."""
+    """Encodes for a unified namespace. Pure but for one thing: it keeps the newest of what each topic retains."""
 
     def __init__(self, tree: Tree, kpis: Sequence[str] = chosen_kpis.DEFAULT) -> None:
         """ValueError if a name cannot be a level of a topic, or two tags would share one."""
@@ -61,6 +61,7 @@ class UnsProfile(Profile):
         self._root = tree.agent()
         self._units = {(tag.device, tag.name): tag.unit or None for tag in tree.scene.tags}
         self._newest: dict[str, int] = {}
+        self._held: dict[str, Message] = {}     # a message each for the tags, states, alarms and last windows there are
         self._topics: dict[tuple[str, str], str] = {}
         for device, name in self._units:
             self._topic(device, name)
@@ -72,6 +73,10 @@ class UnsProfile(Profile):
     def will(self) -> Message:
         """The agent's status is false."""
         return self._said(f"{self._root}/status", False, None, self._agent)
+
+    def hello(self, status: Status) -> list[Message]:
+        """The status, and the newest of all that is retained."""
+        return [*self.status(status), *self._held.values()]
 
     def status(self, status: Status) -> list[Message]:
         """True while the agent is there; devices, backlog and counts beside it."""
@@ -117,19 +122,20 @@ class UnsProfile(Profile):
         topics = [self._topic(samples.device, name) for name in samples.names]
         units = [self._units.get((samples.device, name)) for name in samples.names]
         told = []
-        id, newest, live = f"{self._agent}:{samples.seq}", self._newest, not samples.historical
+        id, live, newest, held = f"{self._agent}:{samples.seq}", not samples.historical, self._newest, self._held
         for row, (tag, time_ns, value) in enumerate(zip(batch.tag.tolist(), batch.time.tolist(), values, strict=True)):
             topic = topics[tag]
             before = newest.get(topic)
             retain = time_ns >= before if before is not None else live
-            if retain:
-                newest[topic] = time_ns
             quality = OPC_QUALITY[classes[row]] if classes else _GOOD
             said = {
                 "value": value, "timestamp_ms": time_ns // _MS, "quality": quality, "unit": units[tag],
                 "id": f"{id}:{row}",
             }  # fmt: skip
-            told.append(Message(topic, orjson.dumps(said), retain=retain))
+            message = Message(topic, orjson.dumps(said), retain=retain)
+            if retain:
+                newest[topic], held[topic] = time_ns, message
+            told.append(message)
         return told
 
     def state(self, change: StateChange) -> list[Message]:
@@ -138,7 +144,7 @@ class UnsProfile(Profile):
         id = f"{self._agent}:{change.machine}:{change.since // _MS}"
         more = {"reason": change.reason or None}
         retain = self._is_newest(topic, change.since)
-        return [self._said(topic, change.state.name, change.since, id, more=more, retain=retain)]
+        return self._kept([self._said(topic, change.state.name, change.since, id, more=more, retain=retain)])
 
     def alarms(self, seq: int, device: str, spans: Sequence[AlarmSpan]) -> list[Message]:
         """Each alarm that has changed; events, of which there is no end, are not retained."""
@@ -150,7 +156,7 @@ class UnsProfile(Profile):
             retain = not span.point and self._is_newest(topic, span.newest_ns)
             id = f"{self._agent}:{seq}:{row}"
             told.append(self._said(topic, said["active"], span.newest_ns, id, more={"alarm": said}, retain=retain))
-        return told
+        return self._kept(told)
 
     # -- figures -----------------------------------------------------------------------------
 
@@ -173,9 +179,9 @@ class UnsProfile(Profile):
             self._said(f"{topic}/{name}", value, told.as_of, id, unit=chosen_kpis.unit(name), retain=retain)
             for name, value in chosen_kpis.chosen(record, self._kpis).items()
         ]
-        if told.final:
-            made.append(self._said(f"{topic}/record", record, told.as_of, id, retain=retain))
-        return made
+        if not told.final:
+            return made         # told again and again as long as it is open
+        return self._kept([*made, self._said(f"{topic}/record", record, told.as_of, id, retain=retain)])
 
     # -- commands ----------------------------------------------------------------------------
 
@@ -211,6 +217,10 @@ class UnsProfile(Profile):
             return False
         self._newest[topic] = time_ns
         return True
+
+    def _kept(self, messages: list[Message]) -> list[Message]:
+        self._held.update((message.topic, message) for message in messages if message.retain)
+        return messages
 
     def _said(
         self, topic: str, value: object, time_ns: int | None, id: str, *, unit: str | None = None,

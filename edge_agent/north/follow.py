@@ -82,15 +82,15 @@ class Follower:
         self._answers = Answers(profile)
         self._said: set[str] = set()        # troubles that were logged; from then on they are only counted
 
-    def tell(self, make: Callable[..., list[Message]], *what: object, over: bool = False) -> None:
+    def tell(self, make: Callable[..., list[Message]], *what: object, over: bool = False, whole: str = "") -> None:
         """Send what the profile's `make` says of `what` as the newest there is of it; `over`: something durable says
-        more, so nothing of it is kept. What cannot be encoded ends nothing."""
+        more, so nothing of it is kept; `whole`: see `Latest.put`. What cannot be encoded ends nothing."""
         try:
             messages = make(*what)
         except Exception as error:
             self._health.add(Count.RECORDS_UNREADABLE)
             return self._say(f"cannot encode a {type(what[0]).__name__}", error)
-        return self.latest.drop(messages) if over else self.latest.put(messages)
+        return self.latest.drop(messages) if over else self.latest.put(messages, whole)
 
     async def keep_following(self) -> None:
         """Connect and send, for ever; and carry out the commands that come back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from edge_agent.api import Message
 
@@ -13,11 +13,18 @@ class Latest:
 
     def __init__(self) -> None:
         self._messages: dict[tuple[str, str], Message] = {}
+        self._whole: dict[str, set[tuple[str, str]]] = {}
         self._new: set[tuple[str, str]] = set()
         self.changed = asyncio.Event()
 
-    def put(self, messages: Iterable[Message]) -> None:
-        """Replace what their topics had."""
+    def put(self, messages: Sequence[Message], whole: str = "") -> None:
+        """Replace what their topics had; what else was said of what they are the `whole` of is forgotten."""
+        if whole:
+            said = {(message.topic, message.about) for message in messages}
+            for key in self._whole.get(whole, set()) - said:
+                self._messages.pop(key, None)
+                self._new.discard(key)
+            self._whole[whole] = said
         for message in messages:
             self._messages[message.topic, message.about] = message
             self._new.add((message.topic, message.about))

@@ -229,7 +229,7 @@ async def test_how_digital_the_plant_is_is_told_as_the_contract_says(
     parts = await build(site)
     told: list[Message] = []
     profile = JsonProfile("edge/gw-1", "gw-1", "0")
-    follower = SimpleNamespace(profile=profile, tell=lambda make, *what: told.extend(make(*what)))
+    follower = SimpleNamespace(profile=profile, tell=lambda make, *what, **_: told.extend(make(*what)))
     parts.followers = [follower]    # type: ignore[list-item]
     task = asyncio.create_task(duties.keep_telling_digital(parts))
     await until(lambda: told)

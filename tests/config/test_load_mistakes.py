@@ -137,8 +137,6 @@ def test_a_mistake_is_named_where_it_is_with_what_would_be_right(
     ("old", "new", "key"),
     [
         ("machines:", "publish: {p: {type: influxdb, url: x, org: a}}\nmachines:", "publish.p.type"),
-        ("machines:", "publish: {p: {type: mqtt, url: x, profile: thingsboard}}\nmachines:",
-         "publish.p.profile"),
     ],
 )  # fmt: skip
 def test_what_is_not_built_yet_is_refused_in_clear_words(

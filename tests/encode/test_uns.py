@@ -27,6 +27,7 @@ from tests.encode.scene import (
     SAMPLES,
     SCENE,
     STATE,
+    STATUS,
     T0,
     S,
     batch,
@@ -91,6 +92,15 @@ def test_the_same_value_has_the_same_id_each_time_it_is_sent() -> None:
     first, again = made.samples(SAMPLES), made.samples(replace(SAMPLES, historical=True))
     assert [message.payload for message in first] == [message.payload for message in again]
     assert len({said(message)["id"] for message in first}) == len(first)
+
+
+def test_at_each_link_the_newest_of_all_is_told_for_a_broker_may_have_forgotten_it() -> None:
+    made = profile()
+    sent = [*made.samples(SAMPLES), *made.state(STATE), *made.samples(HISTORY), *made.report(FINAL)]
+    made.report(OPEN)
+    hello = made.hello(STATUS)
+    assert hello[0].topic == "acme/suzhou/machining/gw-01/status"
+    assert {one.topic: one for one in hello[1:]} == {one.topic: one for one in sent if one.retain}
 
 
 def test_an_older_state_is_told_and_not_retained_over_a_newer_one() -> None:

@@ -226,6 +226,14 @@ async def test_a_final_report_drops_the_provisional_one_of_its_topic(bench: Benc
     assert [payload["final"] for payload in bench.broker.on("/kpi/hour")] == [False, True]
 
 
+async def test_what_is_no_longer_part_of_the_whole_is_forgotten(bench: Bench) -> None:
+    bench.follower.latest.put([Message("here", b"a", about="a"), Message("here", b"b", about="b")], "status")
+    bench.follower.latest.put([Message("gone", b"a", about="a")], "status")
+    assert [(one.topic, one.about) for one in bench.follower.latest.take()] == [("gone", "a")]
+    bench.follower.latest.renew()
+    assert [one.topic for one in bench.follower.latest.take()] == ["gone"]
+
+
 async def test_news_that_cannot_be_encoded_are_counted_and_end_nothing(bench: Bench) -> None:
     bench.follower.tell(bench.follower.profile.report, None)
     assert bench.health.counts[Count.RECORDS_UNREADABLE] == 1
