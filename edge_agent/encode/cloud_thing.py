@@ -181,3 +181,8 @@ def read(payload: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def objects(said: Any) -> list[dict[str, Any]]:
+    """The objects of a JSON array; none if it is no array."""
+    return [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []

@@ -24,7 +24,7 @@ from edge_agent.core.command import Outcome
 from edge_agent.core.report import Status
 from edge_agent.encode.cloud_names import Names, Rule
 from edge_agent.encode.cloud_points import Group, packed, pieces
-from edge_agent.encode.cloud_thing import TOLD, ThingProfile, read
+from edge_agent.encode.cloud_thing import TOLD, ThingProfile, objects, read
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Answer, Asked, Credentials, Limits, Scene
 
@@ -129,9 +129,9 @@ class HuaweiProfile(ThingProfile[HuaweiThing]):
 
     def answered(self, received: Received) -> Answer | None:
         """Sub-devices that were not taken."""
-        for entry in read(received.payload).get("services", ()):
-            paras = entry.get("paras") or {}
-            failed = paras.get("failed_devices") or ()
+        for entry in objects(read(received.payload).get("services")):
+            paras = entry.get("paras")
+            failed = objects(paras.get("failed_devices")) if isinstance(paras, dict) else []
             reasons = [f"{one.get('device_id')}: {one.get('error_code')} {one.get('error_msg')}" for one in failed]
             if id := entry.get("event_id"):
                 return Answer(str(id), "; ".join(reasons))
@@ -184,12 +184,11 @@ class HuaweiProfile(ThingProfile[HuaweiThing]):
         if not id or below not in ("commands", "properties/set"):
             return None
         said = read(received.payload)
-        thing = self._by_id.get(said.get("object_device_id") or self.gateway.id)
+        thing = self._by_id.get(str(said.get("object_device_id") or self.gateway.id))
         if below == "commands":
             return self.asked(received, thing, said.get("paras"))
-        services = said.get("services")
-        one = services[0] if isinstance(services, list) and len(services) == 1 else None
-        return self.asked(received, thing, one.get("properties") if isinstance(one, dict) else None)
+        services = objects(said.get("services"))
+        return self.asked(received, thing, services[0].get("properties") if len(services) == 1 else None)
 
     def reply(self, asked: Asked, outcome: Outcome, received: Received) -> Message:
         """`result_code` 0 is done, 1 is not."""

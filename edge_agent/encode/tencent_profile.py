@@ -28,7 +28,7 @@ from edge_agent.core.report import Status
 from edge_agent.encode.cloud_names import Names, Rule
 from edge_agent.encode.cloud_points import Group, pieces
 from edge_agent.encode.cloud_signing import tencent_binding
-from edge_agent.encode.cloud_thing import TOLD, ThingProfile, read
+from edge_agent.encode.cloud_thing import TOLD, ThingProfile, objects, read
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Answer, Asked, Credentials, Limits, Scene
 
@@ -179,8 +179,8 @@ class TencentProfile(ThingProfile[TencentThing]):
 
 def _of_a_sub_device(said: Mapping[str, Any]) -> Answer | None:
     payload = said.get("payload")
-    devices = payload.get("devices") if isinstance(payload, dict) else None
-    if not isinstance(devices, list) or len(devices) != 1 or not isinstance(devices[0], dict):
+    devices = objects(payload.get("devices")) if isinstance(payload, dict) else []
+    if len(devices) != 1:
         return None
     (one,) = devices
     kind, result = said.get("type"), one.get("result")

@@ -43,7 +43,8 @@ class AwsConfig(CloudConfig):
 
     @model_validator(mode="after")
     def _shows_a_certificate(self) -> Self:
-        if self.encrypted() and getattr(self, "cert", None) is None and getattr(self, "user", None) is None:
+        shown = any(getattr(self, key, None) is not None for key in ("cert", "user", "user_file"))
+        if self.encrypted() and not shown:
             raise ValueError("cert is missing; AWS IoT knows its things by their certificate: write cert: and key:")
         return self
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -26,7 +24,7 @@ class CloudConfig(ProfileConfig):
 
     keepalive_s: ClassVar[tuple[int, int]] = (1, 65_535)
     """what the platform allows"""
-    computed: ClassVar[tuple[str, ...]] = ("user", "password", "client_id")
+    computed: ClassVar[tuple[str, ...]] = ("user", "user_file", "password", "password_file", "client_id")
     """keys of the publisher that the profile computes"""
     only_311: ClassVar[bool] = False
     """the platform speaks MQTT 3.1.1 only"""
@@ -61,16 +59,17 @@ class CloudConfig(ProfileConfig):
         return getattr(self, "secret", None)
 
     def encrypted(self) -> bool:
-        """Whether the link is."""
-        return urlsplit(getattr(self, "url", "")).scheme in ("mqtts", "wss")
+        """Whether every way to the platform is."""
+        return all(one.tls for one in self._ways())
 
     def _in_the_open(self) -> bool:
-        host = urlsplit(getattr(self, "url", "")).hostname or "localhost"
-        try:
-            here = ip_address(host).is_loopback
-        except ValueError:
-            here = host == "localhost"
-        return not self.encrypted() and not here and not getattr(self, "insecure", False)
+        open_ways = any(not one.tls and not one.is_loopback for one in self._ways())
+        return open_ways and not getattr(self, "insecure", False)
+
+    def _ways(self) -> Sequence[Any]:
+        """The publisher's `endpoints`."""
+        ways: Sequence[Any] = getattr(self, "endpoints", ())
+        return ways
 
     def _needs_proof(self) -> None:
         """ValueError unless there is a secret or a certificate, and not both."""
