@@ -129,15 +129,16 @@ Answering = Callable[[str, bytes], Iterable[tuple[str, bytes]]]
 
 
 class Application:
-    """`with Application(broker.port, answer) as there:`; what it heard is in `heard`, in order."""
+    """`with Application(broker.port, answer) as there:`; what it heard is in `heard`, in order. `topics`: beside
+    those of all platforms."""
 
-    def __init__(self, port: int, answer: Answering) -> None:
+    def __init__(self, port: int, answer: Answering, *topics: str) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.answer = answer
         self._ready = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in TOPICS])
+        self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in (*TOPICS, *topics)])
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._hear
         self._port = port
