@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from edge_agent.api.certificates import Certificate, Certificates, Handled, Wanted
 from edge_agent.api.north import (
+    LimitedLink,
     Link,
     ListeningLink,
     ProfileConfig,
@@ -70,7 +71,8 @@ __all__ = [
     "Batch", "Bytes", "Certificate", "Certificates", "Clash", "Clock", "ConfigError", "Credentials",
     "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Handled", "Home",
     "Inquiry",
-    "Int32s", "Int64s", "Kind", "KpiName", "Limits", "Link", "Listen", "Listening", "ListeningLink", "MachineName",
+    "Int32s", "Int64s", "Kind", "KpiName", "LimitedLink", "Limits", "Link", "Listen", "Listening", "ListeningLink",
+    "MachineName",
     "Measured", "Message", "Mistake", "NotConnected", "Profile", "ProfileConfig", "ProfilePlugin", "PublishConfig",
     "Publisher", "PublisherPlugin",
     "Reason", "Received", "Refused", "Rejected", "Scene", "ServeConfig", "Server", "ServerPlugin", "Session", "Size",

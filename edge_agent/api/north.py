@@ -64,6 +64,16 @@ class ListeningLink(Link, Protocol):
         ...
 
 
+@runtime_checkable
+class LimitedLink(Link, Protocol):
+    """A link that takes messages up to some size only."""
+
+    @property
+    def largest(self) -> int | None:
+        """Bytes of payload that a message may have for certain; None if there is no limit."""
+        ...
+
+
 class Publisher(Protocol):
     """Knows one destination's configuration; opens links to it."""
 

@@ -54,6 +54,8 @@ Alias = Callable[[str, str], str]
 class AwsProfile(JsonProfile):
     """`rule`: of Basic Ingest, '' for none."""
 
+    may_be_packed = False       # rules and SiteWise read JSON
+
     def __init__(self, root: str, agent: str, version: str, rule: str = "", alias: Alias | None = None) -> None:
         super().__init__(root, agent, version, LIMITS.payload)
         self.limits = LIMITS

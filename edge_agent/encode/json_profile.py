@@ -58,11 +58,13 @@ def root_topic(place: Mapping[str, str | None], agent: str, template: str = ROOT
 class JsonProfile(Profile):
     """Encodes for everyone who reads JSON; pure."""
 
+    content_type = "application/json"
+    may_be_packed = True
+
     def __init__(self, root: str, agent: str, version: str, max_payload: int = MAX_PAYLOAD) -> None:
         self._root = root
         self._agent = agent
         self._version = version
-        self._max_payload = max_payload
         self.limits = Limits(payload=max_payload)
 
     def will(self) -> Message:
@@ -96,10 +98,10 @@ class JsonProfile(Profile):
         }  # fmt: skip
         groups = json_samples.groups(samples)
         payload = orjson.dumps({**said, "samples": groups})
-        if len(payload) <= self._max_payload:
+        if len(payload) <= self.limits.payload:
             return [Message(topic, payload)]
         frame = len(orjson.dumps({**said, "part": 10**9, "parts": 10**9, "samples": []}))
-        cut = json_samples.parts(groups, self._max_payload - frame)
+        cut = json_samples.parts(groups, self.limits.payload - frame)
         if len(cut) == 1:
             return [Message(topic, payload)]
         return [
@@ -111,7 +113,7 @@ class JsonProfile(Profile):
         """One device's alarms that have changed, as they are now; in one message if that is not too large."""
         said = {"v": VERSION, "seq": seq, "device": device}
         topic = f"{self._root}/{device}/alarms"
-        return [Message(topic, payload) for payload in json_alarms.payloads(said, spans, self._max_payload)]
+        return [Message(topic, payload) for payload in json_alarms.payloads(said, spans, self.limits.payload)]
 
     def state(self, change: StateChange) -> list[Message]:
         """A machine's new state."""
@@ -137,10 +139,10 @@ class JsonProfile(Profile):
         """Plant indices and device levels, as of `time_ns`; of many assets only what the message holds."""
         said = {"v": VERSION, "t": time_ns // _MS, **payload}
         message = self._retained("digital", said)
-        if len(message.payload) > self._max_payload:
+        if len(message.payload) > self.limits.payload:
             levels = {name: {key: one[key] for key in _LEVEL} for name, one in payload["devices"].items()}
             message = self._retained("digital", {**said, "brief": True, "sources": {}, "devices": levels})
-        if len(message.payload) > self._max_payload:
+        if len(message.payload) > self.limits.payload:
             message = self._retained("digital", {**said, "brief": True, "sources": {}, "devices": {}, "sme": {}})
         return [message]
 

@@ -55,6 +55,8 @@ _OF_ASSET: Final = ("connected", "cloud", "online_ratio")
 class LineProtocolProfile(Profile):
     """Encodes points; pure."""
 
+    may_be_packed = True        # Telegraf and Vector can be told to unpack
+
     def __init__(self, root: str, scene: Scene, precision: str = "ns", measurement: str = "") -> None:
         """`measurement`: of all samples; '' gives each device its own."""
         self.limits = Limits(payload=MAX_PAYLOAD)

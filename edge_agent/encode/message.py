@@ -9,10 +9,12 @@ from dataclasses import dataclass
 class Message:
     """Bytes for a topic. `qos` and `retain` as in MQTT; publishers without them ignore both.
 
-    token   carried beside the payload for whoever asked (MQTT 5: correlation data)
-    answer  the platform answers with a message of its own, and not before it has it: the key of that
-            answer (see `Answer`); '' where the acknowledgement of the link is enough
-    about   what it tells the newest of, where a topic tells of several things; each is kept for a new link
+    token     carried beside the payload for whoever asked (MQTT 5: correlation data)
+    answer    the platform answers with a message of its own, and not before it has it: the key of that
+              answer (see `Answer`); '' where the acknowledgement of the link is enough
+    about     what it tells the newest of, where a topic tells of several things; each is kept for a new link
+    passing   only of interest while it is new: a publisher may let it expire
+    encoding  how a publisher has packed the payload: `gzip`, `zstd`; '' as it was made
     """
 
     topic: str
@@ -22,6 +24,8 @@ class Message:
     token: bytes = b""
     answer: str = ""
     about: str = ""
+    passing: bool = False
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ know, a profile leaves as it is here: then nothing is sent of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,6 +99,18 @@ class Profile:
     """How one kind of platform is told."""
 
     limits = Limits()
+    content_type = ""
+    """what its payloads are, as MQTT 5 and HTTP name it (RFC 6838); '' where they are of several kinds"""
+    may_be_packed = False
+    """whether those who read it may be expected to unpack gzip or zstd"""
+
+    def within(self, payload: int) -> Profile:
+        """The same, for a link that takes messages of `payload` bytes at most."""
+        if 0 < self.limits.payload <= payload:
+            return self
+        smaller = copy(self)
+        smaller.limits = replace(self.limits, payload=payload)
+        return smaller
 
     # -- each link ---------------------------------------------------------------------------
 

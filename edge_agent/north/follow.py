@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from edge_agent.api import Clock, Link, Message, Profile, Publisher, Rejected
+from edge_agent.api import Clock, LimitedLink, Link, Message, Profile, Publisher, Rejected
 from edge_agent.core.report import Status
 from edge_agent.errors import EdgeAgentError
 from edge_agent.health import Count, Health, Line
@@ -71,6 +71,7 @@ class Follower:
         self.latest = Latest()
         self.profile = profile
         self.commands = commands
+        self._encoder = profile             # the same, within the limits of the link
         self._publisher = publisher
         self._status = status
         self._health = health
@@ -109,6 +110,8 @@ class Follower:
         self.cursor.rewind()
         name = self.line.name
         try:
+            largest = link.largest if isinstance(link, LimitedLink) else None
+            self._encoder = self.profile if largest is None else self.profile.within(largest)
             link = await self._converse(link)
             await self._answers.listen(link)
             await self._send(link, self.profile.hello(self._status()))
@@ -174,7 +177,7 @@ class Follower:
     def _encoded(self, record: Record) -> list[Message]:
         """The record's messages. One that cannot be read must not keep back all that come after it."""
         try:
-            return messages_of(self.profile, record, self._opened_ns)
+            return messages_of(self._encoder, record, self._opened_ns)
         except Exception as error:
             self._health.add(Count.RECORDS_UNREADABLE)
             self._say(f"passes over records of kind {record.kind} that it cannot encode", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from edge_agent.api import Message
 
@@ -26,7 +27,7 @@ class Latest:
                 self._new.discard(key)
             self._whole[whole] = said
         for message in messages:
-            self._messages[message.topic, message.about] = message
+            self._messages[message.topic, message.about] = replace(message, passing=True)
             self._new.add((message.topic, message.about))
             self.changed.set()
 

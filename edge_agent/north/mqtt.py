@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from edge_agent.api import AccessDenied, Credentials, Profile, PublisherPlugin
+from edge_agent.api import AccessDenied, ConfigError, Credentials, Mistake, Profile, PublisherPlugin
 from edge_agent.errors import EdgeAgentError
+from edge_agent.north.mqtt_beside import Extras, fixed_part
 from edge_agent.north.mqtt_client import connect, make_client
 from edge_agent.north.mqtt_config import SECOND, MqttConfig
 from edge_agent.north.mqtt_link import MqttLink
 from edge_agent.north.mqtt_reason import Elsewhere, Unanswered, VersionRefused
 from edge_agent.north.mqtt_servers import Server, Servers
+from edge_agent.north.mqtt_terms import Wishes
 from edge_agent.north.mqtt_token import Login, read_login
 from edge_agent.north.mqtt_url import Endpoint, referred
 from edge_agent.supervise import Backoff
@@ -44,8 +47,16 @@ class MqttPublisher:
         self._profile = profile
         self._agent_id = agent_id
         self._servers = Servers(config.endpoints, VERSIONS[config.version])
+        self._extras = Extras(
+            tuple(config.properties.items()),
+            profile.content_type,
+            (config.expiry or 0) // SECOND,
+            (config.data_expiry or 0) // SECOND,
+            config.topic_alias,
+        )
         self._last: tuple[Server, MqttLink] | None = None
         self._said = ""
+        self._left_out = False
 
     async def connect(self) -> MqttLink:
         """See `api.Publisher.connect`. `AccessDenied`: password, certificate, client id, version."""
@@ -58,6 +69,7 @@ class MqttPublisher:
                 server.failed(loop.time(), error, BACKOFF)
             else:
                 self._last = server, link
+                self._say_what_is_left_out(link)
                 self._say(server, link)
                 return link
         raise self._servers.reason()
@@ -81,6 +93,11 @@ class MqttPublisher:
         if why and why != self._said:
             log.warning("%s: %s is used meanwhile: %s", self._destination, link.place, why)
         self._said = why
+
+    def _say_what_is_left_out(self, link: MqttLink) -> None:
+        if (keys := self._config.of_version_5()) and not link.speaks_5 and not self._left_out:
+            self._left_out = True
+            log.warning("%s: %s speaks MQTT 3.1.1, so without %s", self._destination, link.place, ", ".join(keys))
 
     async def _reach(self, server: Server) -> MqttLink:
         """A link to this broker, or to the one it sends us to: one step, never two."""
@@ -117,13 +134,19 @@ class MqttPublisher:
         config = self._config
         login = await self._login()
         who = login.who
-        client = make_client(endpoint, version, who, self._profile.will)
-        link = MqttLink(client, endpoint, who.client_id, config.window, config.ack_timeout / SECOND, login.outdated)
+        beside_will = fixed_part(replace(self._extras, data_expiry_s=0))
+        client = make_client(endpoint, version, who, self._profile.will, beside_will)
+        link = MqttLink(client, endpoint, self._wishes(who.client_id), login.outdated)
         try:
             await link.open(partial(connect, client, endpoint, config), patience_s)
         except AccessDenied as error:
             raise type(error)(f"{error}{login.hint()}") from error
         return link
+
+    def _wishes(self, client_id: str) -> Wishes:
+        config = self._config
+        ack_timeout_s = config.ack_timeout / SECOND
+        return Wishes(client_id, config.window, ack_timeout_s, config.max_payload, self._extras, config.compress)
 
     async def _login(self) -> Login:
         """Who we are, read anew for each connection: tokens rotate, and platforms compute theirs from the time."""
@@ -139,6 +162,9 @@ class MqttPublisher:
 
 def build(destination: str, config: MqttConfig, agent_id: str, profile: Profile) -> MqttPublisher:
     """See `api.PublisherPlugin.build`."""
+    if config.compress and not profile.may_be_packed:
+        hint = f"leave it out: what reads the profile {config.profile} does not unpack"
+        raise ConfigError(Mistake(f"publish.{destination}.compress", "has no use here", config.compress, hint))
     return MqttPublisher(destination, config, agent_id, profile)
 
 

@@ -10,6 +10,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge_agent.api import AccessDenied, Credentials, Message
+from edge_agent.north.mqtt_beside import Packed
 from edge_agent.north.mqtt_config import SECOND, MqttConfig
 from edge_agent.north.mqtt_url import Endpoint
 from edge_agent.north.mqtt_websocket import WebSocket
@@ -38,12 +39,18 @@ class WebSocketClient(Client):
             raise
 
 
-def make_client(endpoint: Endpoint, version: str, who: Credentials, will: Callable[[], Message | None]) -> Client:
-    """A fresh client; nothing is opened yet. `will` is asked once for each CONNECT, just before: some are numbered."""
+def make_client(
+    endpoint: Endpoint, version: str, who: Credentials, will: Callable[[], Message | None], beside_will: bytes = b""
+) -> Client:
+    """A fresh client; nothing is opened yet.
+
+    `will` is asked once for each CONNECT, just before: some are numbered. `beside_will`: its properties in MQTT 5.
+    """
 
     def set_will(client: Client, data: object, sock: object) -> None:
         if said := will():
-            client.will_set(said.topic, said.payload, said.qos, said.retain)
+            properties = Packed(beside_will) if beside_will and version == "5" else None
+            client.will_set(said.topic, said.payload, said.qos, said.retain, properties)
 
     client = (WebSocketClient if endpoint.websocket else Client)(
         CallbackAPIVersion.VERSION2, who.client_id, protocol=PROTOCOLS[version], reconnect_on_failure=False

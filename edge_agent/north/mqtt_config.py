@@ -8,10 +8,15 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from edge_agent.api import Duration, PublishConfig
+from edge_agent.api import Duration, PublishConfig, Size
+from edge_agent.north.mqtt_packing import Packing, is_installed
 from edge_agent.north.mqtt_url import Endpoint, parse_url
 
 SECOND: Final = 1_000_000_000
+LEAST_PAYLOAD: Final = 4096
+"""bytes: the KPI record of one window, which cannot be split, takes 2 to 3 kB"""
+LEAST_EXPIRY: Final = 120
+"""seconds: twice the minute after which the status comes again"""
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """the name of an HTTP header (RFC 9110 section 5.6.2)"""
 _OURS: Final = ("host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol")
@@ -55,6 +60,18 @@ class MqttConfig(PublishConfig):
     """no acknowledgement for this long while something waits for one ends the link"""
     version: Literal["auto", "5", "3.1.1"] = "auto"
     """auto tries MQTT 5 first and falls back to 3.1.1 when the broker refuses it"""
+    max_payload: Size | None = None
+    """largest message, where the broker does not say itself what it takes; those that hold more are split"""
+    compress: Packing | None = None
+    """packs payloads of 512 bytes and more; MQTT 5 says so in the user property `content-encoding`"""
+    properties: dict[str, str] = Field(default_factory=dict, max_length=50)
+    """user properties of every message (MQTT 5)"""
+    expiry: Duration | None = None
+    """how long the broker keeps what is only of interest while it is new: status, indices, open windows (MQTT 5)"""
+    data_expiry: Duration | None = None
+    """the same for all else: samples, states, final records (MQTT 5)"""
+    topic_alias: bool = False
+    """numbers in the place of topics, as many as the broker takes (MQTT 5)"""
     commands: bool = False
     """listen on `{root}/command/+` for writes to equipment; who may send them is up to the broker"""
 
@@ -93,6 +110,35 @@ class MqttConfig(PublishConfig):
                 raise ValueError(f"the value of {name} has characters that HTTP does not take")
         return headers
 
+    @field_validator("properties")
+    @classmethod
+    def _properties_fit_the_wire(cls, properties: dict[str, str]) -> dict[str, str]:
+        for text in (*properties, *properties.values()):
+            if "\0" in text or len(text.encode()) > 65535:
+                raise ValueError("has a text that MQTT does not take; no NUL, and 65535 bytes at most")
+        return properties
+
+    @field_validator("compress")
+    @classmethod
+    def _library_is_there(cls, compress: Packing | None) -> Packing | None:
+        if compress and not is_installed(compress):
+            raise ValueError(f"needs a library: pip install 'edge-agent[{compress}]'; gzip is always there")
+        return compress
+
+    @field_validator("max_payload")
+    @classmethod
+    def _payload_holds_a_record(cls, size: int | None) -> int | None:
+        if size is not None and size < LEAST_PAYLOAD:
+            raise ValueError(f"is too small for any record; write at least {LEAST_PAYLOAD}B")
+        return size
+
+    @field_validator("expiry", "data_expiry")
+    @classmethod
+    def _expiry_outlives_a_minute(cls, expiry: int | None) -> int | None:
+        if expiry is not None and not LEAST_EXPIRY <= expiry // SECOND <= 0xFFFFFFFF:
+            raise ValueError(f"does not fit; the status comes once a minute: write at least {LEAST_EXPIRY}s")
+        return expiry
+
     @field_validator("keepalive")
     @classmethod
     def _keepalive_fits_the_wire(cls, keepalive: int) -> int:
@@ -120,6 +166,8 @@ class MqttConfig(PublishConfig):
 
     @model_validator(mode="after")
     def _addresses_agree(self) -> Self:
+        if self.version == "3.1.1" and (keys := self.of_version_5()):
+            raise ValueError(f"{keys[0]} needs MQTT 5; leave it out, or write version: auto")
         if len({str(one) for one in self.endpoints}) < len(self.endpoints):
             raise ValueError("also names a broker twice")
         if self.headers and not any(one.websocket for one in self.endpoints):
@@ -134,6 +182,11 @@ class MqttConfig(PublishConfig):
                     f"{'wss' if endpoint.websocket else 'mqtts'}://, or add insecure: true if this network is trusted"
                 )
         return self
+
+    def of_version_5(self) -> list[str]:
+        """Keys that ask for what only MQTT 5 has."""
+        asked = {"properties": self.properties, "expiry": self.expiry, "data_expiry": self.data_expiry}
+        return [key for key, value in {**asked, "topic_alias": self.topic_alias}.items() if value]
 
     def exposes(self, endpoint: Endpoint) -> bool:
         """Whether what is secret would cross a network in the open on the way there."""

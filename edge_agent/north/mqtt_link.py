@@ -16,12 +16,13 @@ from typing import Any, Final
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.api import Message, Received
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected, Rejected
+from edge_agent.north.mqtt_beside import Beside
 from edge_agent.north.mqtt_listen import Hear, Listening, Subscription
+from edge_agent.north.mqtt_packing import Packer
 from edge_agent.north.mqtt_reason import (
     FAILURE,
     KEEPALIVE_TIMEOUT,
@@ -35,7 +36,7 @@ from edge_agent.north.mqtt_reason import (
     from_wire,
     named,
 )
-from edge_agent.north.mqtt_terms import Terms, Told
+from edge_agent.north.mqtt_terms import Terms, Told, Wishes
 from edge_agent.north.mqtt_url import Endpoint
 from edge_agent.north.mqtt_wire import Wire
 
@@ -43,6 +44,7 @@ PARTING_S: Final = 0.5
 """the longest wait for last acknowledgements, and again for DISCONNECT to be written"""
 WITH_WILL: Final = 0x04
 """reason code of a DISCONNECT after which the will is published (MQTT 5.0 section 3.14.2.1)"""
+NOTHING: Final = Message("", b"")
 
 
 @dataclass(slots=True)
@@ -67,9 +69,7 @@ class MqttLink:
         self,
         client: Client,
         endpoint: Endpoint,
-        client_id: str,
-        window: int,
-        ack_timeout_s: float,
+        wishes: Wishes,
         outdated: Callable[[], str] = str,
     ) -> None:
         """`outdated` is asked every second why the link should give way to a fresh one; '' if it should not."""
@@ -80,10 +80,10 @@ class MqttLink:
         """let the broker publish the will although the link ends in good manners (MQTT 5)"""
         self._client = client
         self._outdated = outdated
-        self._client_id = client_id
-        self._ack_timeout_s = ack_timeout_s
+        self._wishes = wishes
+        self._ack_timeout_s = wishes.ack_timeout_s
         self._loop = asyncio.get_running_loop()
-        self._wire = Wire(client, self, ack_timeout_s)
+        self._wire = Wire(client, self, wishes.ack_timeout_s)
         self._listening = Listening(client)
         self._flying: dict[int, tuple[_Sending, int]] = {}
         self._early: dict[int, tuple[int, str]] = {}
@@ -98,9 +98,11 @@ class MqttLink:
         self._progress = 0.0
         self._draining = False
         self._unconfirmed = 0
-        self._terms = Terms(window)
+        self._terms = Terms(wishes.window)
+        self._beside: Beside | None = None
+        self._packer = Packer(wishes.packing) if wishes.packing else None
         client.max_inflight_messages = 0  # our window rules; paho's would scan all it holds at every ack
-        client.connect_timeout = ack_timeout_s
+        client.connect_timeout = wishes.ack_timeout_s
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
@@ -109,6 +111,11 @@ class MqttLink:
     def place(self) -> str:
         """Which broker it is: `mqtts://broker.example:8883`."""
         return str(self.endpoint)
+
+    @property
+    def speaks_5(self) -> bool:
+        """Whether this is MQTT 5."""
+        return self._client.protocol == MQTTProtocolVersion.MQTTv5
 
     @property
     def fault(self) -> EdgeAgentError | None:
@@ -124,6 +131,11 @@ class MqttLink:
     def window(self) -> int:
         """Messages on the way at once: the configured window, or less if the broker says so."""
         return self._terms.window
+
+    @property
+    def largest(self) -> int | None:
+        """See `api.LimitedLink.largest`."""
+        return self._terms.largest(self._beside.size(NOTHING) if self._beside else 0)
 
     async def open(self, connect: Callable[[], object], patience_s: float) -> None:
         """Open the connection with the blocking `connect`; return once the broker has accepted us.
@@ -148,6 +160,8 @@ class MqttLink:
 
     async def send(self, messages: Sequence[Message]) -> None:
         """See `api.Link.send`. QoS 0 counts as acknowledged once the kernel has it."""
+        if self._packer is not None:
+            messages = await self._packer.packed(messages)
         if self._wire.fault is not None:
             raise self._reason() from self._wire.fault
         if self._sending is not None:
@@ -232,7 +246,7 @@ class MqttLink:
             pass
 
     def _disconnect(self) -> None:
-        if self.will_at_close and self._client.protocol == MQTTProtocolVersion.MQTTv5:
+        if self.will_at_close and self.speaks_5:
             self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=WITH_WILL))
         else:
             self._client.disconnect()
@@ -291,14 +305,15 @@ class MqttLink:
     def _publish(self, sending: _Sending, position: int) -> None:
         message = sending.messages[position]
         sending.next += 1
-        refusal = self._terms.refusal(message)
+        refusal = self._terms.refusal(message, self._beside.size(message) if self._beside else 0)
         if refusal:
             sending.refused[position] = refusal
             return
         qos = min(message.qos, self._terms.max_qos)
         retain = message.retain and self._terms.retains
         try:
-            info = self._client.publish(message.topic, message.payload, qos, retain, self._beside(message))
+            topic, properties = self._beside.pack(message) if self._beside else (message.topic, None)
+            info = self._client.publish(topic, message.payload, qos, retain, properties)
         except ValueError as error:
             sending.refused[position] = str(error)
             return
@@ -317,14 +332,6 @@ class MqttLink:
     def _subscribe(self, subscription: Subscription) -> None:
         if trouble := self._listening.ask(subscription):
             self._wire.fail(NotConnected(f"paho took no subscription: {trouble}"))
-
-    def _beside(self, message: Message) -> Properties | None:
-        """What MQTT 5 carries beside the payload, and 3.1.1 cannot."""
-        if not message.token or self._client.protocol != MQTTProtocolVersion.MQTTv5:
-            return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's own omission
-        properties.CorrelationData = message.token
-        return properties
 
     def _land(self, mid: int, code: int, text: str) -> None:
         if code in TEMPORARY:
@@ -362,7 +369,9 @@ class MqttLink:
         if reason.value >= FAILURE:
             self._wire.fail(self._from_broker("the broker refuses us", reason, properties))
             return
-        self._terms = Terms.read(properties, self._terms.window)
+        self._terms = Terms.read(properties, self._wishes)
+        if self.speaks_5:
+            self._beside = Beside(self._wishes.extras, self._terms.max_alias)
         if self._terms.max_qos == 0:
             self._wire.fail(AccessDenied("the broker takes QoS 0 only, which it cannot acknowledge"))
             return
@@ -397,7 +406,7 @@ class MqttLink:
 
     def _from_broker(self, what: str, reason: ReasonCode, properties: Told) -> EdgeAgentError:
         server = getattr(properties, "ServerReference", "")
-        return from_broker(what, reason.value, named(reason, properties), self._client_id, server)
+        return from_broker(what, reason.value, named(reason, properties), self._wishes.client_id, server)
 
 
 def _deaf(_received: Received) -> None:

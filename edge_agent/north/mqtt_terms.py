@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 from paho.mqtt.properties import Properties
 
 from edge_agent.api import Message
+from edge_agent.north.mqtt_beside import Extras
+from edge_agent.north.mqtt_packing import Packing
 
+TOPIC: Final = 256
+"""bytes; longer ones are rare, and of a message with one the largest payload may be too large"""
 Told = Properties | None
 """what an MQTT 5 broker adds to a packet; 3.1.1 adds nothing"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What we want of a connection.
+
+    window       messages on the way at once
+    max_payload  bytes of a message; None: as many as the broker takes
+    packing      how payloads are packed
+    """
+
+    client_id: str
+    window: int = 100
+    ack_timeout_s: float = 10.0
+    max_payload: int | None = None
+    extras: Extras = field(default_factory=Extras)
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,34 +40,48 @@ class Terms:
 
     window: int
     """messages on the way at once"""
+    max_payload: int | None = None
+    """bytes, as we want it"""
     max_packet: int | None = None
-    """bytes of a whole packet"""
+    """bytes of a whole packet, as the broker wants it"""
     max_qos: int = 2
     retains: bool = True
+    max_alias: int = 0
+    """topic aliases"""
 
     @classmethod
-    def read(cls, told: Told, window: int) -> Self:
-        """The broker's limits; `window` is ours."""
+    def read(cls, told: Told, wishes: Wishes) -> Self:
+        """The broker's limits and ours."""
         return cls(
-            window=min(window, getattr(told, "ReceiveMaximum", window)),
+            window=min(wishes.window, getattr(told, "ReceiveMaximum", wishes.window)),
+            max_payload=wishes.max_payload,
             max_packet=getattr(told, "MaximumPacketSize", None),
             max_qos=getattr(told, "MaximumQoS", 2),
             retains=bool(getattr(told, "RetainAvailable", 1)),
+            max_alias=getattr(told, "TopicAliasMaximum", 0),
         )
 
-    def refusal(self, message: Message) -> str:
+    def largest(self, beside: int) -> int | None:
+        """Bytes of payload that a message may have for certain; `beside` go with it as properties."""
+        if self.max_packet is None:
+            return self.max_payload
+        room = max(self.max_packet - packet_size(TOPIC, 0, beside), 1)
+        return room if self.max_payload is None else min(room, self.max_payload)
+
+    def refusal(self, message: Message, beside: int) -> str:
         """Why `message` must not be sent: it would only end the connection. Empty if it may."""
-        if not message.topic or "\0" in message.topic:
-            return "the topic is empty or holds a NUL"
+        topic, size = message.topic, len(message.payload)
+        if not topic or any(character in topic for character in "\0+#"):
+            return "the topic is empty or holds one of NUL + #"
+        if self.max_payload is not None and size > self.max_payload:
+            return f"{size} bytes; max_payload is {self.max_payload}"
         if self.max_packet is None:
             return ""
-        size = packet_size(message)
+        size = packet_size(len(topic.encode()), size, beside, message.qos)
         return f"{size} bytes; the broker takes {self.max_packet}" if size > self.max_packet else ""
 
 
-def packet_size(message: Message) -> int:
-    """Bytes of `message` as an MQTT 5 PUBLISH packet with no other property than its token (MQTT 5.0
-    section 3.3), at most: a long token's length is counted as if it took four bytes."""
-    token = 3 + len(message.token) + (3 if len(message.token) > 124 else 0) if message.token else 0
-    rest = 2 + len(message.topic.encode()) + (2 if message.qos else 0) + 1 + token + len(message.payload)
+def packet_size(topic: int, payload: int, beside: int, qos: int = 1) -> int:
+    """Bytes of an MQTT 5 PUBLISH packet (MQTT 5.0 section 3.3); `beside`: its properties, with their length."""
+    rest = 2 + topic + (2 if qos else 0) + beside + payload
     return 1 + sum(rest >= limit for limit in (1, 128, 128**2, 128**3)) + rest

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from edge_agent.api import Kind, Message, NotConnected, Rejected
-from edge_agent.core.batch import row
+from edge_agent.core.batch import concat, row
 from edge_agent.core.cell import Cell
 from edge_agent.core.report import Report, StateChange, Status, Window
 from edge_agent.core.states import MachineState
@@ -80,6 +80,10 @@ class FakeLink:
 
     def cut(self) -> None:
         self._end.set()
+
+
+class SmallLink(FakeLink):
+    largest = 500
 
 
 class Bench:
@@ -282,3 +286,27 @@ async def test_what_was_journalled_before_the_link_opened_is_historical(bench: B
         await bench.write(1)
         await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
     assert [payload["historical"] for payload in bench.broker.on("/tags")] == [True, False]
+
+
+async def test_a_record_larger_than_the_link_takes_goes_in_parts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.north.test_follow.FakeLink", SmallLink)
+    times = np.arange(1, 101) * 1_000_000_000
+    batch = concat([row(bench._group, int(t), np.array([float(t)])) for t in times])
+    bench.journal.append(RecordKind.SAMPLES, columns.pack(batch, 0, {}), bench._key)
+    await bench.journal.flush()
+    async with bench.following():
+        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+    sent = [message for message in bench.broker.received if message.topic.endswith("/tags")]
+    assert len(sent) > 5
+    assert all(len(message.payload) <= 500 for message in sent)
+    assert sum(len(payload["samples"]) for payload in bench.broker.on("/tags")) == 100
+
+
+async def test_only_what_does_not_go_through_the_journal_is_passing(bench: Bench) -> None:
+    await bench.write(1)
+    bench.follower.latest.put(bench.follower.profile.report(report(final=False)))
+    async with bench.following():
+        await bench.until(lambda: bench.broker.on("/tags") and bench.broker.on("/kpi/hour"))
+    passing = {message.topic.rpartition("/")[2] for message in bench.broker.received if message.passing}
+    lasting = {message.topic.rpartition("/")[2] for message in bench.broker.received if not message.passing}
+    assert (passing, lasting) == ({"hour"}, {"status", "tags"})

@@ -52,7 +52,10 @@ class FakeBroker:
     """protocol levels of the CONNECTs, in order"""
     greetings: list[bytes] = field(default_factory=list)
     """the CONNECTs themselves, without their first header"""
+    topics: list[str] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
+    bytes_read: int = 0
+    """of messages, with their headers"""
     unacked: int = 0
     most_unacked: int = 0
     goodbyes: int = 0
@@ -132,8 +135,10 @@ class FakeBroker:
         mid = packet[start : start + 2]
         qos = (head >> 1) & 3
         start += 2 if qos else 0
-        payload = packet[start + (1 if level == 5 else 0) :]
+        payload = packet[start + (properties_size(packet, start) if level == 5 else 0) :]
         self.payloads.append(payload)
+        self.topics.append(packet[2 : 2 + int.from_bytes(packet[:2], "big")].decode())
+        self.bytes_read += 2 + len(packet)
         if self.script.disconnect_after and len(self.payloads) == self.script.disconnect_after[0]:
             said = self.script.disconnect_properties
             writer.write(bytes([0xE0, 2 + len(said), self.script.disconnect_after[1], len(said)]) + said)
@@ -174,6 +179,17 @@ async def read_packet(reader: asyncio.StreamReader, bytes_per_s: int | None = No
         if bytes_per_s:
             await asyncio.sleep(4096 / bytes_per_s)
     return head, bytes(body)
+
+
+def properties_size(packet: bytes, start: int) -> int:
+    """Bytes of the properties that begin there, with their length."""
+    length = shift = at = 0
+    while True:
+        byte = packet[start + at]
+        length |= (byte & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if not byte & 0x80:
+            return at + length
 
 
 def receive_maximum(count: int) -> bytes:
