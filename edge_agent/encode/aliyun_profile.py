@@ -47,8 +47,12 @@ ADDED: Final = 30
 """sub-devices in one addition to the topology"""
 
 DONE: Final = 200
-LATER: Final = frozenset({429, 500, 502, 503, 504, 520})
-"""too many requests; the platform's own trouble; a sub-device whose session is gone (a new link logs it in again)"""
+LATER: Final = frozenset({429, 500, 502, 503, 504})
+"""too many requests, or the platform's own trouble"""
+NO_SESSION: Final = 520
+"""the sub-device is not, or no longer, logged in: a new link logs it in again, unless the platform refuses that"""
+NOT_OURS: Final = 6401
+"""the sub-device is not in our topology; at a login: not yet, for it was to be added just before"""
 NOT_DONE: Final = 100_001
 """what we answer to a command that was not carried out; 100000 to 110000 are for devices"""
 
@@ -90,6 +94,7 @@ class AliyunProfile(ThingProfile[AliyunThing]):
         self._sign = sign
         self._subs = tuple(dict.fromkeys(things.values()))
         self._session = f"/ext/session/{gateway.product}/{gateway.device}/combine"
+        self._login_refused = False     # over this link: to ask again over another would keep back all others
 
     def credentials(self, now_ns: int) -> Credentials:
         """Signed with the time."""
@@ -98,7 +103,8 @@ class AliyunProfile(ThingProfile[AliyunThing]):
     # -- sub-devices -------------------------------------------------------------------------
 
     def hello(self, status: Status) -> list[Message]:
-        """Sub-devices are the gateway's, and logged in."""
+        """Sub-devices are the gateway's, and logged in; before that nothing may be said of them."""
+        self._login_refused = False
         stamp = str(status.time // 1_000_000)
         adding = [
             request(f"{self.gateway.root}/topo/add", "thing.topo.add", listed(part))
@@ -111,7 +117,7 @@ class AliyunProfile(ThingProfile[AliyunThing]):
             )
             for part in _in_parts([_signed(one, stamp, "") for one in self._subs], LOGINS)
         ]  # fmt: skip
-        return [*adding, *login, *self.status(status)]
+        return [*adding, *login]
 
     def goodbye(self, status: Status) -> list[Message]:
         """Sub-devices are logged out."""
@@ -197,10 +203,14 @@ class AliyunProfile(ThingProfile[AliyunThing]):
         code = said.get("code")
         if not received.topic.endswith("_reply") or not isinstance(code, int):
             return None
-        key = f"{received.topic.removesuffix('_reply')}:{said.get('id')}"
+        asked = received.topic.removesuffix("_reply")
+        key = f"{asked}:{said.get('id')}"
         if code == DONE:
             return Answer(key)
-        return Answer(key, f"{code}: {said.get('message') or 'no reason given'}", later=code in LATER)
+        login = asked.endswith("/batch_login")
+        later = code in LATER or (login and code == NOT_OURS) or (code == NO_SESSION and not self._login_refused)
+        self._login_refused = self._login_refused or (login and not later)
+        return Answer(key, f"{code}: {said.get('message') or 'no reason given'}", later)
 
     def command_topics(self) -> Sequence[str]:
         """Of the gateway and every sub-device."""

@@ -87,9 +87,9 @@ class TencentProfile(ThingProfile[TencentThing]):
     # -- sub-devices -------------------------------------------------------------------------
 
     def hello(self, status: Status) -> list[Message]:
-        """Sub-devices are the gateway's, and online."""
+        """Sub-devices are the gateway's, and online; before that nothing may be said of them."""
         binding = [self._operation("bind", one, status.time) for one in self._subs if one.psk]
-        return [*binding, *(self._operation("online", one) for one in self._subs), *self.status(status)]
+        return [*binding, *(self._operation("online", one) for one in self._subs)]
 
     def goodbye(self, status: Status) -> list[Message]:
         """Sub-devices are offline."""

@@ -234,6 +234,28 @@ def test_alibaba_answers_by_the_id_of_the_request() -> None:
     assert alink(made, message, code=520, message="session") == Answer(message.answer, "520: session", later=True)
 
 
+def test_a_sub_device_that_alibaba_does_not_let_in_keeps_no_other_back() -> None:
+    from tests.encode.scene import SAMPLES, STATUS
+
+    made = profile("aliyun-iot")
+    added, login = made.hello(STATUS)
+    told = made.samples(SAMPLES)[0]
+
+    def is_to_come_again(sent: Message, code: int) -> bool:
+        answer = alink(made, sent, code=code)
+        assert answer is not None
+        assert answer.refusal
+        return answer.later
+
+    assert not is_to_come_again(added, 6402)
+    assert is_to_come_again(login, 6401)        # added a moment ago, and not yet known
+    assert is_to_come_again(told, 520)          # logged in, but no longer
+    assert not is_to_come_again(login, 6287)
+    assert not is_to_come_again(told, 520)      # not let in: this one is refused, and the others go on
+    made.hello(STATUS)
+    assert is_to_come_again(told, 520)
+
+
 def test_tencent_answers_by_the_token_and_of_sub_devices_by_their_name() -> None:
     from tests.encode.scene import METER, STATUS
 

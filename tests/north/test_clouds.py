@@ -214,13 +214,13 @@ async def test_alibaba_gets_a_backlog_after_an_outage_and_only_its_own_answer_re
                 broker.start()
                 await asyncio.to_thread(there.wait_until_back)
                 gate.shut = False
-                await until(lambda: sum(code == 429 for _, code, _ in platform.answered) >= 3, "asked again and again")
+                await until(lambda: len(gate.came) > 3, "asked again and again")
                 assert bench.waiting == 300
                 assert set(platform.taken()) == set(range(50))
                 platform.code = lambda below, said: 200
                 await until(lambda: not bench.waiting, "all the rest")
             assert not gate.refused
-            assert len({who.client_id for who in gate.came}) == len(gate.came) > 3
+            assert len({who.client_id for who in gate.came}) == len(gate.came)
             assert not any(who.will for who in gate.came)
     assert sorted(platform.taken()) == list(range(350))
     assert bench.health.counts[Count.MESSAGES_REJECTED] == 0
