@@ -22,7 +22,6 @@ _INSIDE_STATE: Final = frozenset({"mtconnect", "stacklight", "power", "euromap",
 
 _OF_A_MACHINE: Final = 3        # machines, id, key
 
-NOT_AVAILABLE: Final = "is not available in this version"
 _SECRET_KEYS: Final = re.compile("password|passphrase|token|secret|^pin$")
 
 

@@ -30,7 +30,7 @@ from edge_agent.config.companion import Companions
 from edge_agent.config.destination import with_profile
 from edge_agent.config.energy import without_unit
 from edge_agent.config.expand import Expansion
-from edge_agent.config.explain import NOT_AVAILABLE, Found, Source
+from edge_agent.config.explain import Found, Source
 from edge_agent.config.finding import did_you_mean
 from edge_agent.config.http_api import ApiModel
 from edge_agent.config.line import AreaModel, LineModel
@@ -48,8 +48,6 @@ from edge_agent.errors import ConfigError, Mistake
 M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin)
 
-# Known destinations that this version does not have.
-_PUBLISHERS_NOT_YET: Final = frozenset({"influxdb"})
 _SINGLE: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel), ("carbon", CarbonModel),
 )  # fmt: skip
@@ -222,7 +220,7 @@ class _Loader:
 
     def _device(self, name: str) -> DeviceConfig | None:
         key: Key = ("devices", name)
-        plugin = self._plugin(key, "driver", self.drivers, frozenset())
+        plugin = self._plugin(key, "driver", self.drivers)
         device = self._validated(plugin.config, key) if plugin else None
         if name in self.untold:
             return None
@@ -234,13 +232,13 @@ class _Loader:
 
     def _destination(self, name: str) -> PublishConfig | None:
         key: Key = ("publish", name)
-        plugin = self._plugin(key, "type", self.publishers, _PUBLISHERS_NOT_YET)
+        plugin = self._plugin(key, "type", self.publishers)
         if plugin is None:
             return None
         section = self._group("publish")[name]
         if "profile" not in section:
             section = {**section, "profile": plugin.config.model_fields["profile"].default}
-        profile = self._plugin(key, "profile", self.profiles, frozenset(), section)
+        profile = self._plugin(key, "profile", self.profiles, section)
         if profile and plugin.name not in profile.publishers:
             hint = f"it goes with type: {' or '.join(profile.publishers)}"
             self._name_mistake((*key, "profile"), f"does not go with type: {plugin.name}", hint)
@@ -253,12 +251,10 @@ class _Loader:
         return self._validated(with_profile(plugin, profile), key)
 
     def _server(self, name: str) -> ServeConfig | None:
-        plugin = self._plugin(("serve", name), "type", self.servers, frozenset())
+        plugin = self._plugin(("serve", name), "type", self.servers)
         return self._validated(plugin.config, ("serve", name)) if plugin else None
 
-    def _plugin(
-        self, key: Key, chooser: str, plugins: Mapping[str, P], later: Collection[str], section: Any = None
-    ) -> P | None:
+    def _plugin(self, key: Key, chooser: str, plugins: Mapping[str, P], section: Any = None) -> P | None:
         """The plugin that the section at `key` names under `chooser`; None and a mistake if it names none."""
         group, name = str(key[0]), str(key[1])
         section = section or self._group(group)[name]
@@ -274,10 +270,7 @@ class _Loader:
             return None
         if isinstance(chosen, str) and chosen in plugins:
             return self._plugin_loaded(here, plugins, chosen)
-        if isinstance(chosen, str) and chosen in later:
-            self._name_mistake(here, NOT_AVAILABLE, f"{chooser}s: {', '.join(plugins)}")
-        else:
-            self._name_mistake(here, f"is no {chooser}", did_you_mean(str(chosen), plugins, f"{chooser}s"))
+        self._name_mistake(here, f"is no {chooser}", did_you_mean(str(chosen), plugins, f"{chooser}s"))
         return None
 
     def _plugin_loaded(self, key: Key, plugins: Mapping[str, P], name: str) -> P | None:

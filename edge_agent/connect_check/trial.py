@@ -16,6 +16,7 @@ from edge_agent.core.clean import Cleaner
 from edge_agent.core.phrase import without_password
 from edge_agent.errors import EdgeAgentError
 from edge_agent.lookup import Lookup
+from edge_agent.north.influx_config import InfluxConfig
 from edge_agent.north.mqtt_config import MqttConfig
 from edge_agent.supervise import until
 
@@ -164,6 +165,8 @@ def _publisher(site: Site, ready: Prepared, name: str, config: PublishConfig) ->
     and would then publish the agent's will."""
     if isinstance(config, MqttConfig) and config.client_id:
         config = config.model_copy(update={"client_id": f"{config.client_id}-check"})
+    if isinstance(config, InfluxConfig):
+        config = config.on_trial()
     harmless = _Harmless(ready.profiles[name])
     return registry.publishers()[config.type].build(name, config, f"{site.agent.id}-check", harmless)
 

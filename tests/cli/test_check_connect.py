@@ -25,6 +25,7 @@ from edge_agent.config import Site, load
 from edge_agent.connect_check import trial as trial_room
 from edge_agent.connect_check.row import Verdict
 from edge_agent.connect_check.trial import Trial
+from tests.peers.fake_influx import FakeInflux
 from tests.peers.misbehaving import Misbehaving, environment
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto
 from tests.peers.opcua_world import Farm
@@ -139,6 +140,31 @@ def test_each_row_that_is_not_ok_says_why_in_words_and_no_secret(write: Callable
     assert "BadNodeIdUnknown" in rows["cnc-2.ghost"][-1]
     assert "BadSensorFailure" in rows["cnc-2.n1"][-1]
     assert rows["publish.platform"][0] == "failed"
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_an_influxdb_is_asked_whether_it_would_take_points_and_gets_none(write: Callable[..., Path]) -> None:
+    with FakeInflux() as server:
+        said = f"type: influxdb, url: '{server.url}', org: acme"
+        path = write(
+            SIMULATED,
+            f"  fine: {{{said}, bucket: plant, token: secret}}\n"
+            f"  wrong-token: {{{said}, bucket: plant, token: {PASSWORD}}}\n"
+            f"  no-bucket: {{{said}, bucket: other, token: secret}}\n"
+            f"  made-later: {{{said}, bucket: new, token: secret, create_bucket: true}}\n"
+            f"  no-org: {{{said.replace('acme', 'nobody')}, bucket: new, token: secret, create_bucket: true}}\n"
+            "  away: {type: influxdb, url: 'http://127.0.0.1:1', bucket: plant}\n",
+        )
+        done = check(path)
+        assert not server.stored
+        assert set(server.buckets) == {"plant"}
+    assert done.returncode == 1
+    rows = rows_of(done.stdout)
+    assert rows["publish.fine"][0] == rows["publish.made-later"][0] == "ok"
+    assert "see token:" in rows["publish.wrong-token"][-1]
+    assert "create_bucket: true" in rows["publish.no-bucket"][-1]
+    assert "nobody" in rows["publish.no-org"][-1]
+    assert "connection refused" in rows["publish.away"][-1]
     assert PASSWORD not in done.stdout + done.stderr
 
 

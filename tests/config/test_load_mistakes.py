@@ -133,21 +133,6 @@ def test_a_mistake_is_named_where_it_is_with_what_would_be_right(
     assert told(mistakes_of(tmp_path, replaced(FAKE_SITE, old, new))) == [message]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "key"),
-    [
-        ("machines:", "publish: {p: {type: influxdb, url: x, org: a}}\nmachines:", "publish.p.type"),
-    ],
-)  # fmt: skip
-def test_what_is_not_built_yet_is_refused_in_clear_words(
-    tmp_path: Path, old: str, new: str, key: str
-) -> None:
-    text = replaced(FAKE_SITE, "fake://10.0.0.5\n", "fake://10.0.0.5\n    poll: 1s\n")
-    [mistake] = mistakes_of(tmp_path, replaced(text, old, new))
-    assert mistake.key == key
-    assert mistake.message == "is not available in this version"
-
-
 def test_a_key_of_a_device_that_is_written_twice_is_a_mistake(tmp_path: Path) -> None:
     text = replaced(FAKE_SITE, "      scrap: {address: 2}", "      scrap: {address: 2}\n      total: "
      "{address: 9}")

@@ -1,9 +1,11 @@
 #!/bin/sh
-# The real peers of the tests: mosquitto, a C compiler with libmodbus, socat, node-opcua.
+# The real peers of the tests: mosquitto, InfluxDB, VictoriaMetrics, a C compiler with libmodbus, socat, node-opcua.
 # Where they cannot be installed, the tests that need them skip and say so.
 set -u
 want=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || want="$want mosquitto"
+command -v influxd >/dev/null || want="$want influxdb"
+command -v victoria-metrics >/dev/null || want="$want victoria-metrics"
 command -v openssl >/dev/null || want="$want openssl"
 command -v gcc >/dev/null || want="$want gcc libc6-dev"
 command -v socat >/dev/null || want="$want socat"
@@ -14,8 +16,13 @@ if [ -n "$want" ]; then
     # shellcheck disable=SC2086
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $want >/dev/null \
       || echo "peers: could not install$want; tests that need them will skip"
-    # Debian starts a broker as a service where it can; the tests start their own.
-    command -v service >/dev/null && service mosquitto stop >/dev/null 2>&1
+    # Debian starts servers as services where it can, also at each boot; the tests start their own.
+    for server in mosquitto influxdb victoria-metrics; do
+      case "$want" in *" $server"*)
+        command -v service >/dev/null && service "$server" stop >/dev/null 2>&1
+        command -v systemctl >/dev/null && systemctl disable "$server" >/dev/null 2>&1
+      esac
+    done
   else
     echo "peers: not root; install yourself, or some tests will skip: apt-get install$want"
   fi
