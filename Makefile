@@ -1,4 +1,4 @@
-# demo · test · check · explore · bench. Each makes what it needs; nothing else has to be typed before.
+# demo · test · check · explore · campaign · bench. Each makes what it needs; nothing else has to be typed before.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ ifneq ($(filter command line environment,$(origin BROKER)),)
 DEMO_BROKER := --broker $(BROKER)
 endif
 
-.PHONY: demo test check explore bench peers clean
+.PHONY: demo test check explore campaign bench peers clean
 
 demo: .venv/.demo
 	$(BIN)/edge-agent demo $(DEMO_SECONDS) $(DEMO_BROKER)
@@ -30,6 +30,11 @@ explore: .venv/.dev
 	  $(BIN)/python -m pytest -n 3 --dist loadfile -q -m 'not peer' -k 'not bench' \
 	    --hypothesis-profile=explore $$(grep -rl '@given' tests) || exit 1; \
 	done
+
+# Everything that may fail north of the machines and on the gateway, for hours: what arrives against what was given.
+# CAMPAIGN_ROUNDS=n for so many rounds of about half an hour, CAMPAIGN_SEED=n for the faults of that seed.
+campaign: .venv/.dev peers
+	CAMPAIGN_ROUNDS=$(or $(CAMPAIGN_ROUNDS),1) $(BIN)/python -m pytest tests/campaign -s
 
 bench: .venv/.dev peers
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-disable-gc --timeout=1800 -o addopts="--import-mode=importlib -s"

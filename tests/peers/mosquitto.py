@@ -50,6 +50,13 @@ class Mosquitto:
         assert self._process
         self._process.send_signal(number)
 
+    def stop(self) -> None:
+        """In good manners; it waits until its state is on disk, where it keeps one."""
+        assert self._process
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(10)
+        self._process = None
+
     def kill(self) -> None:
         """As a power cut would."""
         if self._process is not None:

@@ -211,8 +211,12 @@ class Wire:
         """Every connection breaks, and both ends are told."""
         self._do("reset")
 
-    def _do(self, word: str) -> None:
-        assert self._process.ask(word) == "ok"
+    def slow(self, delay_s: float, loss: float) -> None:
+        """Every piece takes so much longer, a share of them as long as TCP takes to repeat it; 0, 0: as before."""
+        self._do("slow", delay_s, loss)
+
+    def _do(self, *words: Any) -> None:
+        assert self._process.ask(*words) == "ok"
 
     def close(self) -> None:
         self._process.kill()
