@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -22,6 +21,7 @@ from edge_agent.encode import columns, records
 from edge_agent.encode.rollup_body import pack_rollup
 from edge_agent.health import Count, Health
 from edge_agent.journal import Alive, Journal, RecordKind
+from edge_agent.lookup import is_here
 from edge_agent.north.follow import Follower
 from edge_agent.serve import Look
 from edge_agent.south.command import Commander
@@ -120,18 +120,14 @@ def _observe(parts: Parts) -> None:
     """Add this second to the evidence of how digital the plant is."""
     now = parts.clock()
     connected = {name: state == "connected" for name, state in parts.health.device_states().items()}
+    # A broker on the agent's own computer is no platform that data reach.
     delivering = any(
-        now - follower.acknowledged_ns < DELIVERING_NS and not _is_here(follower.line.place or follower.line.address)
+        now - follower.acknowledged_ns < DELIVERING_NS and not is_here(follower.line.place or follower.line.address)
         for follower in parts.followers
     )
     counts = parts.health.counts
     published = counts[Count.MESSAGES_ACKNOWLEDGED], counts[Count.MESSAGES_REJECTED]
     parts.engine.observe(now, connected, delivering, published)
-
-
-def _is_here(url: str) -> bool:
-    """A broker on the agent's own computer is no platform that data reach."""
-    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def say_of_journal(parts: Parts) -> None:

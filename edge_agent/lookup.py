@@ -72,6 +72,18 @@ def host_of(address: str) -> str | None:
     return None
 
 
+def is_here(address: str) -> bool:
+    """Whether `scheme://host:port/…` is on this computer, by name or by address."""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _problem(host: str) -> str:
     try:
         socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -50,10 +50,15 @@ class Backoff:
     lasted: float = 10.0
     """a connection that lived this long was a real one: the next wait starts over"""
 
+    spread: bool = False
+    """many of us ask the same peer: waits are anything between nothing and twice what they would be, so that those
+    who lost it in the same instant come back evenly spread ("full jitter")"""
+
     def wait(self, failures: int, denied: bool) -> float:
-        """Seconds to wait after `failures` attempts in a row, with jitter of ± 25 %."""
+        """Seconds to wait after `failures` attempts in a row, with jitter of ± 25 %, or of ± 100 % if `spread`."""
         base = self.denied if denied else min(self.longest, self.first * 2 ** min(failures, 30))
-        return base * random.uniform(0.75, 1.25)  # noqa: S311 — spreads load, keeps no secret
+        jitter = 1.0 if self.spread and not denied else 0.25
+        return base * random.uniform(1 - jitter, 1 + jitter)  # noqa: S311 — spreads load, keeps no secret
 
 
 async def keep_connected(

@@ -96,6 +96,16 @@ def test_the_wait_doubles_up_to_the_longest_with_jitter_around_it() -> None:
     assert backoff.wait(0, denied=True) >= 45.0
 
 
+def test_many_that_lost_the_same_peer_come_back_evenly_spread() -> None:
+    backoff = Backoff(first=0.5, longest=10.0, spread=True)
+    for failures, base in ((0, 0.5), (3, 4.0), (20, 10.0)):
+        asked = sorted(backoff.wait(failures, denied=False) / (2 * base) for _ in range(4000))
+        assert 0 <= asked[0] < asked[-1] <= 1
+        for tenth in range(1, 10):      # 4000 draws: a tenth of them is off by 0.03 once in a hundred thousand times
+            assert abs(asked[400 * tenth] - tenth / 10) < 0.04
+    assert 45 <= backoff.wait(0, denied=True) <= 75
+
+
 async def test_the_wait_starts_over_only_after_a_session_that_lasted(waits: list[tuple[int, bool]]) -> None:
     peer = Peer([NotConnected("no"), None, None, NotConnected("no")])
     async with kept(peer):

@@ -20,6 +20,7 @@ from edge_agent.errors import EdgeAgentError
 from edge_agent.health import Count, Health, Line
 from edge_agent.journal import Cursor, Record
 from edge_agent.north.answers import Answers
+from edge_agent.north.boot import wait_after_boot
 from edge_agent.north.commands import Commands
 from edge_agent.north.encoding import messages_of
 from edge_agent.north.latest import Latest
@@ -28,7 +29,7 @@ from edge_agent.supervise import Backoff, keep_connected, together
 log = logging.getLogger(__name__)
 
 # A broker serves many agents: after a common outage they must not come back all at once.
-BACKOFF = Backoff(first=0.5, longest=10.0)
+BACKOFF = Backoff(first=0.5, longest=10.0, spread=True)
 
 # One sending: enough to fill the window of a link, little enough to repeat after a loss.
 RECORDS_A_SENDING = 100
@@ -95,6 +96,7 @@ class Follower:
 
     async def keep_following(self) -> None:
         """Connect and send, for ever; and carry out the commands that come back."""
+        await wait_after_boot(self.line.addresses)
         following = keep_connected(self.line, self._publisher.connect, self._use, self._lost, self._clock, BACKOFF)
         if self.commands is None:
             await following

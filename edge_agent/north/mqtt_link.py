@@ -35,6 +35,7 @@ from edge_agent.north.mqtt_reason import (
     from_broker,
     from_wire,
     named,
+    slower,
 )
 from edge_agent.north.mqtt_terms import Terms, Told, Wishes
 from edge_agent.north.mqtt_url import Endpoint
@@ -336,7 +337,7 @@ class MqttLink:
     def _land(self, mid: int, code: int, text: str) -> None:
         if code in TEMPORARY:
             # Not refused for good: it never landed, and the caller will send it again over another link.
-            self._wire.fail(NotConnected(f"the broker cannot take more at present: {text}"))
+            self._wire.fail(slower(f"the broker cannot take more at present: {text}"))
             return
         sending, position = self._flying.pop(mid)
         sending.flying -= 1
@@ -353,6 +354,8 @@ class MqttLink:
         fault = self._wire.fault
         if isinstance(fault, Elsewhere):
             return Elsewhere(f"{self.place}: {fault}", fault.reference)
+        if isinstance(fault, NotConnected) and fault.retry_after_s:
+            return NotConnected(f"{self.place}: {fault}", retry_after_s=fault.retry_after_s)
         kinds = (VersionRefused, Unanswered, AccessDenied)
         kind = next((kind for kind in kinds if isinstance(fault, kind)), NotConnected)
         return kind(f"{self.place}: {fault}")
@@ -367,7 +370,7 @@ class MqttLink:
         self, client: Client, data: Any, flags: ConnectFlags, reason: ReasonCode, properties: Told
     ) -> None:
         if reason.value >= FAILURE:
-            self._wire.fail(self._from_broker("the broker refuses us", reason, properties))
+            self._wire.fail(self._from_broker("the broker refuses us", reason, properties, greeting=True))
             return
         self._terms = Terms.read(properties, self._wishes)
         if self.speaks_5:
@@ -404,9 +407,11 @@ class MqttLink:
         else:
             self._wire.fail(NotConnected(self._wire.ear.heard or "the broker closed the connection"))
 
-    def _from_broker(self, what: str, reason: ReasonCode, properties: Told) -> EdgeAgentError:
+    def _from_broker(
+        self, what: str, reason: ReasonCode, properties: Told, greeting: bool = False
+    ) -> EdgeAgentError:
         server = getattr(properties, "ServerReference", "")
-        return from_broker(what, reason.value, named(reason, properties), self._wishes.client_id, server)
+        return from_broker(what, reason.value, named(reason, properties), self._wishes.client_id, server, greeting)
 
 
 def _deaf(_received: Received) -> None:

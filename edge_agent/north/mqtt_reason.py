@@ -5,6 +5,7 @@ Reason codes are those of MQTT 5.0 section 2.4; paho translates the five of MQTT
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 from typing import Final
@@ -27,6 +28,12 @@ USE_ANOTHER: Final = 0x9C
 MOVED: Final = 0x9D
 _DENIED: Final = (WRONG_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 """version, client id, user or password, not authorised, banned, authentication method"""
+_WILL: Final = (0x90, 0x95, 0x99, 0x9A, 0x9B)
+"""topic, size, format, retain, QoS: in a CONNACK they are those of the will"""
+_SLOWER: Final = (0x89, 0x96, 0x97, 0x9F)
+"""busy, message rate, quota, connection rate: come again, but not soon"""
+SLOWER_S: Final = (5.0, 15.0)
+"""long enough for a quota to refill, and spread, for others are told the same"""
 
 
 class VersionRefused(AccessDenied):
@@ -45,8 +52,10 @@ class Unanswered(NotConnected):
     """The broker hung up, or kept silent, instead of answering CONNECT: gone, or startled by the version."""
 
 
-def from_broker(what: str, code: int, text: str, client_id: str, server: str = "") -> EdgeAgentError:
-    """The error for reason `code`, named `text`, in a CONNACK or DISCONNECT; `what` the broker did."""
+def from_broker(
+    what: str, code: int, text: str, client_id: str, server: str = "", greeting: bool = False
+) -> EdgeAgentError:
+    """The error for reason `code`, named `text`, in a CONNACK (`greeting`) or DISCONNECT; `what` the broker did."""
     if code == WRONG_VERSION:
         return VersionRefused(f"{what}: {text}")
     if code == TAKEN_OVER:
@@ -55,7 +64,16 @@ def from_broker(what: str, code: int, text: str, client_id: str, server: str = "
         return AccessDenied(f"{what}: {text}")
     if code in (USE_ANOTHER, MOVED):
         return Elsewhere(f"{what}: {text}" + (f": {server}" if server else ""), server)
+    if code in _WILL and greeting:
+        return AccessDenied(f"{what}, for the will we leave with it: {text}")
+    if code in _SLOWER:
+        return slower(f"{what}: {text}")
     return NotConnected(f"{what}: {text}")
+
+
+def slower(text: str) -> NotConnected:
+    """The error for a broker that wants to be asked less."""
+    return NotConnected(text, retry_after_s=random.uniform(*SLOWER_S))  # noqa: S311 — spreads load, keeps no secret
 
 
 def from_network(error: Exception) -> EdgeAgentError:

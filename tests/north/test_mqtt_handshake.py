@@ -40,6 +40,7 @@ def publisher(port: int, host: str = "127.0.0.1", **keys: Any) -> MqttPublisher:
         ("5", 0x88, NotConnected, "Server unavailable"),
         ("5", 0x8A, AccessDenied, "Banned"),
         ("5", 0x97, NotConnected, "Quota"),
+        ("5", 0x9A, AccessDenied, "for the will we leave with it: Retain not supported"),
     ],
 )
 async def test_a_refused_connection_is_sorted_by_what_to_do(
@@ -54,6 +55,14 @@ async def test_a_broker_that_moved_names_its_new_address() -> None:
     async with FakeBroker(Script(connack=0x9C, properties=server_reference("b2.example"))) as broker:
         with pytest.raises(NotConnected, match=r"b2\.example"):
             await publisher(broker.port, version="5").connect()
+
+
+@pytest.mark.parametrize("code", [0x89, 0x97, 0x9F])
+async def test_a_broker_that_is_asked_too_much_is_asked_again_later(code: int) -> None:
+    async with FakeBroker(Script(connack=code)) as broker:
+        with pytest.raises(NotConnected) as caught:
+            await publisher(broker.port, version="5").connect()
+        assert 5 <= caught.value.retry_after_s <= 15
 
 
 async def test_a_broker_that_cannot_acknowledge_is_refused() -> None:

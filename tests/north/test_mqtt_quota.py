@@ -22,4 +22,6 @@ async def test_a_temporary_refusal_ends_the_link_and_refuses_no_message(code: in
         link = await plugin.build("platform", config, "gw-01", OnlyWill(Message("edge/status", b"{}"))).connect()
         with pytest.raises(NotConnected, match="cannot take more at present"):
             await link.send([Message("edge/tags", b"%d" % n) for n in range(count)])
+        assert isinstance(link.fault, NotConnected)
+        assert link.fault.retry_after_s >= 5
         await link.close()
