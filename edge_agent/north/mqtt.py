@@ -21,6 +21,7 @@ from edge_agent.north.mqtt_config import SECOND, MqttConfig
 from edge_agent.north.mqtt_link import MqttLink
 from edge_agent.north.mqtt_reason import Elsewhere, Unanswered, VersionRefused
 from edge_agent.north.mqtt_servers import Server, Servers
+from edge_agent.north.mqtt_suspect import Suspects
 from edge_agent.north.mqtt_terms import Wishes
 from edge_agent.north.mqtt_token import Login, read_login
 from edge_agent.north.mqtt_url import Endpoint, referred
@@ -46,6 +47,7 @@ class MqttPublisher:
         self._config = config
         self._profile = profile
         self._agent_id = agent_id
+        self._suspects = Suspects()
         self._servers = Servers(config.endpoints, VERSIONS[config.version])
         self._extras = Extras(
             tuple(config.properties.items()),
@@ -136,7 +138,7 @@ class MqttPublisher:
         who = login.who
         beside_will = fixed_part(replace(self._extras, data_expiry_s=0))
         client = make_client(endpoint, version, who, self._profile.will, beside_will)
-        link = MqttLink(client, endpoint, self._wishes(who.client_id), login.outdated)
+        link = MqttLink(client, endpoint, self._wishes(who.client_id), self._suspects, login.outdated)
         try:
             await link.open(partial(connect, client, endpoint, config), patience_s)
         except AccessDenied as error:

@@ -27,6 +27,7 @@ from edge_agent.north.mqtt_reason import (
     FAILURE,
     KEEPALIVE_TIMEOUT,
     NO_SUBSCRIBER,
+    OF_A_PACKET,
     PROTOCOL_ERROR,
     TEMPORARY,
     Elsewhere,
@@ -37,6 +38,7 @@ from edge_agent.north.mqtt_reason import (
     named,
     slower,
 )
+from edge_agent.north.mqtt_suspect import Suspects
 from edge_agent.north.mqtt_terms import Terms, Told, Wishes
 from edge_agent.north.mqtt_url import Endpoint
 from edge_agent.north.mqtt_wire import Wire
@@ -71,6 +73,7 @@ class MqttLink:
         client: Client,
         endpoint: Endpoint,
         wishes: Wishes,
+        suspects: Suspects,
         outdated: Callable[[], str] = str,
     ) -> None:
         """`outdated` is asked every second why the link should give way to a fresh one; '' if it should not."""
@@ -80,6 +83,7 @@ class MqttLink:
         self.will_at_close = False
         """let the broker publish the will although the link ends in good manners (MQTT 5)"""
         self._client = client
+        self._suspects = suspects
         self._outdated = outdated
         self._wishes = wishes
         self._ack_timeout_s = wishes.ack_timeout_s
@@ -131,7 +135,7 @@ class MqttLink:
     @property
     def window(self) -> int:
         """Messages on the way at once: the configured window, or less if the broker says so."""
-        return self._terms.window
+        return 1 if self._suspects.careful else self._terms.window
 
     @property
     def largest(self) -> int | None:
@@ -259,7 +263,7 @@ class MqttLink:
         sending = self._sending
         if sending is None:
             return
-        while sending.next < len(sending.messages) and len(self._flying) < self._terms.window:
+        while sending.next < len(sending.messages) and len(self._flying) < self.window:
             if self._closing or self._wire.fault is not None:
                 return
             self._publish(sending, sending.next)
@@ -307,7 +311,7 @@ class MqttLink:
         message = sending.messages[position]
         sending.next += 1
         refusal = self._terms.refusal(message, self._beside.size(message) if self._beside else 0)
-        if refusal:
+        if refusal := refusal or self._suspects.refusal(message):
             sending.refused[position] = refusal
             return
         qos = min(message.qos, self._terms.max_qos)
@@ -342,6 +346,7 @@ class MqttLink:
         sending, position = self._flying.pop(mid)
         sending.flying -= 1
         self._progress = self._loop.time()
+        self._suspects.taken(sending.messages[position])
         if code >= FAILURE:
             sending.refused[position] = text
         elif code == NO_SUBSCRIBER:
@@ -379,6 +384,7 @@ class MqttLink:
             self._wire.fail(AccessDenied("the broker takes QoS 0 only, which it cannot acknowledge"))
             return
         self._opened = self._loop.time()
+        self._suspects.opened()
         self._greeted.set()
 
     def _on_publish(self, client: Client, data: Any, mid: int, reason: ReasonCode, properties: Told) -> None:
@@ -395,6 +401,7 @@ class MqttLink:
         if self._closing and not flags.is_disconnect_packet_from_server:
             self._wire.fail(NotConnected("closed by the agent"))
         elif flags.is_disconnect_packet_from_server:
+            self._note_hang_up(reason.value in OF_A_PACKET)
             self._wire.fail(self._from_broker("the broker ended the connection", reason, properties))
         elif reason.value == KEEPALIVE_TIMEOUT:
             self._wire.fail(NotConnected("half-open connection: no answer to the keep-alive ping"))
@@ -405,7 +412,13 @@ class MqttLink:
             heard = self._wire.ear.heard or ("protocol error" if nonsense else "connection closed")
             self._wire.fail(Unanswered(f"the broker did not answer CONNECT ({heard})"))
         else:
+            self._note_hang_up("timed out" not in self._wire.ear.heard)
             self._wire.fail(NotConnected(self._wire.ear.heard or "the broker closed the connection"))
+
+    def _note_hang_up(self, over_a_message: bool) -> None:
+        if over_a_message and self._flying:
+            sending, position = next(iter(self._flying.values()))
+            self._suspects.hung_up(sending.messages[position])
 
     def _from_broker(
         self, what: str, reason: ReasonCode, properties: Told, greeting: bool = False

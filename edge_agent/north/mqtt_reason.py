@@ -24,6 +24,9 @@ PROTOCOL_ERROR: Final = 0x82
 KEEPALIVE_TIMEOUT: Final = 0x8D
 TEMPORARY: Final = (0x91, 0x97)
 """packet identifier in use, quota exceeded: in a PUBACK, reasons to come again rather than to give up"""
+OF_A_PACKET: Final = (0x80, 0x81, 0x82, 0x83, 0x90, 0x95, 0x99, 0x9A, 0x9B)
+"""in a DISCONNECT, reasons that may be of a message: unspecified, malformed, protocol, implementation, topic, size,
+format, retain, QoS"""
 USE_ANOTHER: Final = 0x9C
 MOVED: Final = 0x9D
 _DENIED: Final = (WRONG_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)

@@ -35,6 +35,8 @@ class Script:
     """reads no faster, with small buffers: a thin uplink"""
     disconnect_after: tuple[int, int] | None = None
     """(n, reason code): DISCONNECT instead of the acknowledgement of the n-th message"""
+    hang_up_on: Callable[[bytes], bool] = lambda payload: False
+    """hangs up without a word at the sight of such a payload"""
     disconnect_properties: bytes = b""
     """of that DISCONNECT"""
 
@@ -139,6 +141,8 @@ class FakeBroker:
         self.payloads.append(payload)
         self.topics.append(packet[2 : 2 + int.from_bytes(packet[:2], "big")].decode())
         self.bytes_read += 2 + len(packet)
+        if self.script.hang_up_on(payload):
+            return False
         if self.script.disconnect_after and len(self.payloads) == self.script.disconnect_after[0]:
             said = self.script.disconnect_properties
             writer.write(bytes([0xE0, 2 + len(said), self.script.disconnect_after[1], len(said)]) + said)
