@@ -36,7 +36,7 @@ from edge_agent.encode.profile import Answer, Asked, Credentials, Limits, Scene
 RULE: Final = Rule(50, frozenset({"set", "get", "post", "property", "event", "time", "value"}))
 """identifiers of a thing model, and those no identifier may be"""
 
-LIMITS: Final = Limits(payload=200_000, messages_s=50)
+LIMITS: Final = Limits(payload=200_000, messages_s=50, firm=True)
 """a message has at most 256 KB, and a gateway sends some 60 a second; a fifth is kept for answers and repeats"""
 
 POINTS: Final = 200

@@ -25,11 +25,12 @@ from edge_agent.core.quality import CLASS_NAMES
 from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
 from edge_agent.core.tags import Kind
+from edge_agent.encode.cloud_points import packed
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.encode.message import Message
 from edge_agent.encode.profile import Limits
 
-LIMITS: Final = Limits(payload=128_000, messages_s=90, bytes_s=500_000)
+LIMITS: Final = Limits(payload=128_000, messages_s=90, bytes_s=500_000, firm=True)
 """a tenth of the messages is kept for acknowledgements and answers"""
 
 SLASHES: Final = 7
@@ -79,7 +80,7 @@ class AwsProfile(JsonProfile):
             return self._ingested(super().samples(samples))
         taken = self._taken(samples)
         left = replace(samples, batch=samples.batch.where(~taken))
-        asked = _sitewise(replace(samples, batch=samples.batch.where(taken)), self._alias)
+        asked = _sitewise(replace(samples, batch=samples.batch.where(taken)), self._alias, self.limits.payload)
         topic = f"{self._root}/{samples.device}/sitewise"
         return self._ingested([*(Message(topic, one) for one in asked), *super().samples(left)])
 
@@ -120,17 +121,23 @@ class AwsProfile(JsonProfile):
         return self._ingested(super().gap(gap))
 
 
-def _sitewise(samples: Samples, alias: Alias) -> Iterator[bytes]:
-    """Payloads, each tag's samples in their order."""
-    entries: list[dict[str, Any]] = []
+def _sitewise(samples: Samples, alias: Alias, room: int) -> Iterator[bytes]:
+    """Payloads of at most `room` bytes, each tag's samples in their order."""
+    entries = (orjson.dumps(entry) for entry in _entries(samples, alias))
+    frame = b'{"entries":[', b"]}"
+    for part in packed(((entry, 1) for entry in entries), room - sum(map(len, frame)), ENTRIES):
+        yield frame[0] + b",".join(part) + frame[1]
+
+
+def _entries(samples: Samples, alias: Alias) -> Iterator[dict[str, Any]]:
+    number = 0
     for tag in dict.fromkeys(samples.batch.tag.tolist()):
         values = list(_values(samples, tag))
         name = alias(samples.device, samples.names[tag])
         for start in range(0, len(values), VALUES):
-            entries.append({"propertyAlias": name, "propertyValues": values[start : start + VALUES]})
-    for start in range(0, len(entries), ENTRIES):
-        part = entries[start : start + ENTRIES]
-        yield orjson.dumps({"entries": [{"entryId": str(n), **entry} for n, entry in enumerate(part)]})
+            said = {"propertyAlias": name, "propertyValues": values[start : start + VALUES]}
+            yield {"entryId": str(number), **said}
+            number += 1
 
 
 def _values(samples: Samples, tag: int) -> Iterator[dict[str, Any]]:

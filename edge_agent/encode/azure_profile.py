@@ -26,8 +26,8 @@ from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Asked, Credentials, Limits, Profile
 
-LIMITS: Final = Limits(payload=250_000)
-"""a message has at most 256 KB, its properties included; how many there may be is a matter of the hub's tier"""
+LIMITS: Final = Limits(payload=250_000, firm=True)
+"""a message has at most 256 KB with its properties, which are a few hundred bytes; how many a second, the tier says"""
 
 WRITE: Final = "write"
 """the direct method by which a tag is written: {"tag": "press-1.setpoint", "value": 23.4}"""
@@ -42,13 +42,20 @@ class AzureProfile(Profile):
     limits = LIMITS
 
     def __init__(self, device: str, agent: str, version: str, sign: Callable[[int], Credentials]) -> None:
-        self._json = JsonProfile("", agent, version, LIMITS.payload - 1_000)
+        self._json: Profile = JsonProfile("", agent, version, LIMITS.payload)
         self._events = f"devices/{quote(device, safe='')}/messages/events/"
         self._sign = sign
 
     def credentials(self, now_ns: int) -> Credentials:
         """A token that ends some time after `now_ns`."""
         return self._sign(now_ns)
+
+    def within(self, payload: int) -> Profile:
+        """The same in smaller messages."""
+        smaller = super().within(payload)
+        if isinstance(smaller, AzureProfile):
+            smaller._json = self._json.within(payload)
+        return smaller
 
     def _sent(self, messages: Sequence[Message], *, once: bool = False) -> list[Message]:
         return [self._event(message, once=once) for message in messages]
@@ -62,7 +69,9 @@ class AzureProfile(Profile):
 
     def will(self) -> Message:
         """An event like any other."""
-        return self._event(self._json.will(), once=False)
+        said = self._json.will()
+        assert said is not None, "the profile json has one"
+        return self._event(said, once=False)
 
     def status(self, status: Status) -> list[Message]:
         """The birth, and the status from then on."""

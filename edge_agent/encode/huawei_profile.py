@@ -31,7 +31,7 @@ from edge_agent.encode.profile import Answer, Asked, Credentials, Limits, Scene
 RULE: Final = Rule(longest=64)
 """property names of a product model: letters, digits, _ (and more, which other platforms do not take)"""
 
-LIMITS: Final = Limits(payload=64_000, messages_s=50, bytes_s=125_000)
+LIMITS: Final = Limits(payload=64_000, messages_s=50, bytes_s=125_000, firm=True)
 """a property message has at most 64 KB; 50 messages a second and 1 Mbit/s a connection"""
 
 SUB_DEVICES: Final = 100

@@ -46,14 +46,16 @@ class Scene:
 class Limits:
     """What a platform takes from one client; 0: as much as comes.
 
-    payload     bytes of a message
+    payload     bytes of a message; what cannot be cut so small is sent all the same, unless `firm`
     messages_s  messages a second
     bytes_s     bytes of payload a second
+    firm        the platform hangs up on a message that is larger, or drops it without a word: it is refused here
     """
 
     payload: int = 200_000
     messages_s: float = 0.0
     bytes_s: float = 0.0
+    firm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

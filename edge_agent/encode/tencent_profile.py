@@ -35,7 +35,7 @@ from edge_agent.encode.profile import Answer, Asked, Credentials, Limits, Scene
 RULE: Final = Rule(32)
 """identifiers of a thing model: letters, digits, _, at most 32"""
 
-LIMITS: Final = Limits(payload=16_000, messages_s=20)
+LIMITS: Final = Limits(payload=16_000, messages_s=20, firm=True)
 """a message has at most 16 KB; 20 to 30 a second"""
 
 BOUND: Final = (0, 806, 809)

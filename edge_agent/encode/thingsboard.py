@@ -64,7 +64,7 @@ class ThingsboardProfile(Profile):
         self._names = names or Names(scene, DEVICE, MACHINE, "equipment", "machine")
         self._kpis = tuple(kpis)
         limits = limits or Limits(PAYLOAD)
-        self.limits = replace(limits, payload=limits.payload - _PACKET)
+        self.limits = replace(limits, payload=limits.payload - _PACKET, firm=True)
         self._calls = Calls(self._names)
         self._at_hello: Mapping[str, str] = {}
         self._turned: set[str] = set()

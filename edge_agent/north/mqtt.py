@@ -148,7 +148,14 @@ class MqttPublisher:
     def _wishes(self, client_id: str) -> Wishes:
         config = self._config
         ack_timeout_s = config.ack_timeout / SECOND
-        return Wishes(client_id, config.window, ack_timeout_s, config.max_payload, self._extras, config.compress)
+        return Wishes(client_id, config.window, ack_timeout_s, self._max_payload(), self._extras, config.compress)
+
+    def _max_payload(self) -> int | None:
+        """Bytes, as the site file and the platform want it."""
+        limits, wanted = self._profile.limits, self._config.max_payload
+        if not limits.firm or not limits.payload:
+            return wanted
+        return limits.payload if wanted is None else min(wanted, limits.payload)
 
     async def _login(self) -> Login:
         """Who we are, read anew for each connection: tokens rotate, and platforms compute theirs from the time."""

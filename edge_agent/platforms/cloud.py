@@ -14,8 +14,6 @@ from edge_agent.encode.cloud_signing import base64_key
 from edge_agent.encode.cloud_thing import CONNECTED, TOLD
 
 SECOND = 1_000_000_000
-WINDOWS = ("shift", "hour", "day", "production_day", "job")
-
 Told = Literal["tags", "state", "kpi", "alarms", "digital", "status"]
 
 
@@ -43,6 +41,8 @@ class CloudConfig(ProfileConfig):
                 raise ValueError(f"{key} is computed for this platform; leave it out")
         if self.only_311 and getattr(self, "version", "3.1.1") == "5":
             raise ValueError("version: this platform speaks MQTT 3.1.1 only; leave version out")
+        if getattr(self, "compress", None) is not None:
+            raise ValueError("compress: the platform reads no packed messages; leave it out")
         low, high = self.keepalive_s
         keepalive = getattr(self, "keepalive", low * SECOND)
         if not low * SECOND <= keepalive <= high * SECOND:
@@ -143,6 +143,6 @@ def _named(scene: Scene, things: Mapping[str, str]) -> Iterator[tuple[str, str, 
         for name in (CONNECTED, NOT_GOOD):
             yield things.get(device, ""), device, name
     for owner in (*scene.machines, *dict.fromkeys(_scopes(scene))):
-        figures = [f"{figure}_{window}" for figure in FIGURES for window in WINDOWS]
+        figures = [f"{figure}_{window}" for figure in FIGURES for window in scene.windows]
         for name in (*STATE, *figures):
             yield things.get(owner, ""), owner, name

@@ -89,6 +89,7 @@ WRONG = [
     ("azure-iothub", {"client_id": "me"}, "publish.cloud", "client_id is computed for this platform; leave it out"),
     ("huawei-iotda", {"secret": None}, "publish.cloud", "secret is missing"),
     ("aliyun-iot", {"cert": "c.pem"}, "publish.cloud", "secret and cert"),
+    ("aliyun-iot", {"compress": "gzip"}, "publish.cloud", "compress: the platform reads no packed messages"),
     ("azure-iothub", {"version": "5"}, "publish.cloud", "3.1.1 only"),
     ("huawei-iotda", {"url": "mqtt://broker.example"}, "publish.cloud", "unencrypted"),
     ("azure-iothub", {"token_life": "10s"}, "publish.cloud.token_life", "is too short"),

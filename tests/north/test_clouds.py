@@ -21,7 +21,7 @@ import numpy as np
 import orjson
 import pytest
 
-from edge_agent.api import Kind
+from edge_agent.api import Kind, Vocabulary
 from edge_agent.core.batch import row
 from edge_agent.core.command import Command, Outcome
 from edge_agent.core.report import Status
@@ -149,6 +149,17 @@ class Bench:
             batch = row(np.zeros(1, np.int32), start + at * 1_000_000, np.array([float(self.written)]))
             self.journal.append(RecordKind.SAMPLES, columns.pack(batch, 0, {}), self._key)
             self.written += 1
+        await self.journal.flush()
+
+    async def write_text(self, text: str) -> None:
+        """A record with the next number, and a text beside it."""
+        definition = {"device": "press-1", "names": ["total", "note"], "kinds": [int(Kind.INT), int(Kind.TEXT)]}
+        key = self.journal.define("press-1", orjson.dumps(definition))
+        note = Vocabulary()
+        values = np.array([float(self.written), note.code(text)])
+        batch = row(np.arange(2, dtype=np.int32), time.time_ns(), values)
+        self.journal.append(RecordKind.SAMPLES, columns.pack(batch, 0, {1: note}), key)
+        self.written += 1
         await self.journal.flush()
 
     @property
@@ -376,20 +387,21 @@ async def test_huawei_tells_its_sub_devices_online_and_gets_the_backlog(broker: 
     assert orjson.loads(dict(there.heard)[answered]) == {"result_code": 0, "result_desc": "success"}
 
 
+def tencent(topic: str, payload: bytes) -> Iterator[tuple[str, bytes]]:
+    said = orjson.loads(payload)
+    if topic.startswith("$gateway/"):
+        devices = [{**one, "result": 0} for one in said["payload"]["devices"]]
+        result = {"type": said["type"], "payload": {"devices": devices}}
+        yield "$gateway/operation/result/GWPRODUCT1/gw-01", orjson.dumps(result)
+    elif said["method"] == "report" and topic.endswith("GWPRODUCT1/gw-01"):
+        reply = {"method": "report_reply", "clientToken": said["clientToken"], "code": 0, "status": "success"}
+        yield topic.replace("/up/", "/down/"), orjson.dumps(reply)
+
+
 async def test_tencent_has_its_sub_devices_online_before_anything_is_said_of_them(
     broker: Mosquitto, journal: Journal
 ) -> None:
-    def answer(topic: str, payload: bytes) -> Iterator[tuple[str, bytes]]:
-        said = orjson.loads(payload)
-        if topic.startswith("$gateway/"):
-            devices = [{**one, "result": 0} for one in said["payload"]["devices"]]
-            result = {"type": said["type"], "payload": {"devices": devices}}
-            yield "$gateway/operation/result/GWPRODUCT1/gw-01", orjson.dumps(result)
-        elif said["method"] == "report" and topic.endswith("GWPRODUCT1/gw-01"):
-            reply = {"method": "report_reply", "clientToken": said["clientToken"], "code": 0, "status": "success"}
-            yield topic.replace("/up/", "/down/"), orjson.dumps(reply)
-
-    with Application(broker.port, answer) as there:
+    with Application(broker.port, tencent) as there:
         async with Gate(broker.port, _tencent) as gate:
             bench = Bench(journal, "tencent-iot", gate.port, commands=True)
             async with bench.following():
@@ -407,6 +419,24 @@ async def test_tencent_has_its_sub_devices_online_before_anything_is_said_of_the
     assert online[0] < told[0]
     assert set(numbers(there.heard, "PRESSPROD1/press-1")) == set(range(100))
     assert [command.value for command in bench.commands] == [7]
+
+
+async def test_a_text_larger_than_a_message_of_tencent_is_refused_here_and_keeps_nothing_back(
+    broker: Mosquitto, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Application(broker.port, tencent) as there, caplog.at_level(logging.ERROR):
+        async with Gate(broker.port, _tencent) as gate:
+            bench = Bench(journal, "tencent-iot", gate.port)
+            async with bench.following():
+                for size in (15_000, 17_000, 10):
+                    await bench.write_text("x" * size)
+                await until(lambda: not bench.waiting, "all of it")
+    assert bench.health.counts[Count.MESSAGES_REJECTED] == 1
+    assert "max_payload is 16000" in caplog.text
+    assert sorted(numbers(there.heard, "PRESSPROD1/press-1")) == [0, 1, 2]
+    texts = [len(payload) for _, payload in there.heard if b'"note"' in payload]
+    assert len(texts) == 2
+    assert max(texts) <= 16_000
 
 
 async def test_azure_sees_a_new_token_each_time_and_events_with_properties(broker: Mosquitto, journal: Journal) -> None:
