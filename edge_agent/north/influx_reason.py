@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected
 
@@ -23,7 +23,8 @@ LONGEST_WAIT_S: Final = 600.0
 _LONGEST_WORDS: Final = 300
 
 _DROPPED: Final = re.compile(r"\s*\bdropped=(\d+)")
-_CONFLICT: Final = re.compile(r"""(?:input field|column) ["'](.+?)["']""")
+# 1.8 and 2 name an "input field", 3 a column 'in quotes', the cloud of version 3 one without.
+_CONFLICT: Final = re.compile(r"""(?:input field|column) ["'](.+?)["']|into column (\S+) with type""")
 
 
 class LinesRefused(EdgeAgentError):
@@ -32,11 +33,12 @@ class LinesRefused(EdgeAgentError):
     dropped  how many, where the server says so      field  in which field of them it does not accept the type
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, listed: int | None = None) -> None:
+        """`listed`: how many lines the server names one by one."""
         dropped, field = _DROPPED.search(reason), _CONFLICT.search(reason)
         super().__init__(_DROPPED.sub("", reason))
-        self.dropped = int(dropped[1]) if dropped else None
-        self.field = field[1] if field else ""
+        self.dropped = int(dropped[1]) if dropped else listed
+        self.field = (field[1] or field[2]) if field else ""
 
 
 class TooLarge(EdgeAgentError):
@@ -48,11 +50,14 @@ class NoBucket(AccessDenied):
 
 
 def from_answer(status: int, said: str, headers: Mapping[str, str], place: str, now: datetime) -> EdgeAgentError:
-    """The error for an answer that is none of success; `place` names bucket and organisation."""
+    """The error for an answer that is none of success; `place` names bucket and organisation.
+
+    201: the cloud of version 3 has created what it could, and says what not.
+    """
     words = _words(said)
     told = f"{status}: {words}" if words else str(status)
-    if status in (400, 422) or (status == 500 and "partial write" in words):
-        return LinesRefused(f"the server refuses it ({told})")
+    if status in (201, 400, 422) or (status == 500 and "partial write" in words):
+        return LinesRefused(f"the server refuses it ({told})", _listed(said))
     if status == 413:
         return TooLarge(f"the server takes no request of this size ({told})")
     if status == 401:
@@ -112,14 +117,31 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _words(said: str) -> str:
-    """What the server says in its own words: the text of its JSON, or its plain text on one line."""
+    """What the server says in its own words, on one line: the text of its JSON, and of the first line it refuses."""
+    told = _json(said)
+    words = str(told.get("message") or told.get("error") or said)
+    if refused := _refused(told):
+        words += f": {refused[0].get('error_message', '')}"
+    words = " ".join(words.split())
+    return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS] + "…"
+
+
+def _listed(said: str) -> int | None:
+    """How many lines version 3 lists; it may list fewer than it refuses."""
+    return len({str(one.get("line_number")) for one in _refused(_json(said))}) or None
+
+
+def _refused(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    data = told.get("data")
+    return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+
+
+def _json(said: str) -> dict[str, Any]:
     try:
         told = json.loads(said)
-        said = str(told.get("message") or told.get("error") or said)
-    except (ValueError, AttributeError):
-        pass
-    words = " ".join(said.split())
-    return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS] + "…"
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _retry_after(said: str, now: datetime) -> float:

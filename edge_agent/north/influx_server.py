@@ -109,14 +109,17 @@ class Server:
         return None
 
     def write(self, lines: bytes) -> None:
-        """Return once they are stored."""
+        """Return once they are stored. `LinesRefused`: not all of them are."""
         headers = {}
         if self._config.gzip and lines:
             packer = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW)
             lines = packer.compress(lines) + packer.flush()
             headers["content_encoding"] = "gzip"
         where = {"org": self._config.org, "bucket": self._config.bucket, "precision": self._precision}
-        self._asked(lambda: self._writes.post_write(body=lines, **where, **headers))
+        self._asked(partial(self._writes.post_write, body=lines, **where, **headers))
+        answer = self._client.api_client.last_response
+        if answer.status == 201 and answer.data.strip():
+            raise from_answer(201, answer.data, {}, self._place, datetime.now(UTC))
 
     def ping(self) -> None:
         """Return if there is a server."""

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent import agent, registry
 from edge_agent.api import AlarmChange
 from edge_agent.config import load
 from edge_agent.duties import Parts
+from tests.encode.line_protocol_reader import read
 from tests.peers.alarm_driver import Teller
 from tests.peers.fake_influx import FakeInflux
 from tests.peers.influx_v1 import INFLUXD, InfluxV1
@@ -184,6 +188,49 @@ async def test_every_sample_is_stored_once_whatever_the_server_answers(run: Run)
         assert totals() == source.said
         statuses = [status for _, status in server.writes]
         assert {503, 500, 429} <= set(statuses)
+
+
+def test_an_agent_whose_server_hangs_ends_at_once(start_agent: Callable[[str], Any]) -> None:
+    with FakeInflux() as server:
+        for _ in range(20):
+            server.answer_next("hang")
+        running = start_agent(
+            "agent: {id: gw-1, timezone: UTC, data_dir: data}\n"
+            "devices: {sim: {driver: simulated, url: 'simulated://', tags: {total: {signal: counter, every: 1s}}}}\n"
+            f"publish: {{history: {{type: influxdb, url: '{server.url}', org: acme, bucket: plant, token: secret, "
+            "timeout: 60s}}\n"
+        )
+        wait_for(lambda: server.queries, 30, "a request")
+        began = time.monotonic()
+        assert running.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 10
+        assert "secret" not in running.log()
+
+
+async def test_the_same_lines_come_over_mqtt(run: Run, broker: Any) -> None:
+    teller = Teller()
+    source = Source(teller)
+    lines: list[bytes] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.on_connect = lambda *_: client.subscribe("edge/suzhou/gw-1/lines/#", qos=1)
+    client.on_message = lambda _c, _d, message: lines.extend(message.payload.split(b"\n"))
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    try:
+        more = f"}}\n  lines: {{type: mqtt, url: 'mqtt://127.0.0.1:{broker.port}', profile: line-protocol"
+        with FakeInflux() as server:
+            async with run(teller, server.url, more):
+                await source.emit(100)
+
+                def totals() -> dict[int | None, Any]:
+                    found = [one for one in read(b"\n".join(lines)) if one.measurement == "cnc-7"]
+                    return {one.time: one.fields["total"] for one in found}
+
+                await found(lambda: len(totals()) == 100, 20, "all scans")
+            assert totals() == source.said
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 async def test_states_kpis_alarms_and_the_status_are_told_besides(run: Run) -> None:

@@ -22,12 +22,19 @@ from tests.encode.line_protocol_reader import Field, Point, Reader
 
 Answer = tuple[int, dict[str, str]] | str
 
+_CONFLICTS = {
+    "2": 'field type conflict: input field "{}" on measurement "{}" is type {}, already exists as type {}',
+    "3": "invalid column type for column '{}' of {}, expected iox::column_type::{}, got iox::column_type::{}",
+    "cloud": "Unable to insert type iox::{2} type into column {0} with type iox::{3}",
+}
+"""As 2.7, 3 Core and the cloud of version 3 word them."""
+
 
 class FakeInflux:
     """Bucket `plant` of org `acme`, for the token `secret`."""
 
-    def __init__(self, *, counts_dropped: bool = True, context: ssl.SSLContext | None = None) -> None:
-        """`counts_dropped`: it says how many lines it did not store, as 1.8 and 2 do; 3 does not."""
+    def __init__(self, *, version: str = "2", context: ssl.SSLContext | None = None) -> None:
+        """`version`: 2; 3, which does not say how many lines it did not store; cloud: 3 that calls it a success."""
         self.buckets = {"plant": 0}
         self.may_create = True
         self.token = "secret"
@@ -38,7 +45,7 @@ class FakeInflux:
         self.writes: list[tuple[int, int]] = []         # lines and status of each write that had lines
         self.queries: list[dict[str, str]] = []
         self.encodings: list[str] = []
-        self._counts_dropped = counts_dropped
+        self._version = version
         self._script: deque[Answer] = deque()
         self._released = threading.Event()
         fake = self
@@ -136,22 +143,29 @@ class FakeInflux:
         if len(body) > self.most_bytes:
             self.writes.append((len(lines), 413))
             return _answer(handler, 413, {"code": "request too large", "message": "too large"})
-        status, message = self._store(lines)
+        status, trouble = self._store(lines)
         self.writes.append((len(lines), status))
-        return _answer(handler, status, {"code": "invalid", "message": message} if message else None)
+        return _answer(handler, status, trouble)
 
-    def _store(self, lines: list[str]) -> tuple[int, str]:
+    def _store(self, lines: list[str]) -> tuple[int, dict[str, Any] | None]:
         """What can be stored is; a line is refused for its syntax, a type that conflicts, or the tag `poison`."""
-        troubles = []
-        for line in lines:
+        troubles: list[str] = []
+        numbers: list[int] = []
+        for number, line in enumerate(lines, 1):
             try:
                 self._keep(Reader(line).point())
             except ValueError as trouble:
                 troubles.append(str(trouble))
+                numbers.append(number)
         if not troubles:
-            return 204, ""
-        dropped = f" dropped={len(troubles)}" if self._counts_dropped else ""
-        return 422 if "conflict" in troubles[0] else 400, f"partial write: {troubles[0]}{dropped}"
+            return 204, None
+        if self._version == "cloud":
+            return 201, {"code": "invalid", "line": 1, "message": "\n".join(troubles)}
+        if self._version == "3":
+            data = [{"line_number": n, "error_message": said} for n, said in zip(numbers, troubles, strict=True)]
+            return 400, {"error": "partial write of line protocol occurred", "data": data[:100]}
+        message = f"failure writing points to database: partial write: {troubles[0]} dropped={len(troubles)}"
+        return (422 if "conflict" in troubles[0] else 400), {"code": "unprocessable entity", "message": message}
 
     def _keep(self, point: Point) -> None:
         if "poison" in point.tags:
@@ -159,8 +173,7 @@ class FakeInflux:
         for name, value in point.fields.items():
             known = self.types.setdefault((point.measurement, name), type(value))
             if known is not type(value):
-                where = f'input field "{name}" on measurement "{point.measurement}"'
-                raise ValueError(f"field type conflict: {where} is type {type(value)}, already exists as type {known}")
+                raise ValueError(_CONFLICTS[self._version].format(name, point.measurement, type(value), known))
         self.stored.setdefault((point.series, point.time), {}).update(point.fields)
 
 
