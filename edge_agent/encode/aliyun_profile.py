@@ -37,7 +37,7 @@ RULE: Final = Rule(50, frozenset({"set", "get", "post", "property", "event", "ti
 """identifiers of a thing model, and those no identifier may be"""
 
 LIMITS: Final = Limits(payload=200_000, messages_s=50, firm=True)
-"""a message has at most 256 KB, and a gateway sends some 60 a second; a fifth is kept for answers and repeats"""
+"""a message has at most 256 KB; how many a second is up to the instance, which answers 429 to what is too many"""
 
 POINTS: Final = 200
 """properties in one message"""

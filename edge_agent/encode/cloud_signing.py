@@ -58,7 +58,7 @@ def aliyun_signature(said: Mapping[str, str], secret: str, method: AliyunMethod 
 
 
 def aliyun(
-    product: str, device: str, secret: str | None, client: str, now_ns: int, *, tls: bool,
+    product: str, device: str, secret: str, client: str, now_ns: int, *, tls: bool,
     method: AliyunMethod = "hmacsha256",
 ) -> Credentials:  # fmt: skip
     """Alibaba Cloud: `{client}|securemode=2,signmethod=…,timestamp=…|`, 2 over TLS and 3 over TCP."""
@@ -66,8 +66,7 @@ def aliyun(
     mode = 2 if tls else 3
     client_id = f"{client}|securemode={mode},signmethod={method},timestamp={stamp}|"
     said = {"clientId": client, "deviceName": device, "productKey": product, "timestamp": stamp}
-    password = None if secret is None else aliyun_signature(said, secret, method)
-    return Credentials(client_id, f"{device}&{product}", password)
+    return Credentials(client_id, f"{device}&{product}", aliyun_signature(said, secret, method))
 
 
 def tencent(

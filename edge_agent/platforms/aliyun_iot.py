@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from edge_agent.api import Credentials, ProfilePlugin, Scene, StrictModel
 from edge_agent.encode import cloud_signing
@@ -34,17 +34,12 @@ class AliyunConfig(ThingConfig):
     """the gateway's ProductKey"""
     device_name: str = Field(min_length=1)
     """its DeviceName"""
-    secret: SecretStr | None = None
-    """its DeviceSecret; write `${NAME}` or `${file:…}`. Without it: `cert` and `key`"""
+    secret: SecretStr
+    """its DeviceSecret; write `${NAME}` or `${file:…}`"""
     sign_method: Literal["hmacsha256", "hmacsha1", "hmacmd5"] = "hmacsha256"
     """how it is signed"""
     sub_devices: Mapping[str, AliyunSubDevice] = Field(default_factory=dict)
     """device, machine or `line/id` → the device of the platform it is told as"""
-
-    @model_validator(mode="after")
-    def _has_proof(self) -> Self:
-        self._needs_proof()
-        return self
 
 
 def make(config: AliyunConfig, scene: Scene) -> AliyunProfile:
@@ -54,13 +49,14 @@ def make(config: AliyunConfig, scene: Scene) -> AliyunProfile:
         for name, sub in config.sub_devices.items()
     }
     names = names_of(config, scene, RULE, {name: thing.root for name, thing in things.items()})
-    secret = config.secret.get_secret_value() if config.secret else None
     sign: partial[Credentials] = partial(
-        cloud_signing.aliyun, config.product_key, config.device_name, secret,
+        cloud_signing.aliyun, config.product_key, config.device_name, config.secret.get_secret_value(),
         f"{config.product_key}.{config.device_name}", tls=config.encrypted(), method=config.sign_method,
     )  # fmt: skip
     gateway = AliyunThing(config.product_key, config.device_name)
-    return AliyunProfile(scene, gateway, things, names, sign, config.report)
+    profile = AliyunProfile(scene, gateway, things, names, sign, config.report)
+    profile.limits = config.limited(profile.limits)
+    return profile
 
 
 plugin = ProfilePlugin(

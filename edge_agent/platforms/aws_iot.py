@@ -57,7 +57,10 @@ def make(config: AwsConfig, scene: Scene) -> AwsProfile:
     def alias(device: str, tag: str) -> str:
         return f"{place}/{device}/{tag}"
 
-    return AwsProfile(root, scene.agent, scene.version, config.basic_ingest or "", alias if config.sitewise else None)
+    rule, aliased = config.basic_ingest or "", alias if config.sitewise else None
+    profile = AwsProfile(root, scene.agent, scene.version, rule, aliased)
+    profile.limits = config.limited(profile.limits)
+    return profile
 
 
 plugin = ProfilePlugin("aws-iot", "AWS IoT Core: JSON within its limits, for SiteWise if you like", AwsConfig, make)

@@ -56,7 +56,9 @@ def make(config: AzureConfig, scene: Scene) -> AzureProfile:
     sign: partial[Credentials] = partial(
         cloud_signing.azure, hub, config.device_id, secret, life_ns=config.token_life, api_version=config.api_version
     )
-    return AzureProfile(config.device_id, scene.agent, scene.version, sign)
+    profile = AzureProfile(config.device_id, scene.agent, scene.version, sign)
+    profile.limits = config.limited(profile.limits)
+    return profile
 
 
 plugin = ProfilePlugin(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from edge_agent.api import ConfigError, Mistake, ProfileConfig, Scene
+from edge_agent.api import ConfigError, Limits, Mistake, ProfileConfig, Scene
 from edge_agent.encode.cloud_names import Names, Rule, clashes
 from edge_agent.encode.cloud_points import FIGURES, NOT_GOOD, STATE
 from edge_agent.encode.cloud_signing import base64_key
@@ -26,6 +27,9 @@ class CloudConfig(ProfileConfig):
     """keys of the publisher that the profile computes"""
     only_311: ClassVar[bool] = False
     """the platform speaks MQTT 3.1.1 only"""
+
+    server_messages: float | None = Field(default=None, gt=0)
+    """messages a second, where the instance takes fewer (or more) than the platform usually does"""
 
     @model_validator(mode="before")
     @classmethod
@@ -53,6 +57,10 @@ class CloudConfig(ProfileConfig):
                 "insecure: true if this network is trusted"
             )
         return self
+
+    def limited(self, limits: Limits) -> Limits:
+        """The platform's, with what the site file knows better."""
+        return limits if self.server_messages is None else replace(limits, messages_s=self.server_messages)
 
     def proof(self) -> SecretStr | None:
         """The secret with which it proves who it is; None with a certificate."""

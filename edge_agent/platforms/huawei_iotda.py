@@ -68,9 +68,11 @@ def make(config: HuaweiConfig, scene: Scene) -> HuaweiProfile:
         cloud_signing.huawei, config.device_id, secret, checked=config.check_clock
     )
     gateway = HuaweiThing(config.device_id, config.service)
-    return HuaweiProfile(
+    profile = HuaweiProfile(
         scene, gateway, things, names, sign, milliseconds=config.event_time == "ms", told=config.report
     )
+    profile.limits = config.limited(profile.limits)
+    return profile
 
 
 def _thing(sub: HuaweiSubDevice, service: str) -> HuaweiThing:

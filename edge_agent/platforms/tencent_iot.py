@@ -73,7 +73,9 @@ def make(config: TencentConfig, scene: Scene) -> TencentProfile:
         life_ns=config.token_life, method=config.sign_method,
     )  # fmt: skip
     gateway = TencentThing(config.product_id, config.device_name)
-    return TencentProfile(scene, gateway, things, names, sign, config.report)
+    profile = TencentProfile(scene, gateway, things, names, sign, config.report)
+    profile.limits = config.limited(profile.limits)
+    return profile
 
 
 plugin = ProfilePlugin(

@@ -12,7 +12,7 @@ from edge_agent import registry
 from edge_agent.agent import prepare
 from edge_agent.api import ConfigError
 from edge_agent.config import Site, load, sample
-from tests.encode.cloud_profiles import KEYS, PLUGINS, PSK
+from tests.encode.cloud_profiles import KEYS, PLUGINS, PSK, profile
 
 ENVIRON = {
     "HUAWEI_SECRET": "abc", "ALIYUN_SECRET": "abc", "ALIYUN_PRESS_1_SECRET": "def", "TENCENT_SECRET": PSK,
@@ -88,7 +88,8 @@ WRONG = [
     ("huawei-iotda", {"user": "me"}, "publish.cloud", "user is computed for this platform; leave it out"),
     ("azure-iothub", {"client_id": "me"}, "publish.cloud", "client_id is computed for this platform; leave it out"),
     ("huawei-iotda", {"secret": None}, "publish.cloud", "secret is missing"),
-    ("aliyun-iot", {"cert": "c.pem"}, "publish.cloud", "secret and cert"),
+    ("tencent-iot", {"cert": "c.pem"}, "publish.cloud", "secret and cert"),
+    ("aliyun-iot", {"secret": None}, "publish.cloud.secret", "is missing"),
     ("aliyun-iot", {"compress": "gzip"}, "publish.cloud", "compress: the platform reads no packed messages"),
     ("azure-iothub", {"version": "5"}, "publish.cloud", "3.1.1 only"),
     ("huawei-iotda", {"url": "mqtt://broker.example"}, "publish.cloud", "unencrypted"),
@@ -128,6 +129,13 @@ def test_a_sub_device_that_is_nothing_here_names_what_there_is(tmp_path: Path) -
     (mistake,) = wrong.value.mistakes
     assert mistake.key == "publish.huawei.sub_devices.press-9"
     assert "press-1" in mistake.hint
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_an_instance_that_takes_fewer_messages_is_sent_fewer(name: str) -> None:
+    usual, fewer = profile(name).limits, profile(name, server_messages=3).limits
+    assert fewer.messages_s == 3 != usual.messages_s
+    assert fewer.payload == usual.payload
 
 
 def test_a_platform_of_3_1_1_is_not_asked_for_5_first(tmp_path: Path) -> None:

@@ -98,13 +98,11 @@ def test_azure() -> None:
 def test_with_a_certificate_there_is_no_secret_to_sign_with() -> None:
     shown = {"secret": None, "cert": "c.pem", "key": "k.pem"}
     passwords = {}
-    for name in ("huawei-iotda", "aliyun-iot", "tencent-iot", "azure-iothub"):
+    for name in ("huawei-iotda", "tencent-iot", "azure-iothub"):
         who = profile(name, **shown).credentials(NOW)
         assert who is not None
         passwords[name] = who.password
-    assert passwords == {
-        "huawei-iotda": None, "aliyun-iot": None, "tencent-iot": "certificate", "azure-iothub": None,
-    }  # fmt: skip
+    assert passwords == {"huawei-iotda": None, "tencent-iot": "certificate", "azure-iothub": None}
 
 
 def test_things_of_aws_are_known_by_their_certificate_alone() -> None:
