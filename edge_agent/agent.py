@@ -58,7 +58,7 @@ from edge_agent.duties import (
 from edge_agent.encode import records
 from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.health import Health
-from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
+from edge_agent.journal import LANES, Alive, Audit, Journal, Record, RecordKind
 from edge_agent.north.commands import Commands
 from edge_agent.north.follow import Converse, Follower, plainly
 from edge_agent.platforms.sparkplug import SparkplugConfig
@@ -178,7 +178,8 @@ async def build(
     parts.operators = await _operators(parts)
     parts.followers = [
         Follower(
-            name, publisher, ready.profiles[name], journal.cursor(name), lambda: status(parts),
+            name, publisher, ready.profiles[name], tuple(journal.cursor(name, lane) for lane in LANES),
+            lambda: status(parts),
             parts.health, clock, site.publish[name].addresses(), _commands(parts, name, ready.profiles[name]),
             _conversation(parts, name, ready.profiles[name]),
         )
@@ -296,9 +297,8 @@ def _profile(site: Site, table: TagTable, name: str) -> Profile:
 
 async def _take_up(parts: Parts) -> None:
     """Restore the machines from the journal; the time since its last record is unknown to them."""
-    ended = 0
+    ended = parts.journal.newest_ns
     for record in await parts.journal.tail():
-        ended = max(ended, record.time)
         try:
             _remember(parts.engine, record)
         except Exception:

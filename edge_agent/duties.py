@@ -313,7 +313,7 @@ def status(parts: Parts) -> Status:
         online=True,
         time=parts.clock(),
         devices=parts.health.device_states(),
-        backlog={follower.line.name: follower.cursor.backlog_records for follower in parts.followers},
+        backlog={follower.line.name: follower.backlog_records for follower in parts.followers},
         counts={str(count): n for count, n in parts.health.counts.items()},
         journal=parts.journal.failing or _stuck(parts.commits),
         commands={follower.line.name: follower.commands.state for follower in parts.followers if follower.commands},
@@ -333,6 +333,6 @@ def _count(parts: Parts) -> None:
     counts[Count.SAMPLES_BAD] = parts.engine.bad_samples
     counts[Count.VALUES_UNNAMED] = sum(machine.unnamed.count for machine in parts.engine.machines.values())
     counts[Count.SAMPLES_REPORTED] = parts.engine.reported_samples
-    counts[Count.RECORDS_EVICTED] = sum(follower.cursor.evicted for follower in parts.followers)
+    counts[Count.RECORDS_EVICTED] = sum(cursor.evicted for follower in parts.followers for cursor in follower.cursors)
     counts[Count.FACTS_TOO_LATE] = parts.engine.too_late
     counts[Count.RECORDS_DROPPED] = parts.journal.dropped

@@ -10,11 +10,13 @@ from edge_agent.journal.audit import Audit
 from edge_agent.journal.audit_check import audit_entries, audit_faults
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.folder import FolderUnusable
+from edge_agent.journal.lane import LANES, LaneName
 from edge_agent.journal.log import Journal
+from edge_agent.journal.ranges import Range
 from edge_agent.journal.record import Record, RecordKind
 from edge_agent.journal.survey import CursorFacts, FolderFacts, SegmentFacts, records, stat, verify
 
 __all__ = [
-    "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal", "Record", "RecordKind",
-    "SegmentFacts", "audit_entries", "audit_faults", "records", "stat", "verify",
+    "LANES", "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal", "LaneName", "Range",
+    "Record", "RecordKind", "SegmentFacts", "audit_entries", "audit_faults", "records", "stat", "verify",
 ]  # fmt: skip

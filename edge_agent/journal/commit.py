@@ -16,13 +16,16 @@ from functools import partial
 from pathlib import Path
 
 from edge_agent.journal.cursor import Cursor
-from edge_agent.journal.pending import Pending
-from edge_agent.journal.recent import Recent
+from edge_agent.journal.lane import EVENTS, SAMPLES, Lane
+from edge_agent.journal.lane_writer import Roll
+from edge_agent.journal.numbering import RESERVE, floor_of
+from edge_agent.journal.pending import Batches, Pending
 from edge_agent.journal.record import HEAD_SIZE, OWN, Raw, RecordKind
-from edge_agent.journal.recovery import RESERVE, Found
+from edge_agent.journal.recovery import Found
 from edge_agent.journal.retention import Retention
-from edge_agent.journal.segment import Before, Chain, Header, Segment
-from edge_agent.journal.writer import Done, Order, Roll, Writer
+from edge_agent.journal.segment import Before, Header
+from edge_agent.journal.slots import Numbers
+from edge_agent.journal.writer import Done, Order, Part, Writer, Written
 
 SYNC_PLACES_S = 10.0
 """Cursor places reach the medium this often. They are in the page cache with every flush, so kill -9
@@ -54,32 +57,25 @@ class Commits:
     """The journal's growing end."""
 
     def __init__(
-        self,
-        found: Found,
-        settings: Settings,
-        cursors: dict[str, Cursor],
-        writer: Writer,
-        thread: ThreadPoolExecutor,
+        self, found: Found, settings: Settings, lanes: tuple[Lane, Lane], writer: Writer, thread: ThreadPoolExecutor
     ) -> None:
-        self.chain: Chain = found.chain
-        self.committed = found.chain.segments[-1].last if found.chain.segments else 0
-        self.recent = Recent(settings.recent_bytes, self.committed)
         self.pending = Pending(settings.memory_bytes)
         self.next_seq = found.next_seq
         self.failing: str | None = None
         self.reports = found.reports
-        self.active: Segment | None = found.chain.segments[-1] if found.goes_on else None
         self.live: dict[str, int] = {}
         """name → key of the definitions in use"""
+        self.news = asyncio.Event()
+        """wakes whoever waits for it with every commit that brings records"""
         self._settings = settings
-        # A segment is at most a quarter of the cap, so that evicting one leaves most of the history.
-        self._limit = max(min(settings.segment_bytes, settings.max_bytes // 4), 4096)
-        self._cursors = cursors
+        # A segment is at most an eighth of the cap, so that evicting one leaves most of the history, also
+        # while the segments being written are full and new ones begin.
+        self._limit = max(min(settings.segment_bytes, settings.max_bytes // 8), 4096)
+        self._lanes = lanes
         self._writer = writer
         self._thread = thread
-        self._epoch = found.epoch
-        self._retention = Retention(self.chain, cursors, settings.max_bytes, settings.max_age_ns)
-        self._reserved = found.reserved
+        self._floor = found.floor
+        self._retention = Retention(lanes, settings.max_bytes, settings.max_age_ns)
         self._under_way: asyncio.Future[Done] | None = None
         self._extras = 0
         self._settled = self._stamp
@@ -101,6 +97,11 @@ class Commits:
             self.reports.append(what)
         del self.reports[:-REPORTS]
 
+    def tell_news(self) -> None:
+        """Wake whoever waits now; who comes later waits for the next time."""
+        self.news.set()
+        self.news.clear()
+
     async def flush(self) -> None:
         """See `Journal.flush`."""
         wanted = self._stamp
@@ -113,8 +114,8 @@ class Commits:
         """The last commit: the places of all cursors and the numbering's floor, synced."""
         await self.quiet()
         self._places_synced = float("-inf")
-        floor = (self.next_seq, max(self._reserved, self.next_seq), self._epoch)
-        order = replace(self._order([], self._stamp), floor=floor)
+        floor = replace(self._floor, least=self.next_seq, reserved=max(self._floor.reserved, self.next_seq))
+        order = replace(self._order(([], []), self._stamp), floor=floor.numbers())
         done = await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.commit, order)
         self._apply(order, done)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.close)
@@ -136,44 +137,69 @@ class Commits:
 
     def _begin(self) -> asyncio.Future[Done]:
         """Hand the next commit to the thread."""
-        batch, everything = self.pending.take(self._limit)
+        batches, everything = self.pending.take(self._limit)
         try:
-            order = self._order(batch, self._stamp if everything else self._settled)
+            order = self._order(batches, self._stamp if everything else self._settled)
         except BaseException:
-            self.pending.give_back(batch)
+            self.pending.give_back(*batches)
             raise
         future = asyncio.get_running_loop().run_in_executor(self._thread, self._writer.commit, order)
         self._under_way = future
         future.add_done_callback(partial(self._finish, order))  # runs before whoever awaits it
         return future
 
-    def _order(self, batch: list[Raw], covers: int) -> Order:
+    def _order(self, batches: Batches, covers: int) -> Order:
         now = self._settings.clock()
-        incoming = sum([len(raw[4]) for raw in batch]) + HEAD_SIZE * len(batch)
-        closed = self.chain.segments[-1].closed() if self.chain.segments else Before()
-        roll = self._roll(batch, now, closed) if batch and self._is_full(incoming, now) else None
-        incoming += self._writer.overhead(batch, roll)
-        remove = self._doomed + self._retention.make_room(incoming, now, None if roll else self.active)
+        parts, checkpoint = self._parts(batches, now)
+        incoming = sum(
+            _size(part.batch) + self._writer.lanes[part.lane].overhead(part.batch, part.roll) for part in parts
+        )
+        rolled = {part.lane for part in parts if part.roll}
+        keep = [None if place in rolled else lane.active for place, lane in enumerate(self._lanes)]
+        remove = self._doomed + self._retention.make_room(incoming, now, keep)
         self._doomed = []
         overdue = time.monotonic() - self._places_synced >= SYNC_PLACES_S
         sync = bool(remove) or overdue
         return Order(
-            batch, covers, None if roll else self.active, roll,
-            floor=self._floor(batch, roll), places=self._places(sync), sync_places=sync, remove=tuple(remove),
+            parts, covers, checkpoint,
+            floor=self._floor_for(parts), places=self._places(sync), sync_places=sync, remove=tuple(remove),
         )  # fmt: skip
 
-    def _is_full(self, incoming: int, now: int) -> bool:
-        active, age = self.active, self._settings.max_age_ns
+    def _parts(self, batches: Batches, now: int) -> tuple[tuple[Part, ...], Raw | None]:
+        """What goes to which lane, and the checkpoint that was added.
+
+        Where a segment of samples begins, a checkpoint with its number goes before the events: history that begins
+        there can be taken up there, and a restart has no more to read than what came since.
+        """
+        events, samples = batches
+        first = min((batch[0][0] for batch in batches if batch), default=0)
+        checkpoint: Raw | None = None
+        parts = [self._part(SAMPLES, samples, first, now)] if samples else []
+        if parts and parts[0].roll and (body := self._ask_checkpoint()) is not None:
+            checkpoint = (first, RecordKind.CHECKPOINT, 0, now, body)
+            events = [checkpoint, *events]
+        if events:
+            parts.insert(0, self._part(EVENTS, events, events[0][0], now))
+        return tuple(parts), checkpoint
+
+    def _part(self, place: int, batch: list[Raw], first: int, now: int) -> Part:
+        lane = self._lanes[place]
+        if not self._is_full(lane, batch, first, now):
+            return Part(place, batch, lane.active, None)
+        closed = lane.chain.segments[-1].closed() if lane.chain.segments else Before()
+        header = Header(self._floor.epoch, first, now, closed)
+        wanted = place == EVENTS and batch[0][1] != RecordKind.CHECKPOINT
+        checkpoint = self._ask_checkpoint() if wanted else None
+        return Part(place, batch, None, Roll(header, tuple(self.live.values()), checkpoint))
+
+    def _is_full(self, lane: Lane, batch: list[Raw], first: int, now: int) -> bool:
+        active, age = lane.active, self._settings.max_age_ns
         if active is None:
             return True
-        if not active.records:
-            return False
+        if active.first == first:
+            return False  # it has nothing but its head, and the next would have its name
         old = bool(age) and now - active.header.created > (age or 0) // AGE_PARTS
-        return old or active.size + incoming > self._limit
-
-    def _roll(self, batch: list[Raw], now: int, closed: Before) -> Roll:
-        header = Header(self._epoch, batch[0][0], now, closed)
-        return Roll(header, tuple(self.live.values()), self._ask_checkpoint())
+        return old or active.size + _size(batch) > self._limit
 
     def _ask_checkpoint(self) -> bytes | None:
         try:
@@ -183,28 +209,39 @@ class Commits:
             self.tell(f"no checkpoint: {type(error).__name__}: {error}")
             return None
 
-    def _floor(self, batch: list[Raw], roll: Roll | None) -> tuple[int, int, int] | None:
-        if not batch or (roll is None and batch[-1][0] < self._reserved):
+    def _floor_for(self, parts: tuple[Part, ...]) -> Numbers | None:
+        """What `floor` must say before these parts are written; None if it says enough."""
+        last = max((part.batch[-1][0] for part in parts), default=0)
+        if not parts or (last < self._floor.reserved and not any(part.roll for part in parts)):
             return None
-        last, kind = batch[-1][:2]
-        return (last if kind in OWN else last + 1, last + RESERVE, self._epoch)
+        bases = list(self._floor.bases)
+        for part in parts:
+            newest = next((raw[0] for raw in reversed(part.batch) if raw[1] not in OWN), None)
+            if newest is not None:
+                bases[part.lane] = newest + 1
+            elif part.roll:
+                bases[part.lane] = part.roll.header.first
+        floor = replace(self._floor, bases=(bases[0], bases[1]), least=last + 1, reserved=last + RESERVE)
+        return floor.numbers()
 
-    def _places(self, sync: bool) -> tuple[tuple[Cursor, tuple[int, int, int]], ...]:
+    def _places(self, sync: bool) -> tuple[tuple[Cursor, Numbers], ...]:
         if sync:
             self._places_synced = time.monotonic()
-        wanted = [cursor for cursor in self._cursors.values() if cursor.dirty or (sync and cursor.unsynced)]
+        cursors = [cursor for lane in self._lanes for cursor in lane.cursors.values()]
+        wanted = [cursor for cursor in cursors if cursor.dirty or (sync and cursor.unsynced)]
         for cursor in wanted:
             cursor.dirty = False
             cursor.unsynced = not sync
-        return tuple((cursor, (cursor.released, cursor.evicted, cursor.lost)) for cursor in wanted)
+        return tuple((cursor, cursor.numbers()) for cursor in wanted)
 
     def _finish(self, order: Order, future: asyncio.Future[Done]) -> None:
         self._under_way = None
         if error := future.exception():  # not the disk: memory, or a fault of ours; whoever flushes gets it
-            self.pending.give_back(order.batch)
+            self._give_back(order, [])
             for cursor, _ in order.places:
                 cursor.dirty = cursor.unsynced = True
-            self.active = None
+            for part in order.parts:
+                self._lanes[part.lane].active = None
             self._fail(f"{type(error).__name__}: {error}")
         else:
             self._apply(order, future.result())
@@ -215,18 +252,30 @@ class Commits:
                 cursor.dirty = cursor.unsynced = True
         for note in done.notes:
             self.tell(note)
+        if order.floor and done.floor:
+            self._floor = floor_of(order.floor)
+        for one in done.written:
+            self._written(one)
+        if any(one.fresh for one in done.written):
+            self.tell_news()
         if done.error:
             self._failed(order, done, done.error)
         else:
-            self._succeeded(order, done)
+            self._succeeded(order)
+
+    def _give_back(self, order: Order, written: list[Part]) -> None:
+        """What was not written waits again; a checkpoint that was only put in between is taken anew then."""
+        left = [part.batch for part in order.parts if part not in written]
+        self.pending.give_back([raw for batch in left for raw in batch if raw is not order.checkpoint])
 
     def _failed(self, order: Order, done: Done, error: OSError) -> None:
-        self.pending.give_back(order.batch)
-        if done.distrust:
-            self.active = None
+        written = [one.part for one in done.written]
+        self._give_back(order, written)
+        for place in done.distrusted:
+            self._lanes[place].active = None
         if error.errno in _FULL:
-            need = 2 * sum(HEAD_SIZE + len(raw[4]) for raw in order.batch)
-            self._doomed += self._retention.give_up_released(need, self.active)
+            need = 2 * sum(_size(part.batch) for part in order.parts if part not in written)
+            self._doomed += self._retention.give_up_released(need, [lane.active for lane in self._lanes])
             done.retry = bool(self._doomed)
         if not done.retry:
             self._fail(error.strerror or str(error))
@@ -236,31 +285,20 @@ class Commits:
             self.tell(f"cannot write: {why}; records wait in memory")
         self.failing = why
 
-    def _succeeded(self, order: Order, done: Done) -> None:
+    def _succeeded(self, order: Order) -> None:
         self._settled = max(self._settled, order.covers)
-        if order.floor:
-            self._reserved = order.floor[1]
-        segment = done.segment or order.segment
-        if not order.batch or segment is None:
-            return
-        if done.segment:
-            self._append_segment(done.segment)
-        segment.size = done.size
-        if self.failing is not None:
+        if self.failing is not None and order.parts:
             self.tell(f"writing again; {self.pending.dropped} records were given up so far")
             self.failing = None
-        if done.fresh:
-            segment.records += len(done.fresh)
-            segment.bytes += done.bytes
-            self.committed = segment.last = done.fresh[-1][0]
-            segment.time = done.fresh[-1][3]
-            self.recent.add(done.fresh, done.bytes)
-            for cursor in self._cursors.values():
-                cursor.grew(len(done.fresh), done.bytes)
 
-    def _append_segment(self, segment: Segment) -> None:
-        segments = self.chain.segments
-        if segments and segments[-1].first == segment.first:
-            segments.pop()  # it held nothing but its head, and was replaced under its name
-        segments.append(segment)
-        self.active = segment
+    def _written(self, one: Written) -> None:
+        lane = self._lanes[one.part.lane]
+        if one.part.roll:
+            lane.replace(one.segment)
+        one.segment.size = one.size
+        if one.fresh:
+            lane.grew(one.segment, one.fresh, one.bytes)
+
+
+def _size(batch: list[Raw]) -> int:
+    return sum([len(raw[4]) for raw in batch]) + HEAD_SIZE * len(batch)

@@ -58,6 +58,10 @@ class Disk:
         """Bytes."""
         return path.stat().st_size
 
+    def make_folder(self, path: Path) -> None:
+        """An empty one, or the one there is; durable with `sync_folder` of its parent."""
+        path.mkdir(exist_ok=True)
+
     def names(self, folder: Path) -> list[str]:
         """Of all files in `folder`, sorted."""
         return sorted(path.name for path in folder.iterdir())

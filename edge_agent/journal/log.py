@@ -6,21 +6,27 @@ at least once, unless it is evicted (counted), destroyed by the medium (counted)
 Sequence numbers only grow, over restarts too.
 
 How it works. `append` puts a tuple in a list. `flush` hands the list to the journal's own thread
-(`writer.py`), which makes one write and one sync of it; whoever calls `flush` meanwhile shares that
-commit or the next one. All bookkeeping is done on the event loop, all file access in the thread, so
-neither needs locks and the loop never waits for the disk.
+(`writer.py`), which makes one write and one sync of it for each lane (`lane.py`) that it has something
+for, the events first; whoever calls `flush` meanwhile shares that commit or the next one. All
+bookkeeping is done on the event loop, all file access in the thread, so neither needs locks and the
+loop never waits for the disk.
 
 Files: `segment.py` (layout, invariants, what a crash leaves), `record.py` (framing, torn or damaged),
-`slots.py` (cursor places and the numbering's floor), `recovery.py` (opening), `salvage.py` (damage).
+`place.py` and `slots.py` (cursor places), `numbering.py` (the numbering's floor), `recovery.py`
+(opening), `takeover.py` (journals of earlier versions), `salvage.py` (damage). The folder:
+
+    floor                                    numbers that may have been used
+    events/00000000000000000001.seg …        a lane's segments, and NAME.torn, NAME.damaged: set aside
+    events/DESTINATION.cursor                its place in this lane
+    samples/…                                the same
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import errno
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -30,25 +36,18 @@ from edge_agent.journal.commit import Commits, Settings
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.disk import Disk
 from edge_agent.journal.folder import claim
+from edge_agent.journal.lane import EVENTS, LANES, SAMPLES, Lane, LaneName
+from edge_agent.journal.mending import Mending
+from edge_agent.journal.place import Place, Stretch
 from edge_agent.journal.reading import since_checkpoint
-from edge_agent.journal.recent import Recent
-from edge_agent.journal.record import BODY_MAX, HEAD_SIZE, OWN, Record, RecordKind
-from edge_agent.journal.recovery import Found, Place, aside, cursor_path, recover
-from edge_agent.journal.salvage import salvage
-from edge_agent.journal.segment import Chain, Damage, Segment, blocks
+from edge_agent.journal.record import BODY_MAX, HEAD_SIZE, Record, RecordKind
+from edge_agent.journal.recovery import Found, cursor_path, recover
+from edge_agent.journal.segment import Segment
 from edge_agent.journal.slots import Slots
 from edge_agent.journal.writer import Writer
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-# Not the file's fault: too many files open, no memory.
-_PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR))
-PATIENCE = 5
-PAUSE_S = 0.5
-"""An unreadable segment is tried five times over two seconds, so that the flush of every second
-notices first if it is the disk that is gone."""
-
 
 class Journal:
     """Open with `Journal.open`, close with `close` or by leaving `async with`. Belongs to one event loop."""
@@ -67,21 +66,27 @@ class Journal:
         self.disk = disk
         self.definitions = found.definitions
         """key → name and body"""
-        self.epoch = found.epoch
+        self.epoch = found.floor.epoch
         """random, the same as long as this journal lives: epoch and seq name a record for good"""
         self.closed = False
-        self.cursors = {name: Cursor(self, name, place) for name, place in found.places.items()}
-        """all that exist, whether anyone reads them or not"""
         self._clock = settings.clock
         self._thread = thread
         self._lock = lock
         self._writer = Writer(disk, folder, self.definitions)
-        if found.goes_on:
-            self._writer.go_on(set(found.definitions))
-        self._commits = Commits(found, settings, self.cursors, self._writer, thread)
+        events, samples = (
+            Lane(known.name, known.folder, known.chain, settings.recent_bytes, goes_on=known.goes_on)
+            for known in found.lanes
+        )
+        self.lanes = (events, samples)
+        for lane, known, writer in zip(self.lanes, found.lanes, self._writer.lanes, strict=True):
+            lane.cursors.update({name: Cursor(self, lane, name, place) for name, place in known.places.items()})
+            if lane.active:
+                same = (key for key, said in known.definitions.items() if self.definitions[key] == said)
+                writer.go_on(set(same))
+        self._commits = Commits(found, settings, self.lanes, self._writer, thread)
         self._pending = self._commits.pending
-        self._patience: dict[Segment, int] = {}
-        self._keys = {name: key for key, (name, _) in sorted(found.definitions.items())}
+        self._mending = Mending(self._commits, self._writer, disk, self.to_thread)
+        self._keys = {name: key for key, (name, _) in sorted(self.definitions.items())}
 
     @classmethod
     async def open(
@@ -99,13 +104,13 @@ class Journal:
     ) -> Journal:
         """Open or create the journal in `folder`. Raises `FolderUnusable`; because of content, nothing.
 
-        max_bytes     hard cap over the segments and everything set aside
+        max_bytes     hard cap over the segments of both lanes and everything set aside
         max_age_ns    older segments are deleted; None: only the cap deletes
         clock         ns UTC
-        checkpoint    called on the event loop at the head of every new segment: the state after all that was
-                      appended so far (so it may overlap with the records behind it); must be quick
+        checkpoint    called on the event loop whenever a new segment begins, of either lane: the state after all
+                      that was appended so far (so it may overlap with the records behind it); must be quick
         memory_bytes  how much may wait in memory while the disk does not take it
-        recent_bytes  how much of what was committed stays in memory for readers that keep up
+        recent_bytes  how much of what was committed stays in memory for readers that keep up, for each lane
         """
         settings = Settings(
             max_bytes=max_bytes, max_age_ns=max_age_ns, clock=clock, segment_bytes=segment_bytes,
@@ -177,30 +182,43 @@ class Journal:
         await self._commits.flush()
 
     async def tail(self, kinds: Collection[int] | None = None) -> list[Record]:
-        """Everything committed since the newest intact checkpoint, beginning with it; without one,
-        everything there is. With `kinds`, only records of these kinds (and the checkpoint)."""
-        segments = [copy.copy(segment) for segment in self.chain.segments]
+        """Everything committed to lane `events` since the newest intact checkpoint, beginning with it; without one,
+        everything but samples. With `kinds`, only records of these kinds (and the checkpoint)."""
+        # Those of an earlier version are read only if `events` has no checkpoint.
+        mixed = [segment for segment in self.lanes[SAMPLES].chain.segments if segment.header.mixed]
+        segments = [copy.copy(segment) for segment in (*mixed, *self.lanes[EVENTS].chain.segments)]
         return await self.in_thread(since_checkpoint, self.disk, segments, kinds)
 
-    def cursor(self, name: str, start: Literal["now", "oldest"] = "now") -> Cursor:
-        """The place of the destination `name`; `start` says where, if it is new."""
-        cursor = self.cursors.get(name)
+    def lane(self, name: LaneName) -> Lane:
+        """Its segments and cursors."""
+        return self.lanes[LANES.index(name)]
+
+    def cursor(self, name: str, lane: LaneName, start: Literal["now", "oldest"] | int = "now") -> Cursor:
+        """The place of the destination `name` in a lane; `start` says where, if it is new: with what comes from
+        now on, with the oldest there is, or with the first record that was appended at that instant (ns UTC) or
+        later."""
+        at = self.lane(lane)
+        cursor = at.cursors.get(name)
         if cursor is None:
-            path = cursor_path(self.folder, name)
+            path = cursor_path(at.folder, name)
             if not name or len(path.name) > 255:
                 raise ValueError(f"cursor name {name!r} is empty or too long")
-            place = Place(Slots(self.disk, path), self.committed)
-            if start == "oldest" and self.chain.segments:
-                place = Place(place.slots, self.chain.segments[0].first - 1)
-                place.records, place.bytes = self.chain.records, self.chain.bytes
-            cursor = self.cursors[name] = Cursor(self, name, place)
+            cursor = at.cursors[name] = Cursor(self, at, name, _beginning(Slots(self.disk, path), at, start))
             self.touched()
         return cursor
 
     async def remove_cursor(self, name: str) -> None:
-        """Forget a destination; nothing if there is none of that name."""
-        if self.cursors.pop(name, None):
-            await self.in_thread(self.disk.remove, cursor_path(self.folder, name))
+        """Forget a destination in both lanes; nothing if there is none of that name."""
+        for lane in self.lanes:
+            if lane.cursors.pop(name, None):
+                await self.in_thread(self.disk.remove, cursor_path(lane.folder, name))
+
+    async def more(self) -> None:
+        """Return as soon as anything was committed after this call. RuntimeError once the journal is closed."""
+        if not self.closed:
+            await self._commits.news.wait()
+        if self.closed:
+            raise RuntimeError("the journal is closed")
 
     async def close(self) -> None:
         """Flush, sync the places, let go. What a failing disk did not take is lost and reported."""
@@ -209,14 +227,26 @@ class Journal:
         await self.flush()
         await self._commits.finish()
         self.closed = True
-        for cursor in self.cursors.values():
-            cursor.wake()
+        for lane in self.lanes:
+            for cursor in lane.cursors.values():
+                cursor.wake()
+        self._commits.tell_news()
         _let_go(self._thread, self._lock)
 
     @property
     def committed(self) -> int:
         """The last durable sequence number; 0 before the first."""
-        return self._commits.committed
+        return max(lane.committed for lane in self.lanes)
+
+    @property
+    def newest_ns(self) -> int:
+        """When the newest durable record was appended, ns UTC; 0 if there is none."""
+        return max((segment.time for lane in self.lanes for segment in lane.chain.segments[-2:]), default=0)
+
+    @property
+    def cursors(self) -> list[Cursor]:
+        """All that exist, in both lanes, whether anyone reads them or not."""
+        return [cursor for lane in self.lanes for cursor in lane.cursors.values()]
 
     @property
     def failing(self) -> str | None:
@@ -227,11 +257,6 @@ class Journal:
     def reports(self) -> list[str]:
         """What was found wrong and what was done about it, a line each, oldest first."""
         return self._commits.reports
-
-    @property
-    def evicted(self) -> dict[str, int]:
-        """Per cursor: records deleted for space or age before they were released."""
-        return {name: cursor.evicted for name, cursor in self.cursors.items()}
 
     @property
     def dropped(self) -> int:
@@ -246,17 +271,7 @@ class Journal:
     @property
     def size(self) -> int:
         """Bytes on disk, what is set aside included."""
-        return self.chain.size
-
-    @property
-    def chain(self) -> Chain:
-        """The segments."""
-        return self._commits.chain
-
-    @property
-    def recent(self) -> Recent:
-        """For cursors: what is still in memory."""
-        return self._commits.recent
+        return sum(lane.chain.size for lane in self.lanes)
 
     def touched(self) -> None:
         """For cursors: a place has moved; the next flush has something to write."""
@@ -270,47 +285,20 @@ class Journal:
         """The same, begun at once, in the order of calls; it goes on whoever waits for it or no longer does."""
         return asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
-    async def mend(self, segment: Segment, trouble: Exception) -> None:
-        """For cursors: reading `segment` met trouble. Afterwards it is intact, or gone from the chain, or
-        worth another try: while the whole disk is failing, no file of it is given up."""
-        if isinstance(trouble, OSError) and not isinstance(trouble, FileNotFoundError):
-            self._patience[segment] = self._patience.get(segment, PATIENCE) - 1
-            if self.failing or trouble.errno in _PASSING or self._patience[segment] > 0:
-                await asyncio.sleep(PAUSE_S)
-                return
-        self._patience.pop(segment, None)
-        if self._commits.active is segment:
-            self._commits.active = None
-        await self._commits.quiet()
-        segments = self.chain.segments
-        if segment not in segments:
-            return
-        old, new = copy.copy(segment), copy.copy(segment)
-        left, set_aside, report = await self.in_thread(_salvage, self._writer, self.disk, new)
-        if segment not in segments:
-            return
-        self._commits.tell(report)
-        place = segments.index(segment)
-        later = (sum(s.records for s in segments[place + 1 :]), sum(s.bytes for s in segments[place + 1 :]))
-        segments[place : place + 1] = [new] if new.size else []
-        self.chain.aside = set_aside
-        for cursor in self.cursors.values():
-            cursor.forget_spot()
-            cursor.shrank(old, left, later)
+    async def mend(self, lane: Lane, segment: Segment, trouble: Exception) -> None:
+        """For cursors: see `Mending.mend`."""
+        await self._mending.mend(lane, segment, trouble)
 
 
-def _salvage(
-    writer: Writer, disk: Disk, segment: Segment
-) -> tuple[Sequence[tuple[int, int]], list[tuple[Path, int]], str]:
-    writer.close()
-    report = salvage(disk, segment)
-    left: list[tuple[int, int]] = []
-    try:
-        for raws, _ in blocks(disk, segment):
-            left += [(seq, HEAD_SIZE + len(body)) for seq, kind, _, _, body in raws if kind not in OWN]
-    except (Damage, OSError):
-        pass  # the medium is going: the next read comes back here
-    return left, aside(disk, segment.path.parent), report
+def _beginning(slots: Slots, lane: Lane, start: Literal["now", "oldest"] | int) -> Place:
+    chain = lane.chain
+    if start == "now":
+        return Place(slots, [Stretch(lane.committed, at=chain.total)])
+    since = start if isinstance(start, int) else 0
+    segment = next((one for one in chain.segments if one.records and one.time >= since), None)
+    if segment is None:
+        return Place(slots, [Stretch(lane.committed, at=chain.total)], since=since)
+    return Place(slots, [Stretch(segment.first - 1, at=chain.until(segment))], since=since)
 
 
 def _let_go(thread: ThreadPoolExecutor, lock: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from edge_agent.journal.lane import EVENTS, SAMPLES, lane_of
+from edge_agent.journal.record import HEAD_SIZE, OWN, Raw
 
-from edge_agent.journal.record import HEAD_SIZE, Raw, RecordKind
+Batches = tuple[list[Raw], list[Raw]]
+"""one for each lane"""
 
 
 class Pending:
@@ -17,11 +19,11 @@ class Pending:
         self.dropped = 0
         """records given up because the disk did not take them in time"""
 
-    def take(self, limit: int) -> tuple[list[Raw], bool]:
+    def take(self, limit: int) -> tuple[Batches, bool]:
         """The next commit: everything (True), or as many from the front as fit into `limit` bytes."""
         if self.bytes <= limit:
             batch, self.raws, self.bytes = self.raws, [], 0
-            return batch, True
+            return _sorted(batch), True
         taken = count = 0
         for raw in self.raws:
             taken += HEAD_SIZE + len(raw[4])
@@ -31,32 +33,43 @@ class Pending:
             count += 1
         batch, self.raws = self.raws[:count], self.raws[count:]
         self.bytes -= taken
-        return batch, not self.raws
+        return _sorted(batch), not self.raws
 
-    def give_back(self, batch: list[Raw]) -> None:
-        """The commit failed."""
-        self.raws = batch + self.raws
-        self.bytes += sum(HEAD_SIZE + len(raw[4]) for raw in batch)
+    def give_back(self, *batches: list[Raw]) -> None:
+        """These were not committed."""
+        back = [raw for batch in batches for raw in batch]
+        back.sort(key=_place)
+        self.raws = back + self.raws
+        self.bytes += sum(HEAD_SIZE + len(raw[4]) for raw in back)
         if self.bytes > self.limit:
             self.shed()
 
     def shed(self) -> None:
         """Drop the oldest samples, then the oldest of anything, down to nine tenths of the limit (so that
         it happens rarely)."""
-        self._drop(lambda raw: raw[1] == RecordKind.SAMPLES)
-        self._drop(lambda _: True)
+        self._drop(SAMPLES)
+        self._drop(EVENTS)
 
-    def _drop(self, may_go: Callable[[Raw], bool]) -> None:
+    def _drop(self, lane: int) -> None:
         excess = self.bytes - self.limit * 9 // 10
         kept: list[Raw] = []
         for i, raw in enumerate(self.raws):
             if excess <= 0:
                 kept += self.raws[i:]
                 break
-            if may_go(raw):
+            if lane_of(raw[1]) == lane:
                 size = HEAD_SIZE + len(raw[4])
                 excess, self.bytes = excess - size, self.bytes - size
-                self.dropped += 1
+                self.dropped += raw[1] not in OWN
             else:
                 kept.append(raw)
         self.raws = kept
+
+
+def _sorted(batch: list[Raw]) -> Batches:
+    events = [raw for raw in batch if lane_of(raw[1]) == EVENTS]
+    return events, [raw for raw in batch if lane_of(raw[1]) == SAMPLES]
+
+
+def _place(raw: Raw) -> tuple[int, bool]:
+    return raw[0], raw[1] not in OWN    # a checkpoint has the number of the record behind it

@@ -10,6 +10,8 @@ from edge_agent.journal.record import OWN, Raw, Record, RecordKind, defined
 from edge_agent.journal.salvage import intact
 from edge_agent.journal.segment import HEADER_SIZE, Damage, Segment, blocks
 
+NOT_IN_TAIL = OWN | {int(RecordKind.SAMPLES)}
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -35,9 +37,10 @@ def read_on(disk: Disk, segment: Segment, spot: Spot, after: int) -> tuple[list[
 
 
 def since_checkpoint(disk: Disk, segments: Sequence[Segment], kinds: Collection[int] | None) -> list[Record]:
-    """The newest intact checkpoint and everything behind it; all there is if there is none.
+    """The newest intact checkpoint and everything behind it but samples; all there is if there is none.
 
-    Bodies of kinds not asked for are not kept. Reads across damage.
+    `segments` as they are to be looked through, the newest last. Bodies of kinds not asked for are not kept.
+    Reads across damage.
     """
     stretches: list[list[Record]] = []
     for segment in reversed(segments):
@@ -56,7 +59,7 @@ def _tail_of(disk: Disk, segment: Segment, kinds: Collection[int] | None) -> tup
         for record in records_of(raws, definitions):
             if record.kind == RecordKind.CHECKPOINT:
                 stretch, found = [record], True
-            elif record.kind not in OWN and (kinds is None or record.kind in kinds):
+            elif record.kind not in NOT_IN_TAIL and (kinds is None or record.kind in kinds):
                 stretch.append(record)
     return stretch, found
 

@@ -1,14 +1,6 @@
-"""Opening a journal: from whatever a crash, a power cut or a worn card left to a chain that is whole.
+"""Opening a journal: from whatever a crash, a power cut or a worn card left to lanes that are whole.
 
 Never refuses because of content. What was intact is kept; what was not is set aside and told.
-
-The next sequence number. All records of the newest segment are read, so normally it is the last
-one plus one. But when bytes were lost at the end (torn, damaged, missing), numbers may have been
-given out that nobody can see any more. The file `floor` (`slots.py`) bounds them: its three numbers
-are `base` (everything below may be used), `reserved` (nothing from here on is used) and the epoch. It
-is written before the first commit of each segment and before one that reaches `reserved`. If the
-newest record is below `base - 1`, or broken bytes stood behind it, numbering goes on at `reserved`;
-and nowhere below any cursor's place.
 """
 
 from __future__ import annotations
@@ -20,10 +12,14 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from edge_agent.journal.disk import Disk
+from edge_agent.journal.lane import LANES, LaneName
+from edge_agent.journal.numbering import RESERVE, Floor, floor_of, next_number
+from edge_agent.journal.place import Place, Stretch, unpacked
 from edge_agent.journal.record import Definitions
 from edge_agent.journal.salvage import cut, salvage, torn_at
 from edge_agent.journal.segment import (
     ASIDE,
+    Amount,
     Before,
     Chain,
     Damage,
@@ -35,62 +31,74 @@ from edge_agent.journal.segment import (
     read_header,
 )
 from edge_agent.journal.slots import Slots
+from edge_agent.journal.takeover import CURSOR, prepare
 
-# Numbers per write of `floor`: minutes at a hundred records a second, and a small gap after a loss.
-RESERVE = 1 << 16
-CURSOR = ".cursor"
 State = Literal["whole", "torn", "damaged"]
 
 
 @dataclass(slots=True)
-class Place:
-    """What a cursor file says, and what waits behind it."""
+class FoundLane:
+    """A lane as it was found and put in order."""
 
-    slots: Slots
-    released: int
-    evicted: int = 0
-    lost: int = 0
-    records: int = 0
-    bytes: int = 0
+    name: LaneName
+    folder: Path
+    chain: Chain = field(default_factory=Chain)
+    state: State = "whole"
+    """of its end"""
+    definitions: Definitions = field(default_factory=dict)
+    """those the newest segment holds"""
+    places: dict[str, Place] = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the newest segment may be appended to."""
+        return bool(self.chain.segments) and self.state != "damaged"
+
+    @property
+    def last(self) -> int:
+        """The newest record's number."""
+        return self.chain.segments[-1].last if self.chain.segments else 0
 
 
 @dataclass(slots=True)
 class Found:
     """A journal as it was found and put in order."""
 
-    chain: Chain = field(default_factory=Chain)
-    reserved: int = 1
-    """nothing from here on is used"""
-    epoch: int = 0
+    lanes: list[FoundLane] = field(default_factory=list)
+    floor: Floor = field(default_factory=Floor)
     next_seq: int = 1
-    goes_on: bool = False
-    """whether the newest segment may be appended to"""
-    definitions: Definitions = field(default_factory=dict)
-    """those the newest segment holds"""
-    places: dict[str, Place] = field(default_factory=dict)
-    highest: int = 0
-    """the furthest any cursor claims to have released"""
     reports: list[str] = field(default_factory=list)
+
+    @property
+    def definitions(self) -> Definitions:
+        """Of both lanes; where one key means two things, what it means in the newer segment."""
+        newest = sorted(self.lanes, key=lambda lane: lane.last)
+        return {key: said for lane in newest for key, said in lane.definitions.items()}
 
 
 def cursor_path(folder: Path, name: str) -> Path:
-    """Of the cursor `name`."""
+    """Of the cursor `name` in the folder of its lane."""
     return folder / (quote(name, safe="") + CURSOR)
 
 
 def recover(disk: Disk, folder: Path) -> Found:
-    """Put the journal in `folder` in order; blocks; reads one header per segment and the newest one whole."""
+    """Put the journal in `folder` in order; blocks; reads one header per segment and the newest of each lane whole."""
     found = Found()
-    names = disk.names(folder)
-    _sweep(disk, folder, names)
+    prepare(disk, folder)
     slots = Slots(disk, folder / "floor")
-    floor = slots.load()
-    headers = _headers(disk, folder, names)
-    found.epoch = _epoch(headers, floor[2] if floor else 0)
-    whole = _chain(disk, found, headers)
-    found.chain.aside = aside(disk, folder)
-    _places(disk, folder, found, names)
-    _number(found, slots, floor, whole)
+    found.floor = floor_of(slots.load())
+    _sweep(disk, folder)
+    headers = {}
+    for name in LANES:
+        _sweep(disk, folder / name)
+        found.lanes.append(FoundLane(name, folder / name))
+        headers[name] = _headers(disk, folder / name)
+    found.floor.epoch = _epoch([one for name in LANES for one in headers[name]], found.floor.epoch)
+    for lane in found.lanes:
+        _chain(disk, found, lane, headers[lane.name])
+        lane.chain.aside = aside(disk, lane.folder)
+    highest = max(_places(disk, found, lane) for lane in found.lanes)
+    _number(found, slots, highest)
     return found
 
 
@@ -100,8 +108,8 @@ def aside(disk: Disk, folder: Path) -> list[tuple[Path, int]]:
     return [(path, disk.size(path)) for path in paths]
 
 
-def _sweep(disk: Disk, folder: Path, names: list[str]) -> None:
-    for name in names:
+def _sweep(disk: Disk, folder: Path) -> None:
+    for name in disk.names(folder):
         if name.endswith(".new"):
             try:
                 disk.remove(folder / name)
@@ -109,9 +117,9 @@ def _sweep(disk: Disk, folder: Path, names: list[str]) -> None:
                 pass  # a half-made file does no harm; the next of this name replaces it
 
 
-def _headers(disk: Disk, folder: Path, names: list[str]) -> list[tuple[Path, Header | None]]:
+def _headers(disk: Disk, folder: Path) -> list[tuple[Path, Header | None]]:
     headers: list[tuple[Path, Header | None]] = []
-    for name in names:
+    for name in disk.names(folder):
         if first_of(name) is not None:
             try:
                 headers.append((folder / name, read_header(disk, folder / name)))
@@ -122,23 +130,20 @@ def _headers(disk: Disk, folder: Path, names: list[str]) -> list[tuple[Path, Hea
 
 def _epoch(headers: list[tuple[Path, Header | None]], remembered: int) -> int:
     """The newest segment's, else the one `floor` remembers, else a new one."""
-    known = [header.epoch for _, header in headers if header]
-    return known[-1] if known else remembered or secrets.randbits(63) | 1
+    known = [header for _, header in headers if header]
+    return max(known, key=lambda header: header.first).epoch if known else remembered or secrets.randbits(63) | 1
 
 
-def _chain(disk: Disk, found: Found, headers: list[tuple[Path, Header | None]]) -> bool:
-    """Fill the chain; returns whether nothing was lost at its end."""
-    state: State = "whole"
+def _chain(disk: Disk, found: Found, lane: FoundLane, headers: list[tuple[Path, Header | None]]) -> None:
+    """Fill the lane's chain."""
     for i, (path, header) in enumerate(headers):
         follower = headers[i + 1][1] if i + 1 < len(headers) else None
-        segment = Segment(path, header or Header(found.epoch, first_of(path.name) or 0, 0, Before()))
+        segment = Segment(path, header or Header(found.floor.epoch, first_of(path.name) or 0, 0, Before()))
         if header is None or follower is None or not _known(disk, segment, follower.before):
-            state, definitions = _scan(disk, found, segment, headed=header is not None)
-            found.definitions = definitions or found.definitions
+            lane.state, definitions = _scan(disk, found, segment, headed=header is not None)
+            lane.definitions = definitions or lane.definitions
         if segment.size:
-            found.chain.segments.append(segment)
-    found.goes_on = bool(found.chain.segments) and state != "damaged"
-    return state == "whole"
+            lane.chain.segments.append(segment)
 
 
 def _known(disk: Disk, segment: Segment, before: Before) -> bool:
@@ -188,67 +193,76 @@ def _mend(disk: Disk, found: Found, segment: Segment, broken: int) -> State:
     return "damaged"
 
 
-def _places(disk: Disk, folder: Path, found: Found, names: list[str]) -> None:
-    for name in names:
+def _places(disk: Disk, found: Found, lane: FoundLane) -> int:
+    """Fill the lane's places; returns the furthest any of them claims to have come."""
+    highest = 0
+    for name in disk.names(lane.folder):
         if name.endswith(CURSOR):
-            slots = Slots(disk, folder / name)
-            three = slots.load()
-            if three is None:
-                found.reports.append(f"{name}: no intact slot; this destination gets everything again")
+            slots = Slots(disk, lane.folder / name)
+            numbers = slots.load()
+            if numbers is None:
+                found.reports.append(f"{lane.name}/{name}: no intact slot; this destination gets everything again")
             elif slots.exists:
                 slots.settle()
-            place = Place(slots, *(three or (0, 0, 0)))
-            found.highest = max(found.highest, place.released)
-            _put(disk, found, place)
-            found.places[unquote(name.removesuffix(CURSOR))] = place
+            place = unpacked(slots, numbers)
+            highest = max(highest, place.highest)
+            put(disk, lane.chain, place)
+            lane.places[unquote(name.removesuffix(CURSOR))] = place
+    return highest
 
 
-def _put(disk: Disk, found: Found, place: Place) -> None:
-    """Bring a cursor inside the chain and count what waits for it."""
-    segments = found.chain.segments
-    if not segments:
+def put(disk: Disk, chain: Chain, place: Place) -> None:
+    """Bring a place inside the chain, and find its stretches' places on the ruler."""
+    if not chain.segments:
+        place.stretches = place.stretches[-1:]
         return
-    oldest, last = segments[0].first, segments[-1].last
-    if place.released and place.released < oldest - 1:
-        place.lost += oldest - 1 - place.released
-    place.released = min(max(place.released, oldest - 1), last)
-    start = found.chain.after(place.released)
-    if start is None:
-        return
-    waiting = [count(disk, start, place.released)] if place.released >= start.first else [start]
-    waiting += segments[segments.index(start) + 1 :]
-    place.records = sum(part.records for part in waiting)
-    place.bytes = sum(part.bytes for part in waiting)
+    before, last = chain.segments[0].first - 1, chain.segments[-1].last
+    inside: list[Stretch] = []
+    for released, end, *_ in place.stretches:
+        if released and released < before:
+            # At most: among these numbers are those of the other lane, and none that were never given out.
+            place.lost += min(before, end or before) - released
+        if end is not None and min(end, last) <= before:
+            continue
+        released = min(max(released, before), last)
+        if end is not None and released >= min(end, last):
+            continue
+        end = None if end is None else min(end, last)
+        top = None if end is None else on_ruler(disk, chain, end)
+        inside.append(Stretch(released, end, on_ruler(disk, chain, released), top))
+    place.stretches = inside
 
 
-def count(disk: Disk, segment: Segment, after: int) -> Segment | Tally:
-    """The records of a segment behind `after`; where damage hides some, all that were there and are not in front of
-    `after` for certain."""
-    whole, tally = Tally(), Tally()
+def on_ruler(disk: Disk, chain: Chain, seq: int) -> Amount:
+    """How much lies in the chain up to and including `seq`; where damage hides some, what is there for certain."""
+    segment = chain.after(seq)
+    if segment is None:
+        return chain.total
+    begins = chain.until(segment)
+    if seq < segment.first:
+        return begins
+    tally = Tally()
     try:
         for raws, _ in blocks(disk, segment):
-            whole.add(raws)
-            tally.add(raws, after)
+            tally.add([raw for raw in raws if raw[0] <= seq])
+            if raws[-1][0] > seq:
+                break
     except (Damage, OSError):
-        # Whoever reads there finds it again, mends it, and takes what is gone for lost out of this count.
-        tally.records += segment.records - whole.records
-        tally.bytes += segment.bytes - whole.bytes
-    return tally
+        # Whoever reads there finds it again, mends it, and takes what is gone for lost out of the backlog.
+        pass
+    return begins.plus(Amount(tally.records, tally.bytes))
 
 
-def _number(found: Found, slots: Slots, floor: tuple[int, int, int] | None, whole: bool) -> None:
-    """Where numbering goes on (see the head of this file)."""
-    segments = found.chain.segments
-    last = segments[-1].last if segments else 0
-    highest = max(last, found.highest)
-    base, reserved = floor[:2] if floor else (1, 1)
-    lossy = not whole or last + 1 < base or (floor is None and highest > last)
-    found.next_seq = max(highest + 1, base)
+def _number(found: Found, slots: Slots, highest: int) -> None:
+    """Where numbering goes on (see `numbering.py`)."""
+    whole = all(lane.state == "whole" for lane in found.lanes)
+    lasts = (found.lanes[0].last, found.lanes[1].last)
+    found.next_seq, lossy = next_number(found.floor, lasts, highest, whole=whole)
     if lossy:
-        found.next_seq = max(reserved, highest + 1 + RESERVE if floor is None else highest + 1)
-        reserved = found.next_seq + RESERVE
+        # What is gone is no reason to skip numbers again when this is next opened.
+        found.floor.bases = (min(found.floor.bases[0], lasts[0] + 1), min(found.floor.bases[1], lasts[1] + 1))
+        found.floor.least, found.floor.reserved = found.next_seq, found.next_seq + RESERVE
         try:
-            slots.save((found.next_seq, reserved, found.epoch), sync=True)
+            slots.save(found.floor.numbers(), sync=True)
         except OSError as error:
             found.reports.append(f"floor cannot be written ({error.strerror})")
-    found.reserved = reserved

@@ -1,70 +1,85 @@
-"""What is deleted when: whole segments, oldest first, for space or age; what a cursor loses is counted.
+"""What is deleted when: whole segments, for space or age, the least valuable first; what a cursor loses is counted.
 
-Segments stay, released or not, until the cap or the age takes them: they are the history. Files
-set aside go before any segment does. The segment being written is never deleted.
+Segments stay, released or not, until the cap or the age takes them: they are the history. For space,
+files set aside go before any segment does, and all that lane `samples` can give before any segment of
+lane `events`; in a lane the oldest goes first. The segments being written are never deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.journal.cursor import Cursor
-from edge_agent.journal.segment import Chain, Segment
+from edge_agent.journal.lane import EVENTS, SAMPLES, Lane
+from edge_agent.journal.segment import Amount, Segment
 
 # A time before 2020 is a clock that was never set: nobody knows how old such records are.
 CLOCK_SET_NS = 1_577_836_800 * 10**9
 
+# Of what may go for space: the samples first.
+BY_VALUE = (SAMPLES, EVENTS)
+
+Keep = Sequence[Segment | None]
+
 
 class Retention:
-    """Takes segments out of the chain; the paths returned are to be removed."""
+    """Takes segments out of their chains; the paths returned are to be removed."""
 
-    def __init__(
-        self, chain: Chain, cursors: Mapping[str, Cursor], max_bytes: int, max_age_ns: int | None
-    ) -> None:
-        self._chain = chain
-        self._cursors = cursors
+    def __init__(self, lanes: tuple[Lane, Lane], max_bytes: int, max_age_ns: int | None) -> None:
+        self._lanes = lanes
         self._max_bytes = max_bytes
         self._max_age_ns = max_age_ns
 
-    def make_room(self, incoming: int, now: int, keep: Segment | None) -> list[Path]:
+    @property
+    def size(self) -> int:
+        """Of both lanes, with everything set aside."""
+        return sum(lane.chain.size for lane in self._lanes)
+
+    def make_room(self, incoming: int, now: int, keep: Keep) -> list[Path]:
         """So that `incoming` more bytes stay under the cap, and nothing is too old; `keep` is spared."""
         paths: list[Path] = []
-        while self._chain.size + incoming > self._max_bytes and (path := self._oldest(keep)):
+        while self.size + incoming > self._max_bytes and (path := self._least(keep)):
             paths.append(path)
-        while self._is_too_old(now, keep):
-            paths.append(self._evict())
+        for lane in self._lanes:
+            while self._is_too_old(lane, now, keep):
+                paths.append(self._evict(lane))
         return paths
 
-    def give_up_released(self, need: int, keep: Segment | None) -> list[Path]:
+    def give_up_released(self, need: int, keep: Keep) -> list[Path]:
         """The disk is full: what is set aside, and segments every cursor is done with, for `need` bytes."""
-        released = min((cursor.released for cursor in self._cursors.values()), default=0)
         paths: list[Path] = []
-        size = self._chain.size
-        while self._chain.size > size - need:
-            segments = self._chain.segments
-            if not self._chain.aside and (not segments or segments[0] is keep or segments[0].last > released):
-                break
-            path = self._oldest(keep)
-            assert path is not None
+        size = self.size
+        while self.size > size - need and (path := self._least(keep, released=True)):
             paths.append(path)
         return paths
 
-    def _oldest(self, keep: Segment | None) -> Path | None:
-        if self._chain.aside:
-            return self._chain.aside.pop(0)[0]
-        if self._chain.segments and self._chain.segments[0] is not keep:
-            return self._evict()
+    def _least(self, keep: Keep, *, released: bool = False) -> Path | None:
+        """Take out what is worth least; None if nothing may go."""
+        for lane in self._lanes:
+            if lane.chain.aside:
+                return lane.chain.aside.pop(0)[0]
+        for place in BY_VALUE:
+            lane = self._lanes[place]
+            oldest = lane.chain.segments[0] if lane.chain.segments else None
+            if oldest and oldest not in keep and not (released and _is_needed(lane, oldest)):
+                return self._evict(lane)
         return None
 
-    def _is_too_old(self, now: int, keep: Segment | None) -> bool:
-        if not self._max_age_ns or not self._chain.segments:
+    def _is_too_old(self, lane: Lane, now: int, keep: Keep) -> bool:
+        if not self._max_age_ns or not lane.chain.segments:
             return False
-        oldest = self._chain.segments[0]
-        return oldest is not keep and CLOCK_SET_NS <= oldest.time < now - self._max_age_ns
+        oldest = lane.chain.segments[0]
+        return oldest not in keep and CLOCK_SET_NS <= oldest.time < now - self._max_age_ns
 
-    def _evict(self) -> Path:
-        oldest = self._chain.segments.pop(0)
-        for cursor in self._cursors.values():
-            cursor.evict(oldest.last, self._chain)
+    def _evict(self, lane: Lane) -> Path:
+        chain = lane.chain
+        oldest = chain.segments.pop(0)
+        chain.gone = chain.gone.plus(Amount(oldest.records, oldest.bytes))
+        for cursor in lane.cursors.values():
+            cursor.evict(oldest, chain.gone)
         return oldest.path
+
+
+def _is_needed(lane: Lane, segment: Segment) -> bool:
+    """Whether a destination may still want it; where there is none, nobody knows who will come for it."""
+    return not lane.cursors or any(cursor.released < segment.last for cursor in lane.cursors.values())

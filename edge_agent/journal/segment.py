@@ -1,10 +1,10 @@
-"""One file of the chain: its name, its header, and reading the records in it.
+"""One file of a lane's chain: its name, its header, and reading the records in it.
 
 A segment is named by the first sequence number it may hold, twenty digits, `.seg`. It begins with
 
     offset  size
-         0     8  magic     "EDGEJRN1"
-         8     8  epoch     random, the same in the whole chain: which journal this is
+         0     8  magic     "EDGEJRN2"; "EDGEJRN1" where both lanes' records are mixed, as earlier versions wrote it
+         8     8  epoch     random, the same in all of them: which journal this is
         16     8  first     as in the name
         24     8  created   ns UTC
         32    40  the segment before: its first, size, records, bytes, last (0 where there is none)
@@ -17,7 +17,7 @@ then what was appended. `records` and `bytes` count only what cursors deliver.
 
 Invariants. Sequence numbers grow along the chain; they may skip, never repeat. A segment appears
 under its name only when header and first commit are durable (written as NAME.new, synced, renamed,
-folder synced). Only the last one grows. What was true of a segment when it was closed stands in
+folder synced). Only the last one of a chain grows. What was true of a segment when it was closed stands in
 the header of the next, so opening a journal reads one header per file and only the last file whole;
 bytes behind the `size` stated there were never committed and do not count.
 
@@ -45,7 +45,8 @@ ASIDE = (".torn", ".damaged")
 BLOCK = 256 << 10
 _HEADER = struct.Struct("<8sQQqQQQQQq")
 HEADER_SIZE = _HEADER.size + 8
-_MAGIC = b"EDGEJRN1"
+_MAGIC = b"EDGEJRN2"
+_MAGIC_MIXED = b"EDGEJRN1"
 
 
 class Before(NamedTuple):
@@ -66,6 +67,8 @@ class Header(NamedTuple):
     first: int
     created: int
     before: Before
+    mixed: bool = False
+    """whether it holds records of both lanes"""
 
     @property
     def salt(self) -> int:
@@ -74,7 +77,8 @@ class Header(NamedTuple):
 
     def pack(self) -> bytes:
         """88 bytes."""
-        data = _HEADER.pack(_MAGIC, self.epoch, self.first, self.created, *self.before)
+        magic = _MAGIC_MIXED if self.mixed else _MAGIC
+        data = _HEADER.pack(magic, self.epoch, self.first, self.created, *self.before)
         return data + struct.pack("<II", crc32(data), 0)
 
 
@@ -110,9 +114,9 @@ def read_header(disk: Disk, path: Path) -> Header:
     if len(data) < HEADER_SIZE or crc != crc32(body):
         raise Damage(0)
     magic, epoch, first, created, *before = _HEADER.unpack(body)
-    if magic != _MAGIC or first != first_of(path.name):
+    if magic not in (_MAGIC, _MAGIC_MIXED) or first != first_of(path.name):
         raise Damage(0)
-    return Header(epoch, first, created, Before(*before))
+    return Header(epoch, first, created, Before(*before), mixed=magic == _MAGIC_MIXED)
 
 
 @dataclass(slots=True, eq=False)
@@ -157,6 +161,21 @@ def blocks(disk: Disk, segment: Segment, start: int = HEADER_SIZE) -> Iterator[t
         yield taken, position
 
 
+class Amount(NamedTuple):
+    """So many records, and their bytes with their heads."""
+
+    records: int = 0
+    bytes: int = 0
+
+    def plus(self, other: Amount) -> Amount:
+        """The sum."""
+        return Amount(self.records + other.records, self.bytes + other.bytes)
+
+    def minus(self, other: Amount) -> Amount:
+        """The difference."""
+        return Amount(self.records - other.records, self.bytes - other.bytes)
+
+
 @dataclass(slots=True)
 class Tally:
     """What a stretch of records adds up to."""
@@ -167,13 +186,13 @@ class Tally:
     time: int = 0
     definitions: Definitions = field(default_factory=dict)
 
-    def add(self, raws: list[Raw], after: int = 0) -> None:
-        """Count those behind sequence number `after`."""
+    def add(self, raws: list[Raw]) -> None:
+        """Count them."""
         for seq, kind, key, time, body in raws:
             if kind in OWN:
                 if kind == RecordKind.DEFINITION:
                     self.definitions[key] = defined(body)
-            elif seq > after:
+            else:
                 self.records += 1
                 self.bytes += HEAD_SIZE + len(body)
                 self.last = seq
@@ -187,6 +206,8 @@ class Chain:
     segments: list[Segment] = field(default_factory=list)
     aside: list[tuple[Path, int]] = field(default_factory=list)
     """files set aside with their sizes, oldest first"""
+    gone: Amount = field(default_factory=Amount)
+    """what segments held that were deleted since the journal was opened"""
 
     @property
     def records(self) -> int:
@@ -197,6 +218,19 @@ class Chain:
     def bytes(self) -> int:
         """Of those records, with their heads."""
         return sum(segment.bytes for segment in self.segments)
+
+    @property
+    def total(self) -> Amount:
+        """How much there has been: the place of the end on a ruler along the lane, on which what a cursor is
+        done with is a place, too; the difference is its backlog."""
+        return Amount(self.gone.records + self.records, self.gone.bytes + self.bytes)
+
+    def until(self, segment: Segment) -> Amount:
+        """The place of the beginning of `segment` on that ruler."""
+        before = self.segments[: self.segments.index(segment)]
+        return Amount(
+            self.gone.records + sum(s.records for s in before), self.gone.bytes + sum(s.bytes for s in before)
+        )
 
     @property
     def size(self) -> int:

@@ -1,12 +1,14 @@
-"""Twenty-four bytes that change in place and survive a torn write: three numbers in two slots.
+"""A few numbers that change in place and survive a torn write: two slots, of which one is always whole.
 
-    offset 0     slot 0:  crc u32, mark u32, generation u64, three numbers u64      (40 bytes)
+    offset 0     slot 0:  crc u32, mark u32, generation u64, how many numbers u64, the numbers u64 each
     offset 4096  slot 1:  the same
 
-Little-endian; crc is the CRC-32 of what follows it. The intact slot with the higher generation
-counts. The file appears under its name with its first slot already durable. A save goes to the
-slot that does *not* hold the newest synced state, so whatever a crash tears, the last synced state
+Little-endian; crc is the CRC-32 of what follows it in the slot. The intact slot with the higher
+generation counts. The file appears under its name with its first slot already durable. A save goes to
+the slot that does *not* hold the newest synced state, so whatever a crash tears, the last synced state
 is still there. The slots lie a page apart, for flash that loses whole pages.
+
+Earlier versions wrote three numbers and not how many, under another mark; they are read.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ from zlib import crc32
 
 from edge_agent.journal.disk import Disk
 
-_SLOT = struct.Struct("<IQQQQ")
-_MARK = 0x544F4C53
+_HEAD = struct.Struct("<IQQ")
+_THREE = struct.Struct("<IQQQQ")
+_MARK = 0x54534C53
+_MARK_OF_THREE = 0x544F4C53
 _APART = 4096
+MOST = (_APART - 4 - _HEAD.size) // 8
 
-Three = tuple[int, int, int]
+Numbers = tuple[int, ...]
 
 
 class Slots:
@@ -34,27 +39,27 @@ class Slots:
         self._target = 0  # the slot that may be overwritten
         self.exists = False
 
-    def load(self) -> Three | None:
+    def load(self) -> Numbers | None:
         """The newest intact numbers; None if there is no file or no slot is intact."""
         try:
-            data = self._disk.read(self.path, 0, _APART + 4 + _SLOT.size)
+            data = self._disk.read(self.path, 0, 2 * _APART)
         except OSError:
             return None
         self.exists = True
         found = [slot for slot in (_unpack(data, 0), _unpack(data, 1)) if slot]
         if not found:
             return None
-        generation, place, three = max(found)
+        generation, place, numbers = max(found)
         self._generation, self._target = generation, 1 - place
-        return three
+        return numbers
 
-    def save(self, three: Three, *, sync: bool) -> None:
+    def save(self, numbers: Numbers, *, sync: bool) -> None:
         """Write; with `sync` (always on the first save) return once it would survive a power cut."""
         sync = sync or not self.exists
         path = self.path if self.exists else self.path.with_name(self.path.name + ".new")
         file = self._disk.open(path, fresh=not self.exists)
         try:
-            file.write(self._target * _APART, _pack(self._generation + 1, three))
+            file.write(self._target * _APART, _pack(self._generation + 1, numbers))
             if sync:
                 file.sync()
         finally:
@@ -83,14 +88,22 @@ class Slots:
             file.close()
 
 
-def _pack(generation: int, three: Three) -> bytes:
-    slot = _SLOT.pack(_MARK, generation, *three)
+def _pack(generation: int, numbers: Numbers) -> bytes:
+    assert len(numbers) <= MOST
+    slot = _HEAD.pack(_MARK, generation, len(numbers)) + struct.pack(f"<{len(numbers)}Q", *numbers)
     return crc32(slot).to_bytes(4, "little") + slot
 
 
-def _unpack(data: bytes, place: int) -> tuple[int, int, Three] | None:
-    slot = data[place * _APART : place * _APART + 4 + _SLOT.size]
-    if len(slot) < 4 + _SLOT.size or int.from_bytes(slot[:4], "little") != crc32(slot[4:]):
+def _unpack(data: bytes, place: int) -> tuple[int, int, Numbers] | None:
+    slot = data[place * _APART : (place + 1) * _APART]
+    if len(slot) < 4 + _HEAD.size:
         return None
-    mark, generation, one, two, three = _SLOT.unpack_from(slot, 4)
-    return (generation, place, (one, two, three)) if mark == _MARK else None
+    mark, generation, count = _HEAD.unpack_from(slot, 4)
+    if mark == _MARK and count <= MOST:
+        size, numbers = _HEAD.size + 8 * count, (f"<{count}Q", 4 + _HEAD.size)
+    elif mark == _MARK_OF_THREE:
+        size, numbers = _THREE.size, ("<3Q", 4 + _THREE.size - 24)
+    else:
+        return None
+    whole = len(slot) >= 4 + size and int.from_bytes(slot[:4], "little") == crc32(slot[4 : 4 + size])
+    return (generation, place, struct.unpack_from(numbers[0], slot, numbers[1])) if whole else None

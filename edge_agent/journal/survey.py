@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from heapq import merge
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from urllib.parse import unquote
 
 from edge_agent.journal.disk import Disk
+from edge_agent.journal.lane import LANES, LaneName, lane_of
+from edge_agent.journal.place import unpacked
 from edge_agent.journal.reading import intact_blocks, records_of
 from edge_agent.journal.record import OWN, Record, is_torn
-from edge_agent.journal.recovery import CURSOR, aside
 from edge_agent.journal.salvage import intact
-from edge_agent.journal.segment import Before, Damage, Header, Segment, Tally, blocks, first_of, read_header
+from edge_agent.journal.segment import ASIDE, Before, Damage, Header, Segment, Tally, blocks, first_of, read_header
 from edge_agent.journal.slots import Slots
+from edge_agent.journal.takeover import CURSOR
 
 
 @dataclass(slots=True)
 class SegmentFacts:
-    """One file of the chain; times in ns UTC."""
+    """One file of a lane's chain; times in ns UTC."""
 
+    lane: LaneName
     name: str
     size: int
     first: int
@@ -29,6 +33,8 @@ class SegmentFacts:
     created: int
     newest: int
     """time of the last record; 0 if there is none"""
+    follows: bool = False
+    """whether another was before it in its lane"""
     damaged_bytes: int = 0
     unfinished_bytes: int = 0
     """behind the last intact record of the newest file: a commit under way, or one that never finished"""
@@ -37,14 +43,18 @@ class SegmentFacts:
 
 @dataclass(slots=True)
 class CursorFacts:
-    """One destination: what of it is durable."""
+    """One destination in one lane: what of it is durable."""
 
+    lane: LaneName
     name: str
     released: int
+    """everything up to here is done with"""
+    ranges: list[tuple[int, int | None]]
+    """what is not: behind the first number up to and including the second; None: whatever comes"""
     evicted: int
     lost: int
     backlog_records: int
-    """committed and not released; within one segment counted by sequence number"""
+    """committed and not released"""
     trouble: str = ""
 
 
@@ -70,7 +80,7 @@ class FolderFacts:
 
 
 def stat(folder: Path) -> FolderFacts:
-    """What is there, from one header per file and the newest file whole."""
+    """What is there, from one header per file, and the newest files and those in which a cursor stands whole."""
     return _facts(folder, thorough=False)
 
 
@@ -80,9 +90,23 @@ def verify(folder: Path) -> FolderFacts:
 
 
 def records(folder: Path, kinds: Collection[int] | None = None, start_ns: int = 0) -> Iterator[Record]:
-    """Every intact record of the agent, oldest first; only of `kinds`, only appended since `start_ns`."""
+    """Every intact record of the agent, of both lanes, in the order of their numbers; only of `kinds`, only
+    appended since `start_ns`."""
     disk = Disk()
-    segments = [segment for segment, _ in _segments(disk, folder)]
+    lanes = [_records(disk, _that_may_hold(disk, folder, lane, kinds), kinds, start_ns) for lane in LANES]
+    return merge(*lanes, key=lambda record: record.seq)
+
+
+def _that_may_hold(disk: Disk, folder: Path, lane: LaneName, kinds: Collection[int] | None) -> list[Segment]:
+    segments = [segment for segment, _ in _segments(disk, folder, lane)]
+    if kinds is None or any(LANES[lane_of(kind)] == lane for kind in kinds):
+        return segments
+    return [segment for segment in segments if segment.header.mixed or not segment.header.epoch]
+
+
+def _records(
+    disk: Disk, segments: list[Segment], kinds: Collection[int] | None, start_ns: int
+) -> Iterator[Record]:
     for segment, following in zip_longest(segments, segments[1:]):
         before = following.header.before if following else None
         if before and before.first == segment.first and before.time < start_ns:
@@ -95,13 +119,25 @@ def records(folder: Path, kinds: Collection[int] | None = None, start_ns: int = 
                     yield record
 
 
-def _segments(disk: Disk, folder: Path) -> list[tuple[Segment, str]]:
+def _files(disk: Disk, folder: Path, lane: LaneName) -> list[Path]:
+    """A lane's files, by name; those of a journal that was one chain and is not taken over yet are samples'."""
+    homes = [folder / lane, folder] if lane == "samples" else [folder / lane]
+    found: list[Path] = []
+    for home in homes:
+        try:
+            found += [home / name for name in disk.names(home)]
+        except FileNotFoundError:
+            continue
+    return sorted(found, key=lambda path: path.name)
+
+
+def _segments(disk: Disk, folder: Path, lane: LaneName) -> list[tuple[Segment, str]]:
     """Each file as far as its name, header and size tell, with what is wrong with it."""
     found: list[tuple[Segment, str]] = []
-    for name in disk.names(folder):
-        if (first := first_of(name)) is None:
+    for path in _files(disk, folder, lane):
+        if (first := first_of(path.name)) is None:
             continue
-        path, trouble = folder / name, ""
+        trouble = ""
         header = Header(0, first, 0, Before())
         try:
             size = disk.size(path)
@@ -123,23 +159,33 @@ def _segments(disk: Disk, folder: Path) -> list[tuple[Segment, str]]:
 
 def _facts(folder: Path, *, thorough: bool) -> FolderFacts:
     disk, facts = Disk(), FolderFacts(str(folder))
-    segments = _segments(disk, folder)
-    for i, (segment, trouble) in enumerate(segments):
-        newest = i + 1 == len(segments)
-        one = SegmentFacts(
-            segment.path.name, segment.size, segment.first, segment.last, segment.records,
-            segment.header.created, segment.time, trouble=trouble,
-        )  # fmt: skip
-        if not trouble and (thorough or not segment.records or newest):
-            _look_through(disk, segment, one, newest=newest)
-        facts.segments.append(one)
-    facts.aside = {path.name: size for path, size in aside(disk, folder)}
+    newest = Header(0, 0, 0, Before())
+    for lane in LANES:
+        segments = _segments(disk, folder, lane)
+        mine = [_segment_facts(disk, lane, segments, i, thorough=thorough) for i in range(len(segments))]
+        newest = max([newest, *(segment.header for segment, _ in segments)], key=lambda header: header.first)
+        facts.segments += mine
+        files = _files(disk, folder, lane)
+        facts.aside |= {f"{lane}/{path.name}": disk.size(path) for path in files if path.name.endswith(ASIDE)}
+        facts.cursors += [_cursor(disk, lane, path, segments, mine) for path in files if path.name.endswith(CURSOR)]
     facts.size = sum(one.size for one in facts.segments) + sum(facts.aside.values())
     facts.records = sum(one.records for one in facts.segments)
-    if facts.segments:
-        facts.first, facts.last = facts.segments[0].first, facts.segments[-1].last
-        facts.epoch = segments[-1][0].header.epoch
-    facts.cursors = _cursors(disk, folder, facts.segments)
+    facts.epoch = newest.epoch
+    facts.first = min((one.first for one in facts.segments), default=0)
+    facts.last = max((one.last for one in facts.segments), default=0)
+    return facts
+
+
+def _segment_facts(
+    disk: Disk, lane: LaneName, segments: list[tuple[Segment, str]], i: int, *, thorough: bool
+) -> SegmentFacts:
+    (segment, trouble), newest = segments[i], i + 1 == len(segments)
+    facts = SegmentFacts(
+        lane, segment.path.name, segment.size, segment.first, segment.last, segment.records,
+        segment.header.created, segment.time, bool(segment.header.before.first), trouble=trouble,
+    )  # fmt: skip
+    if not trouble and (thorough or not segment.records or newest):
+        _look_through(disk, segment, facts, newest=newest)
     return facts
 
 
@@ -167,19 +213,28 @@ def _look_through(disk: Disk, segment: Segment, facts: SegmentFacts, *, newest: 
     facts.records, facts.last, facts.newest = tally.records, tally.last, tally.time
 
 
-def _cursors(disk: Disk, folder: Path, segments: list[SegmentFacts]) -> list[CursorFacts]:
-    found: list[CursorFacts] = []
-    for name in disk.names(folder):
-        if not name.endswith(CURSOR):
-            continue
-        three = Slots(disk, folder / name).load()
-        released, evicted, lost = three or (0, 0, 0)
-        waiting = sum(_behind(segment, released) for segment in segments)
-        trouble = "" if three else "no intact slot"
-        known_as = unquote(name.removesuffix(CURSOR))
-        found.append(CursorFacts(known_as, released, evicted, lost, waiting, trouble))
-    return found
+def _cursor(
+    disk: Disk, lane: LaneName, path: Path, segments: list[tuple[Segment, str]], facts: list[SegmentFacts]
+) -> CursorFacts:
+    slots = Slots(disk, path)
+    numbers = slots.load()
+    place = unpacked(slots, numbers)
+    ranges = [(one.released, one.end) for one in place.stretches]
+    waiting = sum(
+        _up_to(disk, segment, one, end) - _up_to(disk, segment, one, released)
+        for (segment, _), one in zip(segments, facts, strict=True)
+        for released, end in ranges
+    )
+    return CursorFacts(
+        lane, unquote(path.name.removesuffix(CURSOR)), place.stretches[0].released, ranges, place.evicted, place.lost,
+        waiting, "" if numbers else "no intact slot",
+    )  # fmt: skip
 
 
-def _behind(segment: SegmentFacts, released: int) -> int:
-    return min(segment.records, max(segment.last - released, 0))
+def _up_to(disk: Disk, segment: Segment, facts: SegmentFacts, seq: int | None) -> int:
+    """How many of a segment's records have this number or a lower one."""
+    if seq is None or seq >= facts.last:
+        return facts.records
+    if seq < facts.first:
+        return 0
+    return sum(raw[0] <= seq and raw[1] not in OWN for raws in intact_blocks(disk, segment) for raw in raws)

@@ -59,7 +59,7 @@ class Follower:
         name: str,
         publisher: Publisher,
         profile: Profile,
-        cursor: Cursor,
+        cursors: tuple[Cursor, ...],
         status: Callable[[], Status],
         health: Health,
         clock: Clock,
@@ -68,7 +68,7 @@ class Follower:
         converse: Converse = plainly,
     ) -> None:
         self.line = health.destinations.setdefault(name, Line(name, addresses[0], also=addresses[1:]))
-        self.cursor = cursor
+        self.cursors = cursors
         self.latest = Latest()
         self.profile = profile
         self.commands = commands
@@ -94,6 +94,11 @@ class Follower:
             return self._say(f"cannot encode a {type(what[0]).__name__}", error)
         return self.latest.drop(messages) if over else self.latest.put(messages, whole)
 
+    @property
+    def backlog_records(self) -> int:
+        """Committed and not acknowledged."""
+        return sum(cursor.backlog_records for cursor in self.cursors)
+
     async def keep_following(self) -> None:
         """Connect and send, for ever; and carry out the commands that come back."""
         await wait_after_boot(self.line.addresses)
@@ -109,7 +114,8 @@ class Follower:
     async def _use(self, link: Link) -> None:
         self._health.add(Count.LINKS_OPENED)
         self._opened_ns = self._clock()
-        self.cursor.rewind()
+        for cursor in self.cursors:
+            cursor.rewind()
         name = self.line.name
         try:
             largest = link.largest if isinstance(link, LimitedLink) else None
@@ -119,7 +125,7 @@ class Follower:
             await self._send(link, self.profile.hello(self._status()))
             self.latest.renew()
             await together(
-                (f"{name}-drain", self._drain(link)),
+                *((f"{name}-{cursor.lane.name}", self._drain(link, cursor)) for cursor in self.cursors),
                 (f"{name}-latest", self._show(link)),
                 *self._listening(link),
                 (f"{name}-closed", link.closed()),
@@ -139,11 +145,11 @@ class Follower:
             async with asyncio.timeout(GOODBYE_S):
                 await link.send(self.profile.goodbye(self._status()))
 
-    async def _drain(self, link: Link) -> None:
+    async def _drain(self, link: Link, cursor: Cursor) -> None:
         while True:
-            read = await self.cursor.read(max_records=RECORDS_A_SENDING, max_bytes=BYTES_A_SENDING)
+            read = await cursor.read(max_records=RECORDS_A_SENDING, max_bytes=BYTES_A_SENDING)
             await self._send(link, [message for record in read for message in self._encoded(record)])
-            self.cursor.release(read[-1].seq)
+            cursor.release(read[-1].seq)
 
     async def _show(self, link: Link) -> None:
         while True:

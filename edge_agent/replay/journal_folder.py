@@ -30,7 +30,6 @@ from edge_agent.journal import Record, RecordKind, stat
 from edge_agent.journal import records as journal_records
 from edge_agent.replay.history import OTHERS, HistoryError, Names, Place, plain
 
-SEGMENTS: Final = "*.seg"
 BATCH: Final = 1 << 17      # samples decoded before they are handed on: enough for columns to pay
 
 
@@ -81,30 +80,43 @@ class JournalFolder:
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
-        self.path = path if any(path.glob(SEGMENTS)) else path / "journal"
-        if not any(self.path.glob(SEGMENTS)):
-            hint = "give the folder with the .seg files, or the agent's data_dir"
+        self.path = path if stat(path).segments else path / "journal"
+        if not stat(self.path).segments:
+            hint = "give the agent's data_dir, or the folder journal in it"
             raise HistoryError(Place(self.name, "is a folder, but no journal", hint=hint))
 
     @property
     def extent(self) -> tuple[int, int]:
         """When it was begun and when its last record was written, ns UTC."""
         segments = stat(self.path).segments
-        return segments[0].created, max(segment.newest for segment in segments)
+        return min(segment.created for segment in segments), max(segment.newest for segment in segments)
 
     def checkpoint(self) -> bytes | None:
         """What the agent knew where this journal begins, if its beginning is gone: for age, or for its size."""
-        if stat(self.path).segments[0].first == 1:
+        begins = self._begins()
+        if not begins:
             return None
-        first = next(iter(journal_records(self.path, {RecordKind.CHECKPOINT})), None)
+        checkpoints = journal_records(self.path, {RecordKind.CHECKPOINT})
+        first = next((one for one in checkpoints if one.seq >= begins), None)
         return None if first is None else first.body
+
+    def _begins(self) -> int:
+        """The number from which on nothing has gone for age or size, neither samples nor what is told of them; 0 if
+        nothing has gone."""
+        oldest: dict[str, int] = {}
+        for segment in stat(self.path).segments:
+            oldest.setdefault(segment.lane, segment.first if segment.follows else 0)
+        return max(oldest.values())
 
     def events(self, names: Names, until: int | None = None) -> Iterator[Event]:
         """What a replay must know, in the order in which it came; of records from before `until`, ns UTC, only."""
         reader = _Reader(self.name, names)
         before = 0
         missing = 0
+        begins = self._begins()
         for record in journal_records(self.path):
+            if record.seq < begins:
+                continue
             if before and record.seq > before + 1:
                 missing += record.seq - before - 1
             before = record.seq

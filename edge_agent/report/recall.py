@@ -94,7 +94,7 @@ def _restored(site: Site, folder: Path, start: int) -> tuple[Engine, int]:
     What a checkpoint knows begins later the newer it is, so it is looked for by halving. Should none reach back so
     far, it is the oldest; without any, an engine that knows nothing.
     """
-    made = [segment.created for segment in stat(folder).segments]
+    made = sorted({segment.created for segment in stat(folder).segments})
     low = max((at for at, created in enumerate(made) if created <= start), default=0)
     high = len(made) - 1
     best = _engine(site, folder, made[low]) or blank(site), made[low]
@@ -110,7 +110,7 @@ def _restored(site: Site, folder: Path, start: int) -> tuple[Engine, int]:
 
 
 def _engine(site: Site, folder: Path, at: int) -> Engine | None:
-    """From the checkpoint at the head of the file begun at an instant; None if there is none that is intact."""
+    """From the checkpoint made when a file was begun at an instant; None if there is none that is intact."""
     record = next(journal_records(folder, (RecordKind.CHECKPOINT,), at), None)
     engine = blank(site)
     try:

@@ -134,7 +134,7 @@ def test_what_an_operator_says_counts_at_once_is_audited_and_outlives_the_agent(
     assert "press.state" in audit and "TOOL" in audit and "by terminal through api" in audit
     assert "anna" not in audit
     assert (tmp_path / "data" / "operator.key").stat().st_mode & 0o777 == 0o600
-    assert not any(b"anna" in path.read_bytes() for path in (tmp_path / "data" / "journal").iterdir())
+    assert not any(b"anna" in path.read_bytes() for path in (tmp_path / "data" / "journal").rglob("*.seg"))
     assert replayed(tmp_path, began) == [one for one in spans if one[0] != "UNKNOWN"]
 
 

@@ -24,7 +24,7 @@ async def test_a_batch_of_records_is_written_once_and_little_more(
     opened: Opener, record_property: Callable[[str, object], None]
 ) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     journal.append(RecordKind.SAMPLES, b"x")
     await journal.flush()
     if not written():
@@ -63,7 +63,7 @@ async def test_appending_costs_microseconds(
 
 async def test_a_reader_that_keeps_up_never_touches_the_disk(opened: Opener) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     read = journal.disk.read
 
     def refused(*_: object) -> bytes:
@@ -80,7 +80,7 @@ async def test_a_reader_that_keeps_up_never_touches_the_disk(opened: Opener) -> 
 
 async def test_a_reader_behind_reads_each_byte_about_once(opened: Opener) -> None:
     journal = await opened(recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     for _ in range(20):
         for _ in range(500):
             journal.append(RecordKind.SAMPLES, bytes(500))

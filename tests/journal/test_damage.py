@@ -27,7 +27,7 @@ def number(body: bytes) -> int:
 
 
 def clean(folder: Path) -> None:
-    for leftover in folder.glob("*.torn"):
+    for leftover in folder.glob("*/*.torn"):
         leftover.unlink()
 
 
@@ -41,7 +41,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def segments(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.seg"))
+    return sorted((folder / "events").glob("*.seg"))
 
 
 def spoil(path: Path, offset: int, data: bytes = b"\xff" * 7) -> None:
@@ -54,7 +54,7 @@ async def test_a_torn_tail_is_cut_kept_beside_and_never_numbered_again(
     opened: Opener, crash: Crash, folder: Path
 ) -> None:
     journal = await opened()
-    cursor = journal.cursor("north", start="oldest")
+    cursor = journal.cursor("north", "events", start="oldest")
     await fill(journal, 0, 20)
     crash(journal)
     path = segments(folder)[0]
@@ -65,7 +65,7 @@ async def test_a_torn_tail_is_cut_kept_beside_and_never_numbered_again(
     assert path.with_name(path.name + ".torn").read_bytes() == whole[-132:-50]
     assert journal.append(RecordKind.EVENT, b"100.") > 20
     await journal.flush()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     assert [number(r.body) for r in await cursor.read()] == [*range(19), 100]
     assert cursor.backlog_records == 20
     await journal.close()
@@ -90,7 +90,7 @@ async def test_every_cut_of_the_last_file_leaves_a_prefix(opened: Opener, crash:
 
 async def test_damage_in_a_closed_segment_costs_only_what_it_hit(opened: Opener, folder: Path) -> None:
     journal = await opened(segment_bytes=4096, recent_bytes=0)
-    ahead, behind = journal.cursor("ahead"), journal.cursor("behind")
+    ahead, behind = journal.cursor("ahead", "events"), journal.cursor("behind", "events")
     await fill(journal, 0, 200)
     victim = segments(folder)[2]
     while ahead.released < 90:
@@ -114,14 +114,14 @@ async def test_damage_in_a_closed_segment_costs_only_what_it_hit(opened: Opener,
 
 async def test_damage_under_unreleased_records_keeps_the_count_right(opened: Opener, folder: Path) -> None:
     journal = await opened(segment_bytes=1 << 20, recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     await fill(journal, 0, 3000)
-    journal._commits.active = None  # closed by the next flush
+    journal.lane("events").active = None  # closed by the next flush
     await fill(journal, 3000, 3010)
     held = await cursor.read(50)
     assert held[-1].seq == 50
-    cursor._ahead.clear()
-    cursor._spot = None
+    cursor.ranges[0]._ahead.clear()
+    cursor.ranges[0]._spot = None
     spoil(segments(folder)[0], 88 + 132 * 2000 + 50)
     got = [number(r.body) for r in held]
     while len(got) < 3009:
@@ -136,15 +136,15 @@ async def test_damage_that_waits_for_a_restart_to_be_found_keeps_the_count_right
     opened: Opener, crash: Crash, folder: Path
 ) -> None:
     journal = await opened()
-    cursor = journal.cursor("north", start="oldest")
+    cursor = journal.cursor("north", "events", start="oldest")
     await fill(journal, 0, 30)
     cursor.release((await cursor.read(max_records=4))[-1].seq)
-    journal._commits.active = None  # closed by the next flush
+    journal.lane("events").active = None  # closed by the next flush
     await fill(journal, 30, 40)
     crash(journal)
     spoil(segments(folder)[0], 88 + 132 * 10 + 50)
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     assert cursor.backlog_records == 36
     got: list[Record] = []
     while len(got) < 35:
@@ -159,7 +159,7 @@ async def test_damage_in_the_middle_of_the_newest_segment_is_told_from_a_torn_ta
     opened: Opener, crash: Crash, folder: Path
 ) -> None:
     journal = await opened()
-    journal.cursor("north")
+    journal.cursor("north", "events")
     await fill(journal, 0, 20)
     crash(journal)
     spoil(segments(folder)[0], 88 + 132 * 7 + 40)
@@ -169,7 +169,7 @@ async def test_damage_in_the_middle_of_the_newest_segment_is_told_from_a_torn_ta
     assert journal.append(RecordKind.EVENT, b"20.") > 20 + 1000  # nobody knows what stood in the damage
     await journal.flush()
     assert len(segments(folder)) == 2
-    assert journal.cursor("north").backlog_records == 20
+    assert journal.cursor("north", "events").backlog_records == 20
     await journal.close()
     assert verify(folder).intact
 
@@ -200,7 +200,7 @@ async def test_a_file_with_nothing_in_it_is_set_aside(
     assert not victim.exists()
     assert victim.with_name(victim.name + ".damaged").read_bytes() == content
     assert len(numbers(folder)) == 100 - sum(seq < int(segments(folder)[1].stem) for seq in lost)
-    cursor = journal.cursor("all", start="oldest")
+    cursor = journal.cursor("all", "events", start="oldest")
     got: list[Record] = []
     while len(got) < cursor.backlog_records:
         got += await cursor.read()
@@ -219,7 +219,7 @@ async def test_numbers_are_never_used_twice_whatever_was_lost_at_the_end(
         await fill(journal, 0, draw.randrange(1, 60))
         highest = journal.committed
         if draw.random() < 0.5:
-            journal.cursor("north")
+            journal.cursor("north", "events")
             await journal.flush()
         crash(journal)
         newest = segments(folder)[-1]
@@ -245,7 +245,7 @@ async def test_numbers_survive_the_loss_of_everything_but_a_cursor(
     opened: Opener, crash: Crash, folder: Path
 ) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     await fill(journal, 0, 30)
     cursor.release((await cursor.read())[-1].seq)
     await journal.flush()
@@ -255,12 +255,12 @@ async def test_numbers_survive_the_loss_of_everything_but_a_cursor(
     journal = await opened()
     assert journal.append(RecordKind.EVENT, b"30.") > 30
     await journal.flush()
-    assert [number(r.body) for r in await journal.cursor("north").read()] == [30]
+    assert [number(r.body) for r in await journal.cursor("north", "events").read()] == [30]
 
 
 async def test_a_torn_cursor_slot_falls_back_to_the_other(opened: Opener, folder: Path) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     await fill(journal, 0, 20)
     for seq in (5, 9):
         await cursor.read(seq - cursor.released)
@@ -268,13 +268,13 @@ async def test_a_torn_cursor_slot_falls_back_to_the_other(opened: Opener, folder
         journal._commits._places_synced = float("-inf")
         await journal.flush()
     await journal.close()
-    path = folder / "north.cursor"
+    path = folder / "events" / "north.cursor"
     data = path.read_bytes()
     for place, expected in ((0, {5, 9}), (4096, {5, 9})):
         path.write_bytes(data)
         spoil(path, place + 20)
         journal = await opened()
-        assert journal.cursor("north").released in expected
+        assert journal.cursor("north", "events").released in expected
         assert journal.reports == []
         journal.closed = True
         journal._thread.shutdown()
@@ -283,12 +283,12 @@ async def test_a_torn_cursor_slot_falls_back_to_the_other(opened: Opener, folder
     spoil(path, 4096 + 20)
     journal = await opened()
     assert "no intact slot" in journal.reports[0]
-    assert journal.cursor("north").backlog_records == 20
+    assert journal.cursor("north", "events").backlog_records == 20
 
 
 async def test_a_cursor_beyond_the_end_is_brought_back(opened: Opener, crash: Crash, folder: Path) -> None:
     journal = await opened(segment_bytes=4096)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     await fill(journal, 0, 100)
     while cursor.released < 100:
         cursor.release((await cursor.read())[-1].seq)
@@ -298,8 +298,8 @@ async def test_a_cursor_beyond_the_end_is_brought_back(opened: Opener, crash: Cr
         path.unlink()
     journal = await opened()
     await fill(journal, 200, 203)
-    assert journal.cursor("north").backlog_records == 3
-    assert [number(r.body) for r in await journal.cursor("north").read()] == [200, 201, 202]
+    assert journal.cursor("north", "events").backlog_records == 3
+    assert [number(r.body) for r in await journal.cursor("north", "events").read()] == [200, 201, 202]
 
 
 async def test_the_tail_walks_back_over_damaged_segments(opened: Opener, crash: Crash, folder: Path) -> None:
@@ -329,7 +329,7 @@ async def test_a_half_made_segment_is_swept_away(opened: Opener, folder: Path) -
 
 async def test_damage_found_while_running_in_the_segment_being_written(opened: Opener, folder: Path) -> None:
     journal = await opened(recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     await fill(journal, 0, 20)
     spoil(segments(folder)[0], 88 + 132 * 7 + 40)
     assert [number(r.body) for r in await cursor.read()] == list(range(7))

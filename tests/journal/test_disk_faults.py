@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import Cursor, Journal, RecordKind, log, records, verify
+from edge_agent.journal import LANES, Cursor, Journal, RecordKind, mending, records, verify
 from edge_agent.journal.disk import Disk, File
 
 Opener = Callable[..., Awaitable[Journal]]
@@ -111,7 +111,7 @@ async def test_a_failed_commit_is_tried_again_and_nothing_is_lost_or_doubled(
 ) -> None:
     disk = Moody()
     journal = await opened(disk=disk, segment_bytes=4096)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     append(journal, 0, 30)
     await journal.flush()
     for name, value in fault.items():
@@ -140,7 +140,7 @@ async def test_a_failed_commit_is_tried_again_and_nothing_is_lost_or_doubled(
         journal = await opened(segment_bytes=4096)
     got = []
     while len(got) < 65:
-        got += [int(record.body.split(b".")[0]) for record in await journal.cursor("north").read()]
+        got += [int(record.body.split(b".")[0]) for record in await journal.cursor("north", "events").read()]
     assert got == list(range(65))
     assert verify(folder).intact
     assert [record.seq for record in records(folder)] == list(range(1, 66))
@@ -181,11 +181,12 @@ async def test_memory_is_bounded_and_samples_are_given_up_first(opened: Opener, 
     reports = [i for i in kept if i % 10 == 9]
     assert reports == list(range(9, 3000, 10))
     assert journal.dropped > 2000
-    cursor = journal.cursor("late", start="oldest")
-    got = 0
-    while got < len(kept):
-        got += len(await cursor.read())
-    assert cursor.backlog_records == len(kept)
+    cursors = [journal.cursor("late", lane, start="oldest") for lane in LANES]
+    for cursor, count in zip(cursors, (300, len(kept) - 300), strict=True):
+        got = 0
+        while got < count:
+            got += len(await cursor.read())
+        assert cursor.backlog_records == count
 
 
 async def read_all(cursor: Cursor, count: int) -> list[int]:
@@ -196,17 +197,17 @@ async def read_all(cursor: Cursor, count: int) -> list[int]:
 
 
 def inode_of(folder: Path) -> int:
-    return next(folder.glob("*.seg")).stat().st_ino
+    return next(folder.glob("events/*.seg")).stat().st_ino
 
 
 def damaged(folder: Path) -> int:
-    return next(folder.glob("*.damaged")).stat().st_size
+    return next(folder.glob("events/*.damaged")).stat().st_size
 
 
 async def test_a_disk_that_cannot_be_read_for_a_while_costs_nothing(opened: Opener, folder: Path) -> None:
     disk = Moody()
     journal = await opened(disk=disk, recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     append(journal, 0, 50)
     await journal.flush()
     disk.dead, disk.write_error = range(1 << 40), errno.EIO
@@ -226,10 +227,10 @@ async def test_a_disk_that_cannot_be_read_for_a_while_costs_nothing(opened: Open
 async def test_a_sector_that_cannot_be_read_costs_the_records_on_it(
     opened: Opener, monkeypatch: pytest.MonkeyPatch, folder: Path, links: bool
 ) -> None:
-    monkeypatch.setattr(log, "PAUSE_S", 0.01)
+    monkeypatch.setattr(mending, "PAUSE_S", 0.01)
     disk = Moody()
     journal = await opened(disk=disk, recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     append(journal, 0, 200)
     await journal.flush()
     disk.dead, disk.links, disk.inode = range(8192, 12288), links, inode_of(folder)
@@ -246,7 +247,7 @@ async def test_no_fault_of_any_kind_drops_a_batch(opened: Opener, monkeypatch: p
     journal = await opened()
     append(journal, 0, 5)
     with monkeypatch.context() as broken:
-        broken.setattr(journal._writer, "_sum_up", lambda *_: (_ for _ in ()).throw(MemoryError("no memory")))
+        broken.setattr(journal._writer, "_show", lambda *_: (_ for _ in ()).throw(MemoryError("no memory")))
         with pytest.raises(MemoryError):
             await journal.flush()
         assert journal.failing == "MemoryError: no memory"
@@ -268,12 +269,13 @@ async def test_a_full_disk_gives_up_what_everyone_has_released_and_nothing_else(
             self._home, self._disk = path.parent, disk
 
         def write(self, offset: int, data: bytes) -> None:
-            if sum(path.stat().st_size for path in self._home.iterdir()) + len(data) > self._disk.room:
+            files = [path for path in self._home.parent.rglob("*") if path.is_file()]
+            if sum(path.stat().st_size for path in files) + len(data) > self._disk.room:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             super().write(offset, data)
 
     journal = await opened(disk=Small(), segment_bytes=8192)
-    cursor, slow = journal.cursor("north"), journal.cursor("slow")
+    cursor, slow = journal.cursor("north", "events"), journal.cursor("slow", "events")
     count = 0
     while journal.failing is None and count < 2000:
         append(journal, count, count + 10)
@@ -284,8 +286,8 @@ async def test_a_full_disk_gives_up_what_everyone_has_released_and_nothing_else(
         while slow.released < min(journal.committed, 500):
             slow.release((await slow.read(min(500 - slow.released, 100)))[-1].seq)
     assert journal.failing == os.strerror(errno.ENOSPC)
-    assert journal.chain.segments[0].first > 300
-    assert journal.chain.segments[0].last > 500
+    assert journal.lane("events").chain.segments[0].first > 300
+    assert journal.lane("events").chain.segments[0].last > 500
     assert (slow.evicted, cursor.evicted) == (0, 0)
     assert slow.backlog_records == journal.committed - 500
     while slow.backlog_records:
@@ -298,7 +300,7 @@ async def test_a_full_disk_gives_up_what_everyone_has_released_and_nothing_else(
 async def test_the_event_loop_never_waits_for_a_slow_disk(opened: Opener) -> None:
     disk = Moody()
     journal = await opened(disk=disk, segment_bytes=1 << 20)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     disk.sync_s = 0.2
     worst = 0.0
 
@@ -339,7 +341,7 @@ async def test_a_real_full_disk_is_survived_and_left(opened: Opener, small_disk:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(2 << 20))
     journal = await opened(folder=small_disk / "journal", segment_bytes=256 << 10)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     count = 0
     while journal.failing is None:
         append(journal, count, count + 20, size=2000)
@@ -350,7 +352,7 @@ async def test_a_real_full_disk_is_survived_and_left(opened: Opener, small_disk:
     assert "could not be written before the end" in journal.reports[-1]
     kept = journal.committed
     journal = await opened(folder=small_disk / "journal", segment_bytes=256 << 10)  # starts on a full disk
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     assert cursor.backlog_records == kept
     append(journal, kept, kept + 20, size=2000)
     await journal.flush()

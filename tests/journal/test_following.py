@@ -31,14 +31,14 @@ def append_all(journal: Journal, what: list[bytes], kind: int = RecordKind.EVENT
 
 async def test_what_was_flushed_is_read_in_order_with_kind_key_time_and_definition(opened: Opener) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     key = journal.define("press-1", b"layout")
-    first = journal.append(RecordKind.SAMPLES, b"abc", key)
+    first = journal.append(RecordKind.EVENT, b"abc", key)
     second = journal.append(RecordKind.STATE, b"RUN")
     await journal.flush()
     got = await cursor.read()
     assert [(r.seq, r.kind, r.key, r.body, r.definition) for r in got] == [
-        (first, RecordKind.SAMPLES, key, b"abc", b"layout"),
+        (first, RecordKind.EVENT, key, b"abc", b"layout"),
         (second, RecordKind.STATE, 0, b"RUN", None),
     ]
     assert got[0].time < got[1].time
@@ -46,7 +46,7 @@ async def test_what_was_flushed_is_read_in_order_with_kind_key_time_and_definiti
 
 async def test_nothing_is_delivered_before_it_is_committed(opened: Opener) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     journal.append(RecordKind.EVENT, b"x")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(cursor.read(), 0.05)
@@ -90,7 +90,7 @@ async def test_a_cancelled_flush_still_commits(opened: Opener) -> None:
 
 async def test_each_cursor_has_its_own_place(opened: Opener) -> None:
     journal = await opened()
-    fast, slow = journal.cursor("fast"), journal.cursor("slow")
+    fast, slow = journal.cursor("fast", "events"), journal.cursor("slow", "events")
     append_all(journal, numbered(0, 10))
     await journal.flush()
     assert await bodies(fast, 10) == numbered(0, 10)
@@ -98,14 +98,14 @@ async def test_each_cursor_has_its_own_place(opened: Opener) -> None:
     assert (fast.backlog_records, slow.backlog_records) == (0, 10)
     assert slow.backlog_bytes == 10 * 33
     assert await bodies(slow, 4) == numbered(0, 4)
-    assert journal.cursor("slow") is slow
+    assert journal.cursor("slow", "events") is slow
 
 
 async def test_a_new_cursor_starts_now_unless_asked_for_the_oldest(opened: Opener) -> None:
     journal = await opened()
     append_all(journal, numbered(0, 3))
     await journal.flush()
-    late, early = journal.cursor("late"), journal.cursor("early", start="oldest")
+    late, early = journal.cursor("late", "events"), journal.cursor("early", "events", start="oldest")
     append_all(journal, numbered(3, 5))
     await journal.flush()
     assert (late.backlog_records, early.backlog_records) == (2, 5)
@@ -115,21 +115,21 @@ async def test_a_new_cursor_starts_now_unless_asked_for_the_oldest(opened: Opene
 
 async def test_only_release_moves_the_place_that_survives(opened: Opener) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     append_all(journal, numbered(0, 10))
     await journal.flush()
     got = await cursor.read(8)
     cursor.release(got[4].seq)
     await journal.close()
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     assert cursor.backlog_records == 5
     assert await bodies(cursor, 5) == numbered(5, 10)
 
 
 async def test_rewind_reads_again_what_was_not_released(opened: Opener) -> None:
     journal = await opened(recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     append_all(journal, numbered(0, 10))
     await journal.flush()
     got = await cursor.read(8)
@@ -144,7 +144,7 @@ async def test_rewind_reads_again_what_was_not_released(opened: Opener) -> None:
 
 async def test_what_was_never_read_cannot_be_released(opened: Opener) -> None:
     journal = await opened()
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     append_all(journal, numbered(0, 4))
     await journal.flush()
     await cursor.read(2)
@@ -156,7 +156,7 @@ async def test_what_was_never_read_cannot_be_released(opened: Opener) -> None:
 async def test_reads_keep_to_their_limits_but_give_at_least_one(opened: Opener) -> None:
     for recent in (1 << 20, 0):
         journal = await opened(recent_bytes=recent)
-        cursor = journal.cursor(f"north-{recent}")
+        cursor = journal.cursor(f"north-{recent}", "events")
         append_all(journal, [bytes(100)] * 10)
         await journal.flush()
         assert len(await cursor.read(max_records=3)) == 3
@@ -168,11 +168,11 @@ async def test_reads_keep_to_their_limits_but_give_at_least_one(opened: Opener) 
 
 async def test_reading_over_many_segments_from_disk_gives_everything_once(opened: Opener) -> None:
     journal = await opened(segment_bytes=4096, recent_bytes=2000)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     for i in range(0, 400, 20):
         append_all(journal, [b"%d" % n + bytes(90) for n in range(i, i + 20)])
         await journal.flush()
-    assert len(journal.chain.segments) > 5
+    assert len(journal.lane("events").chain.segments) > 5
     got = [int(body[:-90]) for body in await bodies(cursor, 400)]
     assert got == list(range(400))
     assert cursor.backlog_records == 400
@@ -197,7 +197,7 @@ async def test_unflushed_records_are_gone_after_a_crash_and_flushed_ones_are_not
     opened: Opener, crash: Crash
 ) -> None:
     journal = await opened()
-    journal.cursor("north")
+    journal.cursor("north", "events")
     append_all(journal, numbered(0, 5))
     await journal.flush()
     append_all(journal, numbered(5, 9))
@@ -206,20 +206,20 @@ async def test_unflushed_records_are_gone_after_a_crash_and_flushed_ones_are_not
     assert journal.reports == []
     append_all(journal, [b"after"])
     await journal.flush()
-    assert await bodies(journal.cursor("north"), 6) == [*numbered(0, 5), b"after"]
+    assert await bodies(journal.cursor("north", "events"), 6) == [*numbered(0, 5), b"after"]
 
 
 async def test_definitions_are_in_force_where_the_record_stands(opened: Opener) -> None:
     journal = await opened(segment_bytes=4096, recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     expected: list[bytes] = []
     for i in range(60):
         body = b"layout %d" % (i // 7)
-        journal.append(RecordKind.SAMPLES, bytes(200), journal.define("press-1", body))
-        journal.append(RecordKind.SAMPLES, bytes(10), journal.define("meter", b"m"))
+        journal.append(RecordKind.EVENT, bytes(200), journal.define("press-1", body))
+        journal.append(RecordKind.EVENT, bytes(10), journal.define("meter", b"m"))
         expected += [body, b"m"]
         await journal.flush()
-    assert len(journal.chain.segments) > 2
+    assert len(journal.lane("events").chain.segments) > 2
     got: list[bytes | None] = []
     while len(got) < 120:
         got += [record.definition for record in await cursor.read()]
@@ -227,7 +227,7 @@ async def test_definitions_are_in_force_where_the_record_stands(opened: Opener) 
     await journal.close()
     journal = await opened(segment_bytes=4096)
     assert journal.define("press-1", b"layout 8") == journal.define("press-1", b"layout 8")
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "events")
     got = []
     while len(got) < 120:
         got += [record.definition for record in await cursor.read()]
@@ -291,11 +291,11 @@ async def test_a_checkpoint_that_fails_is_reported_and_the_records_are_kept(open
 
 async def test_a_removed_cursor_is_forgotten(opened: Opener) -> None:
     journal = await opened()
-    journal.cursor("a/../b")
+    journal.cursor("a/../b", "events")
     await journal.flush()
     await journal.close()
     journal = await opened()
-    assert list(journal.cursors) == ["a/../b"]
+    assert [cursor.name for cursor in journal.cursors] == ["a/../b"]
     await journal.remove_cursor("a/../b")
     await journal.close()
     journal = await opened()
@@ -304,7 +304,7 @@ async def test_a_removed_cursor_is_forgotten(opened: Opener) -> None:
 
 async def test_a_reader_that_waits_is_told_when_the_journal_closes(opened: Opener) -> None:
     journal = await opened()
-    reading = asyncio.ensure_future(journal.cursor("north").read())
+    reading = asyncio.ensure_future(journal.cursor("north", "events").read())
     await asyncio.sleep(0)
     await journal.close()
     with pytest.raises(RuntimeError, match="closed"):
@@ -332,12 +332,12 @@ async def test_what_cannot_be_a_record_is_refused_at_once(opened: Opener) -> Non
         with pytest.raises(ValueError, match=r"kind|key|body"):
             journal.append(kind, body, key)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cursor name"):
-        journal.cursor("")
+        journal.cursor("", "events")
 
 
 async def test_stat_verify_and_records_look_on_while_the_agent_writes(opened: Opener, folder: Path) -> None:
     journal = await opened(segment_bytes=4096)
-    cursor = journal.cursor("north")
+    cursor, samples = journal.cursor("north", "events"), journal.cursor("north", "samples")
     key = journal.define("d", b"def")
     for _ in range(50):
         journal.append(RecordKind.SAMPLES, bytes(200), key)
@@ -348,7 +348,8 @@ async def test_stat_verify_and_records_look_on_while_the_agent_writes(opened: Op
     for facts in (stat(folder), verify(folder)):
         assert facts.intact
         assert (facts.records, facts.first, facts.last, facts.epoch) == (100, 1, 100, journal.epoch)
-        assert facts.cursors[0].backlog_records == cursor.backlog_records == 70
+        assert facts.cursors[0].backlog_records == cursor.backlog_records == 20
+        assert facts.cursors[1].backlog_records == samples.backlog_records == 50
         assert sum(segment.size for segment in facts.segments) == journal.size
     assert [record.seq for record in records(folder)] == list(range(1, 101))
     events = list(records(folder, kinds=[RecordKind.SAMPLES]))

@@ -30,7 +30,7 @@ async def main():
         count = int(record.body.split(b".")[0]) + (record.kind != RecordKind.CHECKPOINT)
     assert not [r for r in journal.reports if "damaged" in r], journal.reports
     draw = random.Random(int(sys.argv[2]))
-    cursor = journal.cursor("north", start="oldest")
+    cursor = journal.cursor("north", "events", start="oldest")
     os.write(1, b"up %d\\n" % count)
 
     async def follow():
@@ -116,7 +116,7 @@ def test_nothing_committed_is_lost_however_often_the_agent_is_killed(tmp_path: P
 
     async def drain() -> None:
         journal = await Journal.open(folder, max_bytes=1 << 30, max_age_ns=None, clock=time.time_ns)
-        cursor = journal.cursor("north")
+        cursor = journal.cursor("north", "events")
         lines = []
         while cursor.released < journal.committed:
             got = await cursor.read()

@@ -1,4 +1,4 @@
-"""Any sequence of operations, crashes and restarts included, against a list."""
+"""Any sequence of operations, crashes and restarts included, against lists."""
 
 from __future__ import annotations
 
@@ -12,32 +12,55 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from edge_agent.journal import Cursor, Journal, RecordKind, records, verify
+from edge_agent.journal import LANES, Cursor, Journal, LaneName, RecordKind, records, stat, verify
 
-CAP = 24_000
+CAP = 48_000
 NAMES = ("north", "south")
+KINDS = {"events": RecordKind.EVENT, "samples": RecordKind.SAMPLES}
+Which = tuple[str, LaneName]
+
+
+class Stretch:
+    """What the model knows of a range; all are indices into the list of the lane's records."""
+
+    def __init__(self, released: int, end: int | None = None) -> None:
+        self.released = self.read = released
+        self.end = end
+
+    def evict(self, oldest: int) -> None:
+        self.released = max(self.released, oldest if self.end is None else min(oldest, self.end))
+        self.read = max(self.read, self.released)
 
 
 class Followed:
-    """What the model knows of one cursor; all are indices into the list of appended records."""
+    """What the model knows of one cursor."""
 
     def __init__(self, place: int) -> None:
-        self.released = self.read = self.saved = place
+        self.ranges = [Stretch(place)]
+        self.saved: list[tuple[int, int | None]] | None = None
+
+    def tidy(self) -> None:
+        self.ranges = [one for one in self.ranges if one.released != one.end]
+
+    def save(self) -> None:
+        self.saved = [(one.released, one.end) for one in self.ranges]
 
 
-class AgainstAList(RuleBasedStateMachine):
-    """`appended` is the model: every record ever appended and not dropped by a crash, as (seq, body)."""
+class AgainstLists(RuleBasedStateMachine):
+    """`appended` is the model: of each lane, every record ever appended and not dropped by a crash, as (seq, body)."""
 
     @initialize(recent=st.sampled_from([0, 1500, 1 << 20]))
     def start(self, recent: int) -> None:
         self.runner = asyncio.Runner()
         self.folder = Path(tempfile.mkdtemp(prefix="journal-"))
         self.recent = recent
-        self.appended: list[tuple[int, bytes]] = []
-        self.committed = self.count = self.now = 0
-        self.followed: dict[str, Followed] = {}
+        self.appended: dict[LaneName, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
+        self.committed: dict[LaneName, int] = dict.fromkeys(LANES, 0)
+        self.count = self.now = self.newest = 0
+        self.followed: dict[Which, Followed] = {}
         self.open()
-        self.follow(NAMES[0], oldest=True)
+        for lane in LANES:
+            self.follow((NAMES[0], lane), oldest=True)
 
     def open(self) -> None:
         self.journal = self.runner.run(
@@ -52,25 +75,27 @@ class AgainstAList(RuleBasedStateMachine):
         self.now += 1
         return self.now
 
-    def cursor(self, name: str) -> Cursor:
-        return self.journal.cursor(name)
+    def cursor(self, which: Which) -> Cursor:
+        return self.journal.cursor(*which)
 
-    @property
-    def oldest(self) -> int:
+    def oldest(self, lane: LaneName) -> int:
         """Index of the oldest record the cap has left."""
-        if not self.journal.chain.segments:
-            return 0
-        first = self.journal.chain.segments[0].first
-        return sum(1 for seq, _ in self.appended[: self.committed] if seq < first)
+        segments = self.journal.lane(lane).chain.segments
+        first = segments[0].first if segments else 0
+        return sum(1 for seq, _ in self.appended[lane][: self.committed[lane]] if seq < first)
 
-    @rule(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=20), flushed=st.booleans())
-    def append(self, sizes: list[int], flushed: bool) -> None:
-        for size in sizes:
+    @rule(
+        sizes=st.lists(st.tuples(st.sampled_from(LANES), st.integers(0, 400)), min_size=1, max_size=20),
+        flushed=st.booleans(),
+    )
+    def append(self, sizes: list[tuple[LaneName, int]], flushed: bool) -> None:
+        for lane, size in sizes:
             body = b"%d." % self.count + bytes(size)
             key = self.journal.define("d", b"%d" % (self.count // 10))
-            seq = self.journal.append(RecordKind.SAMPLES, body, key)
-            assert not self.appended or seq > self.appended[-1][0]
-            self.appended.append((seq, body))
+            seq = self.journal.append(KINDS[lane], body, key)
+            assert seq > self.newest
+            self.newest = seq
+            self.appended[lane].append((seq, body))
             self.count += 1
         if flushed:
             self.flush()
@@ -79,10 +104,12 @@ class AgainstAList(RuleBasedStateMachine):
     def flush(self) -> None:
         self.runner.run(self.journal.flush())
         assert self.journal.failing is None
-        self.committed = len(self.appended)
-        for followed in self.followed.values():
-            followed.released = followed.saved = max(followed.released, self.oldest)
-            followed.read = max(followed.read, followed.released)
+        self.committed = {lane: len(self.appended[lane]) for lane in LANES}
+        for (_, lane), followed in self.followed.items():
+            for one in followed.ranges:
+                one.evict(self.oldest(lane))
+            followed.tidy()
+            followed.save()
 
     @rule()
     def checkpoint(self) -> None:
@@ -91,47 +118,75 @@ class AgainstAList(RuleBasedStateMachine):
         tail = self.runner.run(self.journal.tail())
         assert [record.kind for record in tail] == [RecordKind.CHECKPOINT]
 
-    @rule(name=st.sampled_from(NAMES), oldest=st.booleans())
-    def follow(self, name: str, oldest: bool) -> None:
-        if name not in self.followed:
-            self.journal.cursor(name, start="oldest" if oldest else "now")
-            self.followed[name] = Followed(self.oldest if oldest else self.committed)
-            self.followed[name].saved = -1
+    @rule(name=st.sampled_from(NAMES), lane=st.sampled_from(LANES), oldest=st.booleans())
+    def begin(self, name: str, lane: LaneName, oldest: bool) -> None:
+        self.follow((name, lane), oldest=oldest)
 
-    @rule(name=st.sampled_from(NAMES), most=st.integers(1, 40), size=st.integers(1, 5000))
-    def read(self, name: str, most: int, size: int) -> None:
-        self.follow(name, oldest=True)
-        followed = self.followed[name]
-        if followed.read >= self.committed:
-            self.append([10] * 30, flushed=True)
-        got = self.runner.run(self.cursor(name).read(most, size))
-        expected = self.appended[followed.read : followed.read + len(got)]
+    def follow(self, which: Which, *, oldest: bool) -> Followed:
+        if which not in self.followed:
+            self.journal.cursor(*which, start="oldest" if oldest else "now")
+            self.followed[which] = Followed(self.oldest(which[1]) if oldest else self.committed[which[1]])
+        return self.followed[which]
+
+    @rule(name=st.sampled_from(NAMES), lane=st.sampled_from(LANES), worth=st.sampled_from([0, 0, 3000]))
+    def split(self, name: str, lane: LaneName, worth: int) -> None:
+        followed = self.follow((name, lane), oldest=True)
+        last, committed = followed.ranges[-1], self.committed[lane]
+        waiting = self.appended[lane][last.released : committed]
+        size = sum(32 + len(body) for _, body in waiting)
+        done = self.cursor((name, lane)).split(worth)
+        assert done == (bool(waiting) and size >= worth and len(followed.ranges) < 16)
+        if done:
+            last.end = committed
+            followed.ranges.append(Stretch(committed))
+
+    @rule(
+        name=st.sampled_from(NAMES), lane=st.sampled_from(LANES), place=st.integers(0, 15),
+        most=st.integers(1, 40), size=st.integers(1, 5000),
+    )  # fmt: skip
+    def read(self, name: str, lane: LaneName, place: int, most: int, size: int) -> None:
+        followed = self.follow((name, lane), oldest=True)
+        at = place % len(followed.ranges)
+        one, real = followed.ranges[at], self.cursor((name, lane)).ranges[at]
+        stop = self.committed[lane] if one.end is None else one.end
+        assert real.pending == (one.read < stop)
+        if one.read >= stop:
+            if one.end is not None:
+                assert self.runner.run(real.read()) == []
+            return
+        got = self.runner.run(real.read(most, size))
+        expected = self.appended[lane][one.read : one.read + len(got)]
         assert [(record.seq, record.body) for record in got] == expected
         assert all(record.definition == b"%d" % (int(record.body.split(b".")[0]) // 10) for record in got)
         assert 1 <= len(got) <= most
         assert len(got) == 1 or sum(len(record.body) for record in got) <= size
-        followed.read += len(got)
+        one.read += len(got)
+        assert one.read <= stop
 
-    @rule(name=st.sampled_from(NAMES), share=st.floats(0, 1), again=st.booleans())
-    def release(self, name: str, share: float, again: bool) -> None:
-        followed = self.followed.get(name)
-        if followed is None or followed.released == followed.read:
-            self.read(name, 20, 2000)
-            followed = self.followed[name]
-        place = followed.released + round(share * (followed.read - followed.released))
+    @rule(
+        name=st.sampled_from(NAMES), lane=st.sampled_from(LANES), place=st.integers(0, 15),
+        share=st.sampled_from([0.3, 1.0, 1.0]), again=st.booleans(),
+    )  # fmt: skip
+    def release(self, name: str, lane: LaneName, place: int, share: float, again: bool) -> None:
+        self.read(name, lane, place, 20, 2000)
+        followed = self.followed[name, lane]
+        at = place % len(followed.ranges)
+        one, real = followed.ranges[at], self.cursor((name, lane)).ranges[at]
+        until = one.released + round(share * (one.read - one.released))
         if again:  # the line is dropped, and what it still acknowledged arrives late
-            self.cursor(name).rewind()
-            followed.read = followed.released
-        if place > followed.released:
-            self.cursor(name).release(self.appended[place - 1][0])
-            followed.released = place
-            followed.read = max(followed.read, place)
+            real.rewind()
+            one.read = one.released
+        if until > one.released:
+            real.release(self.appended[lane][until - 1][0])
+            one.released = until
+            one.read = max(one.read, until)
+            followed.tidy()
 
     @rule()
     def forget(self) -> None:
-        name = NAMES[1]
-        if self.followed.pop(name, None):
-            self.runner.run(self.journal.remove_cursor(name))
+        self.runner.run(self.journal.remove_cursor(NAMES[1]))
+        for lane in LANES:
+            self.followed.pop((NAMES[1], lane), None)
 
     @rule()
     def restart(self) -> None:
@@ -145,50 +200,61 @@ class AgainstAList(RuleBasedStateMachine):
         self.journal._writer.close()
         os.close(self.journal._lock)
         self.journal.closed = True
-        del self.appended[self.committed :]
+        for lane in LANES:
+            del self.appended[lane][self.committed[lane] :]
         self.back()
 
     def back(self) -> None:
         self.open()
-        for name, followed in list(self.followed.items()):
-            if followed.saved < 0:  # made and never saved: the crash took it
-                del self.followed[name]
+        for which, followed in list(self.followed.items()):
+            if followed.saved is None:  # made and never saved: the crash took it
+                del self.followed[which]
             else:
-                followed.read = followed.released = max(followed.saved, 0)
-        assert sorted(self.journal.cursors) == sorted(self.followed)
+                followed.ranges = [Stretch(released, end) for released, end in followed.saved]
+        assert {(cursor.name, cursor.lane.name) for cursor in self.journal.cursors} == set(self.followed)
         tail = self.runner.run(self.journal.tail())
-        if self.committed:
+        if any(self.committed.values()):
             assert tail[0].kind == RecordKind.CHECKPOINT
             left = [(record.seq, record.body) for record in tail[1:]]
-            assert left == self.appended[len(self.appended) - len(left) :]
-            assert len(self.appended) - len(left) <= int(tail[0].body) or not left
+            events = self.appended["events"]
+            assert left == events[len(events) - len(left) :]
+            missing = events[: len(events) - len(left)]
+            assert all(int(body.split(b".")[0]) < int(tail[0].body) for _, body in missing)
 
     @invariant()
     def the_numbers_agree(self) -> None:
         if not hasattr(self, "journal"):
             return
-        for name, followed in self.followed.items():
-            cursor = self.cursor(name)
-            waiting = self.appended[followed.released : self.committed]
-            assert cursor.backlog_records == len(waiting)
-            assert cursor.backlog_bytes == sum(32 + len(body) for _, body in waiting)
+        for which, followed in self.followed.items():
+            cursor, (_, lane) = self.cursor(which), which
+            assert len(cursor.ranges) == len(followed.ranges)
+            for real, one in zip(cursor.ranges, followed.ranges, strict=True):
+                waiting = self.appended[lane][one.released : self.committed[lane] if one.end is None else one.end]
+                assert real.backlog_records == len(waiting)
+                assert real.backlog_bytes == sum(32 + len(body) for _, body in waiting)
             assert cursor.lost == 0
         assert self.journal.size <= CAP
-        assert self.journal.committed == (self.appended[self.committed - 1][0] if self.committed else 0)
+        last = [self.appended[lane][self.committed[lane] - 1][0] for lane in LANES if self.committed[lane]]
+        assert self.journal.committed == max(last, default=0)
 
     def teardown(self) -> None:
         if hasattr(self, "journal"):
             if not self.journal.closed:
                 self.flush()
+                for facts in stat(self.folder).cursors:
+                    assert facts.backlog_records == self.cursor((facts.name, facts.lane)).backlog_records
                 self.runner.run(self.journal.close())
             on_disk = [(record.seq, record.body) for record in records(self.folder)]
-            assert on_disk == self.appended[len(self.appended) - len(on_disk) :]
+            for lane in LANES:
+                kept = [(r.seq, r.body) for r in records(self.folder, [KINDS[lane]])]
+                assert kept == self.appended[lane][len(self.appended[lane]) - len(kept) :]
+            assert [seq for seq, _ in on_disk] == sorted(seq for seq, _ in on_disk)
             assert verify(self.folder).intact
             shutil.rmtree(self.folder)
             self.runner.close()
 
 
-TestAgainstAList = AgainstAList.TestCase
-TestAgainstAList.settings = settings(
-    max_examples=50, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+TestAgainstLists = AgainstLists.TestCase
+TestAgainstLists.settings = settings(
+    max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -37,7 +37,7 @@ async def main():
     for record in await journal.tail():
         count = int(record.body.split(b".")[0]) + (record.kind != RecordKind.CHECKPOINT)
     assert not [r for r in journal.reports if "unfinished" not in r], journal.reports
-    cursor = journal.cursor("north", start="oldest")
+    cursor = journal.cursor("north", "events", start="oldest")
     os.write(1, b"up %d %d\\n" % (count, cursor.released))
     while journal.failing is None:
         for _ in range(30):

@@ -13,7 +13,7 @@ Opener = Callable[..., Awaitable[Journal]]
 
 def on_disk(folder: Path) -> int:
     kinds = (".seg", ".torn", ".damaged")
-    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in kinds)
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in kinds)
 
 
 def put(path: Path, content: bytes) -> None:
@@ -30,7 +30,7 @@ async def fill(journal: Journal, count: int, size: int = 168, per_flush: int = 1
 
 async def test_the_cap_holds_and_every_lost_record_is_counted(opened: Opener, folder: Path) -> None:
     journal = await opened(max_bytes=40_000, recent_bytes=0)
-    cursor, idle = journal.cursor("north"), journal.cursor("idle")
+    cursor, idle = journal.cursor("north", "samples"), journal.cursor("idle", "samples")
     delivered = 0
     for _ in range(10):
         await fill(journal, 100)
@@ -41,30 +41,29 @@ async def test_the_cap_holds_and_every_lost_record_is_counted(opened: Opener, fo
     assert cursor.evicted > 0
     assert delivered + cursor.evicted + cursor.backlog_records == 1000
     assert idle.evicted + idle.backlog_records == 1000
-    assert journal.evicted == {"north": cursor.evicted, "idle": idle.evicted}
     rest = 0
     while rest < cursor.backlog_records:
         rest += len(await cursor.read())
     assert rest == cursor.backlog_records
-    assert cursor._read == 1000
-    evicted = journal.evicted
+    assert cursor.ranges[0]._read == 1000
+    evicted = [cursor.evicted, idle.evicted]
     await journal.close()
     journal = await opened(max_bytes=40_000)
-    assert journal.evicted == evicted
-    assert journal.cursor("idle").backlog_records == idle.backlog_records
+    assert [journal.cursor(name, "samples").evicted for name in ("north", "idle")] == evicted
+    assert journal.cursor("idle", "samples").backlog_records == idle.backlog_records
 
 
 async def test_released_segments_stay_as_history_until_the_cap(opened: Opener) -> None:
     journal = await opened(max_bytes=1 << 20, segment_bytes=4096)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     await fill(journal, 1000)
     while cursor.backlog_records:
         cursor.release((await cursor.read())[-1].seq)
     await journal.flush()
-    assert len(journal.chain.segments) > 20
-    assert journal.evicted == {"north": 0}
+    assert len(journal.lane("samples").chain.segments) > 20
+    assert cursor.evicted == 0
     await fill(journal, 10_000, per_flush=100)
-    assert journal.chain.segments[0].first > 1000
+    assert journal.lane("samples").chain.segments[0].first > 1000
     assert journal.size <= 1 << 20
 
 
@@ -72,7 +71,7 @@ async def test_age_evicts_but_not_what_an_unset_clock_stamped(opened: Opener, cl
     hour = 3600 * 10**9
     real, clock.now = clock.now, 10**9  # 1970: the clock was not set when the agent started
     journal = await opened(max_age_ns=24 * hour)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     await fill(journal, 50)
     clock.now = real
     await fill(journal, 50)
@@ -81,8 +80,8 @@ async def test_age_evicts_but_not_what_an_unset_clock_stamped(opened: Opener, cl
     for _ in range(30):
         clock.now += hour
         await fill(journal, 10)
-    assert len(journal.chain.segments) <= 12
-    assert journal.chain.segments[0].header.created > 0
+    assert len(journal.lane("samples").chain.segments) <= 12
+    assert journal.lane("samples").chain.segments[0].header.created > 0
     assert cursor.evicted == 0, "the oldest segment has no age, and shields what is behind it"
     got = 0
     while got < 400:
@@ -92,11 +91,11 @@ async def test_age_evicts_but_not_what_an_unset_clock_stamped(opened: Opener, cl
 async def test_a_quiet_journal_forgets_by_age(opened: Opener, clock: Any) -> None:
     hour = 3600 * 10**9
     journal = await opened(max_age_ns=24 * hour)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     for _ in range(100):
         clock.now += hour
         await fill(journal, 10)
-    oldest = journal.chain.segments[0]
+    oldest = journal.lane("samples").chain.segments[0]
     assert clock.now - oldest.header.created <= (24 + 4) * hour
     assert cursor.evicted + cursor.backlog_records == 1000
     assert cursor.evicted >= 700
@@ -105,7 +104,7 @@ async def test_a_quiet_journal_forgets_by_age(opened: Opener, clock: Any) -> Non
 async def test_files_set_aside_go_before_any_segment(opened: Opener, folder: Path) -> None:
     put(folder / "00000000000000000000.seg.damaged", bytes(20_000))
     journal = await opened(max_bytes=40_000)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     await fill(journal, 100)
     assert (folder / "00000000000000000000.seg.damaged").exists() is False
     assert cursor.evicted == 0
@@ -114,14 +113,14 @@ async def test_files_set_aside_go_before_any_segment(opened: Opener, folder: Pat
 
 async def test_a_reader_overtaken_by_eviction_goes_on_at_the_oldest(opened: Opener) -> None:
     journal = await opened(max_bytes=40_000, recent_bytes=0)
-    cursor = journal.cursor("north")
+    cursor = journal.cursor("north", "samples")
     await fill(journal, 50)
     held = await cursor.read(20)
     await fill(journal, 400)
     assert cursor.released >= 50
     cursor.release(held[-1].seq)  # acknowledged after it was evicted
     got = await cursor.read(1)
-    assert got[0].seq == journal.chain.segments[0].first
+    assert got[0].seq == journal.lane("samples").chain.segments[0].first
     assert cursor.evicted + cursor.backlog_records == 450
 
 

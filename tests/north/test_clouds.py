@@ -27,7 +27,7 @@ from edge_agent.core.command import Command, Outcome
 from edge_agent.core.report import Status
 from edge_agent.encode import columns
 from edge_agent.health import Count, Health
-from edge_agent.journal import Journal, RecordKind
+from edge_agent.journal import LANES, Journal, RecordKind
 from edge_agent.north import follow, mqtt
 from edge_agent.north.commands import Commands
 from edge_agent.north.follow import Follower
@@ -124,7 +124,8 @@ class Bench:
         joined = config(name, url=f"mqtt://127.0.0.1:{port}", **keys)
         made = profile(name, url=f"mqtt://127.0.0.1:{port}", **keys)
         self.follower = Follower(
-            "cloud", mqtt.plugin.build("cloud", joined, "gw-01", made), made, journal.cursor("cloud"),
+            "cloud", mqtt.plugin.build("cloud", joined, "gw-01", made), made,
+            tuple(journal.cursor("cloud", lane) for lane in LANES),
             lambda: Status(True, time.time_ns(), self.states), self.health, time.time_ns, ("mqtt://127.0.0.1",),
             Commands("cloud", made, self._execute, self._refuse, lambda: None, time.time_ns, self._operate)
             if keys.get("commands") else None,
@@ -164,7 +165,7 @@ class Bench:
 
     @property
     def waiting(self) -> int:
-        return self.follower.cursor.backlog_records
+        return self.follower.backlog_records
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

@@ -21,7 +21,7 @@ from edge_agent.core.states import MachineState
 from edge_agent.encode import columns, records
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.health import Count, Health
-from edge_agent.journal import Journal, RecordKind
+from edge_agent.journal import LANES, Journal, RecordKind
 from edge_agent.north import follow
 from edge_agent.north.follow import Follower
 from edge_agent.supervise import Backoff
@@ -92,7 +92,8 @@ class Bench:
         self.broker = Broker()
         self.health = Health()
         self.follower = Follower(
-            "platform", self.broker, JsonProfile(ROOT, "gw", "0"), journal.cursor("platform"),
+            "platform", self.broker, JsonProfile(ROOT, "gw", "0"),
+            tuple(journal.cursor("platform", lane) for lane in LANES),
             lambda: Status(True, time.time_ns()), self.health, time.time_ns, ("mqtt://10.0.0.2",),
         )  # fmt: skip
         definition = {"device": "plc", "names": ["x"], "kinds": [int(Kind.INT)]}
@@ -145,9 +146,9 @@ def report(*, final: bool, start: int = 0) -> Report:
 async def test_records_arrive_in_order_and_only_then_the_cursor_moves(bench: Bench) -> None:
     seqs = await bench.write(250)
     async with bench.following():
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
     assert bench.broker.seqs() == seqs
-    assert bench.follower.cursor.released == seqs[-1]
+    assert bench.follower.cursors[1].released == seqs[-1]
 
 
 async def test_without_acknowledgement_the_cursor_stays_and_all_of_it_comes_again(bench: Bench) -> None:
@@ -156,10 +157,10 @@ async def test_without_acknowledgement_the_cursor_stays_and_all_of_it_comes_agai
         bench.broker.hold = True
         seqs = await bench.write(7)
         await bench.until(lambda: len(bench.broker.seqs()) == 7)
-        assert bench.follower.cursor.backlog_records == 7
+        assert bench.follower.backlog_records == 7
         bench.broker.hold = False
         bench.broker.links[0].cut()
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
     assert bench.broker.seqs() == seqs + seqs
     assert bench.health.counts[Count.LINKS_LOST] == 1
     assert bench.health.counts[Count.LINKS_OPENED] == 2
@@ -171,9 +172,9 @@ async def test_what_is_refused_for_good_is_counted_said_once_and_left_behind(
     bench.broker.refuse = lambda m: "Not authorized" if m.topic.endswith("/tags") else ""
     async with bench.following():
         await bench.write(20)
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
         await bench.write(20)
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
     assert len(bench.broker.links) == 1
     assert bench.health.counts[Count.MESSAGES_REJECTED] == 40
     refused = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
@@ -194,7 +195,7 @@ async def test_a_record_that_cannot_be_encoded_does_not_keep_back_what_follows(
         bench.journal.append(RecordKind.REPORT, b"[]")
         bench.journal.append(100, b"of a later version")
         last = await bench.write(1)
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
     assert bench.broker.seqs() == first + last
     assert len(bench.broker.links) == 1
     assert bench.health.counts[Count.RECORDS_UNREADABLE] == 6
@@ -244,16 +245,17 @@ async def test_news_that_cannot_be_encoded_are_counted_and_end_nothing(bench: Be
     assert not bench.follower.latest.take()
 
 
-async def test_samples_states_and_reports_keep_the_order_of_the_journal(bench: Bench) -> None:
+async def test_samples_keep_their_order_and_states_and_reports_theirs(bench: Bench) -> None:
     await bench.write(1)
     bench.journal.append(RecordKind.STATE, records.pack_state(StateChange("m", MachineState.RUN, "", 1)))
     bench.journal.append(RecordKind.ALIVE, b"")
     bench.journal.append(RecordKind.REPORT, records.pack_report(report(final=True)))
     await bench.write(1)
     async with bench.following():
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
     topics = [message.topic.removeprefix(ROOT) for message in bench.broker.received]
-    assert [t for t in topics if t != "/status"] == ["/plc/tags", "/m/state", "/m/kpi/hour", "/plc/tags"]
+    assert [t for t in topics if t.startswith("/m/")] == ["/m/state", "/m/kpi/hour"]
+    assert bench.broker.seqs() == [1, 5]
 
 
 async def test_a_stop_says_goodbye_and_closes_the_link_once(bench: Bench) -> None:
@@ -282,9 +284,9 @@ async def test_a_stop_does_not_wait_for_a_broker_that_does_not_listen(
 async def test_what_was_journalled_before_the_link_opened_is_historical(bench: Bench) -> None:
     await bench.write(1)
     async with bench.following():
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
         await bench.write(1)
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
     assert [payload["historical"] for payload in bench.broker.on("/tags")] == [True, False]
 
 
@@ -295,7 +297,7 @@ async def test_a_record_larger_than_the_link_takes_goes_in_parts(bench: Bench, m
     bench.journal.append(RecordKind.SAMPLES, columns.pack(batch, 0, {}), bench._key)
     await bench.journal.flush()
     async with bench.following():
-        await bench.until(lambda: bench.follower.cursor.backlog_records == 0)
+        await bench.until(lambda: bench.follower.backlog_records == 0)
     sent = [message for message in bench.broker.received if message.topic.endswith("/tags")]
     assert len(sent) > 5
     assert all(len(message.payload) <= 500 for message in sent)

@@ -22,7 +22,7 @@ from edge_agent.core.command import Command, Outcome
 from edge_agent.core.report import Status
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.health import Count, Health
-from edge_agent.journal import Journal
+from edge_agent.journal import LANES, Journal
 from edge_agent.north import commands as commands_module
 from edge_agent.north import follow
 from edge_agent.north.commands import Commands
@@ -171,7 +171,8 @@ class Bench:
             "platform", profile, self._execute, self._refuse, self._drop, time.time_ns, self._operate
         )
         self.follower = Follower(
-            "platform", connect, profile, journal.cursor("platform"), lambda: Status(True, time.time_ns()),
+            "platform", connect, profile, tuple(journal.cursor("platform", lane) for lane in LANES),
+            lambda: Status(True, time.time_ns()),
             self.health, time.time_ns, ("mqtt://10.0.0.2",), self.commands,
         )  # fmt: skip
 

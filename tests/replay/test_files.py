@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(replay: Replay, history
     told = replay(path)
     assert (told.code, told.out) == (2, "")
     assert "is not UTF-8" in told.err
-    assert "no journal; give the folder with the .seg files" in replay(tmp_path).err
+    assert "no journal; give the agent's data_dir, or the folder journal in it" in replay(tmp_path).err
 
 
 def test_a_window_the_history_does_not_reach_to_the_end_of_is_provisional(

@@ -216,7 +216,7 @@ def test_what_the_journal_no_longer_keeps_is_said(tmp_path: Path) -> None:
         page for page in document(path, "hour", "2026-11-23", "press-1").machines
         if page.record.window.start == plant.ns("2026-11-23T08:00")
     ]  # fmt: skip
-    segments = sorted(folder_of(site).glob("*.seg"))
+    segments = sorted(folder_of(site).glob("events/*.seg"))
     assert len(segments) > 3
     for segment in segments[:-1]:
         segment.unlink()
