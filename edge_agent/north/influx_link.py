@@ -46,22 +46,23 @@ class InfluxLink:
         self._most_lines = config.batch_size
         self._most_bytes = MOST_BYTES
         self._answered = 0.0            # by the clock of the loop, when the server last did what it was asked
-        self._has_stored = False
+        self._stored = b""              # the last line of the last request that was stored as a whole
 
     async def open(self) -> None:
         """See whether the server is there and lets us write."""
         await self._run(self._server.open)
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """See `api.Link.send`. `AccessDenied`: token, bucket; or it refuses all that it is told from the first on."""
+        """See `api.Link.send`. `AccessDenied`: token, bucket; or it refuses even what it has stored before."""
         payloads = [message.payload for message in messages]
         refused: dict[int, _Refused] = {}
+        before = self._stored
         for request in requests(payloads, self._most_lines, self._most_bytes):
             await self._write(request, refused)
         if not refused:
             return
-        if not self._has_stored:
-            # A line may be wrong. Where all are, from the first on, the destination is: then they have to wait.
+        if self._stored is before and not (before and await self._takes(before)):
+            # Lines may be wrong. Where not even a right one is taken, it is not they: then they have to wait.
             raise AccessDenied(f"the server takes nothing: {next(iter(refused.values())).reason}")
         parts = {at: one.lines for at, one in refused.items() if one.lines != payloads[at]}
         raise Rejected(sorted(refused), {at: one.reason for at, one in refused.items()}, parts)
@@ -87,7 +88,7 @@ class InfluxLink:
             count = lines.count(b"\n") + 1
             try:
                 await self._run(partial(self._server.write, lines))
-                self._has_stored = True
+                self._stored = lines[lines.rfind(b"\n") + 1 :]
             except TooLarge as large:
                 if count > 1:
                     self._most_bytes = max(1, len(lines) // 2)
@@ -101,7 +102,6 @@ class InfluxLink:
         self, pieces: list[Piece], count: int, refusal: LinesRefused, refused: dict[int, _Refused]
     ) -> list[list[Piece]]:
         """What to send again, in parts; nothing once it is known that all of it is refused."""
-        self._has_stored |= refusal.dropped is not None and 0 < refusal.dropped < count
         if refusal.field:
             rest, only = without(pieces, key(refusal.field).encode())
             if rest and only:
@@ -110,6 +110,14 @@ class InfluxLink:
             _note(refused, pieces, str(refusal))
             return []
         return list(halves(pieces))
+
+    async def _takes(self, line: bytes) -> bool:
+        """Whether a line that it has stored, and nothing newer since, is stored once more."""
+        try:
+            await self._run(partial(self._server.write, line))
+        except (LinesRefused, TooLarge):
+            return False
+        return True
 
     async def _run(self, function: Callable[[], None]) -> None:
         await self._thread.run(function)

@@ -122,8 +122,11 @@ class Server:
             raise from_answer(201, answer.data, {}, self._place, datetime.now(UTC))
 
     def ping(self) -> None:
-        """Return if there is a server."""
-        self._asked(self._pings.get_ping)
+        """Return if there is a server; not every one, and not every proxy before it, knows what a ping is."""
+        try:
+            self._asked(self._pings.get_ping)
+        except (AccessDenied, LinesRefused):
+            pass
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -144,6 +144,7 @@ async def test_the_poison_lines_are_refused_and_all_others_stored(poison: set[in
     with FakeInflux(version=version) as server:
         link = await linked(server)
         await link.send([lines(1, series="first")])
+        server.writes.clear()
         with pytest.raises(Rejected) as caught:
             await link.send([poisoned(*range(n, n + 30), poison=bad) for n in range(0, 300, 30)])
         await link.close()
@@ -208,6 +209,21 @@ async def test_a_server_that_takes_nothing_at_all_loses_nothing(server: FakeInfl
     with pytest.raises(AccessDenied, match="takes nothing"):
         await link.send([poisoned(1, 2, poison=frozenset({1, 2}))])
     await link.close()
+
+
+async def test_a_server_that_suddenly_refuses_everything_loses_nothing_either(server: FakeInflux) -> None:
+    link = await linked(server)
+    await link.send([lines(1, 2)])
+    for _ in range(6):
+        server.answer_next(400)     # three lines in halves, and one that it has stored before
+    with pytest.raises(AccessDenied, match=r"takes nothing: .*400: as told"):
+        await link.send([lines(3, 4, 5)])
+    await link.send([lines(3, 4, 5)])
+    with pytest.raises(Rejected) as caught:
+        await link.send([poisoned(6, 7, poison=frozenset({6, 7}))])
+    assert caught.value.positions == (0,)
+    await link.close()
+    assert count(server) == 5
 
 
 # -- what has to wait -------------------------------------------------------------------------------
