@@ -16,7 +16,7 @@ import orjson
 from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
-from edge_agent.core.tags import Kind
+from edge_agent.core.tags import Kind, Tag
 from edge_agent.encode import json_alarms
 from edge_agent.encode.cloud_names import Names
 from edge_agent.encode.cloud_points import (
@@ -50,8 +50,10 @@ class ThingProfile(Profile, Generic[T]):
         self.names = names
         self._told = frozenset(told)
         self._destination = scene.destination
-        self._writable: dict[tuple[T, str], tuple[str, str, Kind]] = {
-            (self.thing(tag.device), names.of(tag.device, tag.name)): (tag.device, tag.name, tag.kind)
+        self._now_ms = 0        # of the newest status
+        # Of what kind a tag is, its driver may learn later.
+        self._writable: dict[tuple[T, str], Tag] = {
+            (self.thing(tag.device), names.of(tag.device, tag.name)): tag
             for tag in scene.tags
             if tag.id in scene.writable
         }
@@ -72,17 +74,17 @@ class ThingProfile(Profile, Generic[T]):
 
     def status(self, status: Status) -> list[Message]:
         """Which devices are connected, and how many records wait for this destination."""
+        self._now_ms = status.time // 1_000_000
         if "status" not in self._told:
             return []
         said: dict[T, dict[str, Any]] = {self.gateway: {BACKLOG: status.backlog.get(self._destination, 0)}}
         for device, state in status.devices.items():
             of = said.setdefault(self.thing(device), {})
             of[self.names.of(device, CONNECTED)] = state == "connected"
-        time_ms = status.time // 1_000_000
         return [
             message
             for n, (thing, values) in enumerate(said.items())
-            for message in self.post(thing, [Group(time_ms, values)], about=f"status/{n}")
+            for message in self.post(thing, [Group(self._now_ms, values)], about=f"status/{n}")
         ]
 
     def samples(self, samples: Samples) -> list[Message]:
@@ -137,11 +139,12 @@ class ThingProfile(Profile, Generic[T]):
         """Records that can no longer be delivered are an event `gap` of the gateway."""
         if "status" not in self._told:
             return []
-        said = {
-            "lane": gap.lane, "from_seq": gap.first, "to_seq": gap.last, "records": gap.records,
-            "from": gap.start // 1_000_000, "to": gap.end // 1_000_000, "why": gap.why,
+        said: dict[str, Any] = {
+            "lane": gap.lane, "from_seq": gap.first, "to_seq": gap.last, "records": gap.records, "why": gap.why,
         }  # fmt: skip
-        return self.event(self.gateway, "gap", said, gap.end // 1_000_000)
+        if gap.end:     # else nobody knows
+            said |= {"from": gap.start // 1_000_000, "to": gap.end // 1_000_000}
+        return self.event(self.gateway, "gap", said, gap.end // 1_000_000 or self._now_ms)
 
     # -- what is asked -----------------------------------------------------------------------
 
@@ -155,13 +158,12 @@ class ThingProfile(Profile, Generic[T]):
         ((identifier, value),) = values.items()
         if isinstance(value, dict) and value.keys() == {"value"}:
             value = value["value"]
-        place = self._writable.get((thing, identifier))
-        if place is None:
+        tag = self._writable.get((thing, identifier))
+        if tag is None:
             return Asked(id, "", str(identifier)[:64], error=f"{str(identifier)[:64]!r} is no property to be written")
-        device, tag, kind = place
-        if kind is Kind.BOOL and value in (0, 1):
+        if tag.kind is Kind.BOOL and value in (0, 1):
             value = bool(value)     # thing models have no true and false
-        return Asked(id, device, tag, value)
+        return Asked(id, tag.device, tag.name, value)
 
 
 def _alarm(span: AlarmSpan) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,37 @@ def test_two_long_names_stay_two() -> None:
     assert first[:25] == "a" * 25
 
 
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_what_is_newest_takes_the_place_of_its_own_only(name: str) -> None:
+    from tests.encode import scene
+
+    made = profile(name)
+    hour = replace(scene.OPEN.window, kind="hour")
+    reports = [
+        replace(scene.OPEN, machine=machine, window=window)
+        for machine in ("press-1", "press-2", "press-3")
+        for window in (scene.SHIFT, hour)
+    ]
+    messages = [
+        *made.status(scene.STATUS), *made.digital(scene.DIGITAL, T0), *made.rollup(scene.ROLLUP),
+        *(message for report in reports for message in made.report(report)),
+    ]  # fmt: skip
+    places = [(message.topic, message.about) for message in messages]
+    assert len(set(places)) == len(places)
+    again = made.status(replace(scene.STATUS, time=T0 + 60 * S))
+    assert [(one.topic, one.about) for one in again] == places[: len(again)]
+    # What is final takes the place of what was open.
+    opened, final = made.report(scene.OPEN), made.report(scene.FINAL)
+    assert [(one.topic, one.about) for one in opened] == [(one.topic, one.about) for one in final]
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_a_link_that_takes_smaller_messages_gets_smaller_ones(name: str) -> None:
+    samples = made(100, 5, S, 3, historical=False)
+    samples = replace(samples, texts={tag: {0: "a", 1: "b"} for tag in samples.texts})
+    whole = profile(name, wide(plant(100)))
+    messages = whole.within(2_000).samples(samples)
+    assert max(len(message.payload) for message in messages) <= 2_000
+    assert len(messages) > len(whole.samples(samples))
