@@ -18,7 +18,7 @@ import orjson
 
 from edge_agent import __version__, cert_tools, field_tools, learn_tools, registry, replay_tools
 from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin
-from edge_agent.config import Site, about, load, sample, samples, schema
+from edge_agent.config import Site, about, load, message_sample, messages, sample, samples, schema
 from edge_agent.errors import ConfigError
 from edge_agent.report.command import add_options as report_options
 from edge_agent.report.command import run as make_report
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     learn_tools.add_commands(add)
     add("schema", _schema, "print the JSON Schema of the site file")
     named = add("sample", _sample, "print a commented sample site file, or a template that edge-agent drivers lists")
-    named.add_argument("text", type=_sample_text, metavar="NAME", help=", ".join(sorted(samples())))
+    named.add_argument("text", type=_sample_text, metavar="NAME", help=", ".join(sorted([*samples(), *messages()])))
     add("drivers", _drivers, "list the installed drivers, publishers and servers, and the templates shipped with them")
     demo = add("demo", _demo, "simulated plant, broker, agent and a live OEE table; needs no configuration")
     demo.add_argument("--seconds", type=_seconds, metavar="N", help="stop by itself after N seconds, with a verdict")
@@ -118,9 +118,12 @@ def _sample_text(name: str) -> str:
     """The sample or the shipped template of that name; drivers are only loaded to look for a template."""
     if name in samples():
         return sample(name)
+    if name in messages():
+        return message_sample(name)
     shipped = {key: text for plugin in registry.drivers().values() for key, text in plugin.templates.items()}
     if name not in shipped:
-        raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {', '.join([*samples(), *shipped])}")
+        known = ", ".join([*samples(), *messages(), *shipped])
+        raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {known}")
     return shipped[name]
 
 

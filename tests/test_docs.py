@@ -16,12 +16,13 @@ import yaml
 
 import edge_agent_hil.cli
 from edge_agent import __version__, cli, registry
-from edge_agent.api import ConfigError
+from edge_agent.api import ConfigError, Scene
 from edge_agent.config import load, samples
 from edge_agent.config.template import read_template
 from edge_agent.config.yaml_lines import parse
 from edge_agent.core import kpi
 from edge_agent.health import Count
+from edge_agent.platforms import template as message_templates
 from edge_agent_hil.load import load as load_plant
 
 ROOT = Path(__file__).parents[1]
@@ -185,6 +186,10 @@ def test_every_example_of_a_site_file_loads_without_a_mistake(page: Path, tmp_pa
             # A template; the site file that uses it follows, and names it as its first line does.
             assert read_template(block, "").mistakes == []
             (tmp_path / block.partition("\n")[0].removeprefix("# ")).write_text(block)
+            continue
+        if document.data.keys() & {"samples", "report"}:
+            path.write_text(block)
+            message_templates.make(message_templates.TemplateConfig(template=path), Scene("cloud", "gw-1", "0"))
             continue
         if "plant" in document.data:
             path.write_text(block)

@@ -21,5 +21,15 @@ def sample(name: str) -> str:
     return (_folder() / f"{name}.yaml").read_text("utf-8")
 
 
+def messages() -> tuple[str, ...]:
+    """The names of all samples of templates of messages (profile `template`), sorted."""
+    return tuple(sorted(path.stem for path in (_folder() / "messages").glob("*.yaml")))
+
+
+def message_sample(name: str) -> str:
+    """The text of one of them."""
+    return (_folder() / "messages" / f"{name}.yaml").read_text("utf-8")
+
+
 def _folder() -> Path:
     return next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0])

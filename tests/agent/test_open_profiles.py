@@ -15,6 +15,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge_agent.config import message_sample
 from tests.peers.waiting import free_port, wait_for
 
 PLC = Path(__file__).parents[1] / "peers" / "plc.py"
@@ -147,6 +148,30 @@ def test_umh_gets_rows_of_numbers_and_texts(
     assert all(isinstance(value, int | float | str) for row in rows for value in row.values())
     assert len({row["timestamp_ms"] for row in rows}) == len(rows)
     wait_for(lambda: hub.on(f"{topic}/state"), 10, "a state")
+
+
+def test_a_users_templates_say_what_is_sent_and_the_backlog_goes_to_the_topic_of_history(
+    broker: Any, tmp_path: Path, start_agent: Callable[[str], Any], join: Callable[[], Latecomer]
+) -> None:
+    (tmp_path / "rootcloud.yaml").write_text(message_sample("rootcloud"))
+    start_agent(SIMULATED.format(port=broker.port, keys="profile: template, template: ./rootcloud.yaml"))
+    platform = join()
+    live, history = (f"v4/p/post/thing/{which}/json/1.1" for which in ("live", "history"))
+    wait_for(lambda: len(platform.on(live)) > 3, 30, "live values")
+    broker.stop(signal.SIGKILL)
+    time.sleep(2)
+    broker.start()
+    wait_for(lambda: platform.on(history), 30, "what was while the broker was away")
+
+    things = [thing for said in platform.on(live) + platform.on(history) for thing in said["body"]["things"]]
+    assert {thing["id"] for thing in things} == {"gw-1_toy-1"}
+    properties = {name for thing in things for item in thing["items"] for name in item["properties"]}
+    assert {"total", "scrap", "program", "state"} <= properties
+    first, missed = (
+        min(item["ts"] for said in platform.on(topic) for thing in said["body"]["things"] for item in thing["items"])
+        for topic in (live, history)
+    )
+    assert missed > first
 
 
 @pytest.fixture
