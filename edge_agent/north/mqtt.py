@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from edge_agent.api import AccessDenied, ConfigError, Credentials, Mistake, Profile, PublisherPlugin
+from edge_agent.api import AccessDenied, ConfigError, Credentials, Mistake, NotConnected, Profile, PublisherPlugin
 from edge_agent.errors import EdgeAgentError
 from edge_agent.north.mqtt_beside import Extras, fixed_part
 from edge_agent.north.mqtt_client import connect, make_client
@@ -37,6 +37,8 @@ NEXT_S: Final = 5.0
 """where another broker stands in: long enough for one that is busy, short enough to lose no patience over"""
 BACKOFF: Final = Backoff(first=1.0, longest=60.0)
 """for one of several brokers: the others are asked meanwhile, so this one need not be asked often"""
+SHUNNED: Final = Backoff(first=1.0, longest=5.0)
+"""for one that is well, but has not on it whom we want to reach: asking costs it little"""
 
 
 class MqttPublisher:
@@ -70,6 +72,7 @@ class MqttPublisher:
             except EdgeAgentError as error:
                 server.failed(loop.time(), error, BACKOFF)
             else:
+                link.alone = len(self._servers) == 1
                 self._last = server, link
                 self._say_what_is_left_out(link)
                 self._say(server, link)
@@ -84,7 +87,9 @@ class MqttPublisher:
         if isinstance(link.fault, Elsewhere):
             target = referred(link.fault.reference, link.endpoint)
             server.referred = None if target is None or self._config.exposes(target) else target
-        if link.lasted_s >= BACKOFF.lasted:
+        if link.shunned:
+            server.failed(now, NotConnected(f"{link.place}: {link.shunned}"), SHUNNED)
+        elif link.lasted_s >= BACKOFF.lasted:
             server.lasted()
         elif link.fault is not None:
             server.failed(now, link.fault, BACKOFF)

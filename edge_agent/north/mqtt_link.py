@@ -82,6 +82,10 @@ class MqttLink:
         """messages the broker accepted and nobody subscribes to (MQTT 5): often a mistyped topic"""
         self.will_at_close = False
         """let the broker publish the will although the link ends in good manners (MQTT 5)"""
+        self.alone = True
+        """no other broker could be asked instead"""
+        self.shunned = ""
+        """why another broker should be asked next, though nothing is wrong with the link"""
         self._client = client
         self._suspects = suspects
         self._outdated = outdated

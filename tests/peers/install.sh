@@ -1,5 +1,6 @@
 #!/bin/sh
-# The real peers of the tests: mosquitto, InfluxDB, VictoriaMetrics, a C compiler with libmodbus, socat, node-opcua.
+# The real peers of the tests: mosquitto, InfluxDB, VictoriaMetrics, a C compiler with libmodbus, socat, node-opcua,
+# sparkplug-payload.
 # Where they cannot be installed, the tests that need them skip and say so.
 set -u
 want=""
@@ -29,10 +30,10 @@ if [ -n "$want" ]; then
 fi
 if command -v npm >/dev/null; then
   here=$(dirname "$0")/node
-  [ -d "$here/node_modules/node-opcua" ] \
+  [ -d "$here/node_modules/node-opcua" ] && [ -d "$here/node_modules/sparkplug-payload" ] \
     || (cd "$here" && npm install --no-audit --no-fund --no-package-lock --silent) \
-    || echo "peers: could not install node-opcua; its tests will skip"
+    || echo "peers: could not install node-opcua and sparkplug-payload; their tests will skip"
 else
-  echo "peers: no npm; the node-opcua tests will skip"
+  echo "peers: no npm; the tests with node-opcua and sparkplug-payload will skip"
 fi
 exit 0

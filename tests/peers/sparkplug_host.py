@@ -89,6 +89,11 @@ class Host:
         with self._lock:
             return [one for one in self.said if one.kind == kind and device in (None, one.device)]
 
+    def heard(self) -> list[Said]:
+        """All so far."""
+        with self._lock:
+            return list(self.said)
+
     def state(self, online: bool, time_ms: int) -> None:
         """Say whether it is online, as a primary host does."""
         payload = json.dumps({"online": online, "timestamp": time_ms})
@@ -113,8 +118,7 @@ class Host:
 
     def faults(self) -> list[str]:
         """See `faults`."""
-        with self._lock:
-            return faults([one for one in self.said if one.payload is not None])
+        return faults(self.heard())
 
     def _take(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         if message.topic.startswith("spBv1.0/STATE") or "CMD/" in message.topic:
@@ -167,10 +171,9 @@ def _faults(node: _Node, one: Said) -> Iterator[str]:
             yield "payloads-ndeath-seq: it has one"
         if one.names != ["bdSeq"]:
             yield f"topics-ndeath-payload: {one.names}"
-        elif one.bdseq != node.bdseq and node.bdseq >= 0:
-            yield f"payloads-ndeath-bdseq: {one.bdseq} after a birth with {node.bdseq}"
-        node.seq = None
-        node.metrics.clear()
+        if one.bdseq == node.bdseq:         # else it is of a connection that has no birth, or one before the last
+            node.seq = None
+            node.metrics.clear()
         return
     if not payload.HasField("timestamp"):
         yield f"payloads-{one.kind.lower()}-timestamp: it has none"

@@ -101,18 +101,19 @@ def of_status(status: Status, destination: str) -> Iterator[Metric]:
 
 
 def of_gap(gap: Gap, now_ns: int) -> Metric:
-    """Records that can no longer be delivered."""
-    columns = ("lane", "from_seq", "to_seq", "records", "from", "to", "why")
-    types = (DataType.STRING, *(DataType.INT64,) * 3, *(DataType.DATETIME,) * 2, DataType.STRING)
+    """Records that can no longer be delivered; times in ms UTC."""
+    columns = ("lane", "from_seq", "to_seq", "records", "from_ms", "to_ms", "why")
+    types = (DataType.STRING, *(DataType.INT64,) * 5, DataType.STRING)
     row = (gap.lane, gap.first, gap.last, gap.records, gap.start // _MS, gap.end // _MS, gap.why)
     return Metric("Agent/gap", DataType.DATASET, DataSet(columns, types, (row,)), (gap.end or now_ns) // _MS)
 
 
 def of_alarms(device: str, spans: Sequence[AlarmSpan]) -> Metric:
-    """Alarms of a device that have changed, as they are now; `end` 0: it holds."""
-    columns = ("key", "start", "end", "severity", "reason", "source", "type", "acknowledged")
-    text, moment = DataType.STRING, DataType.DATETIME
-    types = (text, moment, moment, DataType.INT32, text, text, text, DataType.BOOLEAN)
+    """Alarms of a device that have changed, as they are now; times in ms UTC, `end_ms` 0: it holds."""
+    columns = ("key", "start_ms", "end_ms", "severity", "reason", "source", "type", "acknowledged")
+    # In tables only these types: the reference library for JavaScript refuses a payload with any other.
+    text, number = DataType.STRING, DataType.INT64
+    types = (text, number, number, number, text, text, text, DataType.BOOLEAN)
     rows = tuple(
         (one.key, one.start // _MS, (one.end or 0) // _MS, one.severity, one.reason, one.source, one.type,
          bool(one.acknowledged))

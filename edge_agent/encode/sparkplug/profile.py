@@ -37,7 +37,6 @@ LARGEST: Final = 200_000
 """Bytes of a payload; the message limits of common cloud brokers start at 256 kB."""
 
 _MS: Final = 1_000_000
-_LATEST: Final = b"L"
 
 
 class SparkplugProfile(Profile):
@@ -112,15 +111,15 @@ class SparkplugProfile(Profile):
         """Data as they are to be sent now: what was encoded before the last birth is history, for the birth has said
         something newer; None: it has said this."""
         kind, device = kind_and_device(message.topic)
-        if kind not in ("NDATA", "DDATA") or message.token.lstrip(_LATEST) == self._token(device):
+        if kind not in ("NDATA", "DDATA") or message.token == self._token(device):
             return message
-        return None if message.token.startswith(_LATEST) else replace(message, payload=as_history(message.payload))
+        return None if message.passing else replace(message, payload=as_history(message.payload))
 
     # -- data --------------------------------------------------------------------------------
 
     def status(self, status: Status) -> list[Message]:
         """The agent's own status."""
-        return self._told(figures.of_status(status, self._destination), "status", newest=True)
+        return self._told(figures.of_status(status, self._destination), "status")
 
     def samples(self, samples: Samples) -> list[Message]:
         """One device's samples."""
@@ -139,16 +138,16 @@ class SparkplugProfile(Profile):
     def report(self, report: Report) -> list[Message]:
         """A machine's KPIs in one window."""
         said = self.book.note_machine(report.machine, figures.of_report(report))
-        return self._node_data(said, f"{report.machine}/{report.window.kind}", newest=not report.final)
+        return self._node_data(said, f"{report.machine}/{report.window.kind}")
 
     def rollup(self, rollup: Rollup) -> list[Message]:
         """The KPIs of a line, an area or the site in one window."""
         about = f"{rollup.kind}/{rollup.id}/{rollup.window.kind}"
-        return self._told(figures.of_rollup(rollup), about, newest=not rollup.final)
+        return self._told(figures.of_rollup(rollup), about)
 
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
         """How digital the plant is."""
-        return self._told(figures.of_digital(payload, time_ns), "digital", newest=True)
+        return self._told(figures.of_digital(payload, time_ns), "digital")
 
     def alarms(self, seq: int, device: str, spans: Sequence[AlarmSpan]) -> list[Message]:
         """One device's alarms that have changed, as a table."""
@@ -204,16 +203,14 @@ class SparkplugProfile(Profile):
             of.vanished.clear()
         return found
 
-    def _told(self, said: Iterable[Metric], about: str, *, newest: bool = False) -> list[Message]:
-        return self._node_data(self.book.note(said), about, newest=newest)
+    def _told(self, said: Iterable[Metric], about: str) -> list[Message]:
+        return self._node_data(self.book.note(said), about)
 
-    def _node_data(self, said: list[Metric], about: str, *, newest: bool = False) -> list[Message]:
-        """`newest`: only the newest is of interest, and every birth tells it."""
-        message = self._message("NDATA", "", body_of(said, birth=False), about)
-        return [replace(message, token=_LATEST + message.token) if newest else message]
+    def _node_data(self, said: list[Metric], about: str) -> list[Message]:
+        return [replace(self._message("NDATA", "", body_of(said, birth=False)), about=about)]
 
-    def _message(self, kind: str, device: str, body: bytes, about: str = "") -> Message:
-        return Message(self.node.topic(kind, device), body, qos=0, token=self._token(device), about=about)
+    def _message(self, kind: str, device: str, body: bytes) -> Message:
+        return Message(self.node.topic(kind, device), body, qos=0, token=self._token(device))
 
     def _token(self, device: str) -> bytes:
         """After which birth a message was encoded; not sent."""

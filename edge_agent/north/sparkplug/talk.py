@@ -11,6 +11,7 @@ Invariant: whatever has a number is sent by `_publish` while `_lock` is held, in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 TICK_S: Final = 1.0
 # A host that is started asks once; one that asks again and again would be told nothing but births.
 REBIRTH_EVERY_S: Final = 5.0
+# A retained STATE comes with the answer to SUBSCRIBE: where none has come for so long, there is no such host.
+HOST_S: Final = 3.0
 # A rebirth must not wait behind a large sending.
 SLICE: Final = 50
 # A command is a metric or a few; more than that is no command, or meant to do harm.
@@ -48,6 +51,8 @@ class FencedLink(ListeningLink, Protocol):
     """A link to an MQTT broker, see `MqttLink`."""
 
     will_at_close: bool
+    alone: bool
+    shunned: str
 
     @property
     def place(self) -> str:
@@ -81,7 +86,6 @@ class Talk:
     async def open(self) -> None:
         """Return once all births are out."""
         self._profile.alive.clear()
-        self._link.will_at_close = True
         if self._host is not None:
             self._host.online = None        # what it said over an earlier link may no longer be so
         await self._subscribe()
@@ -139,7 +143,7 @@ class Talk:
         births = [self._profile.birth(), *map(self._profile.device_birth, connected)]
         self._profile.alive.clear()
         self._profile.alive.update(connected)
-        self._births_out = True
+        self._births_out = self._link.will_at_close = True
         try:
             await self._publish(births)
         except Rejected as refusal:
@@ -215,7 +219,21 @@ class Talk:
             return
         name = self._node.name
         log.info("%s: waits for the primary host %s to be online", name, self._node.host)
-        await until(self._online, (f"{name}-link", self._link.closed()))
+        waiting = [(f"{name}-link", self._link.closed())]
+        if not self._link.alone:
+            waiting.append((f"{name}-host", self._walk_on()))
+        await until(self._online, *waiting)
+
+    async def _walk_on(self) -> None:
+        """The host may be at another broker."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOST_S):
+                await self._offline.wait()
+        raise self._without_host()
+
+    def _without_host(self) -> NotConnected:
+        self._link.shunned = f"the primary host {self._node.host} is not online"
+        return NotConnected(f"{self._link.place}: {self._link.shunned}")
 
     def _hear_host(self, received: Received) -> None:
         assert self._host is not None
@@ -225,7 +243,7 @@ class Talk:
             self._online.set()
         else:
             self._online.clear()
-            if self._births_out:
+            if self._births_out or not self._link.alone:
                 self._offline.set()
 
     async def _leave_without_host(self) -> None:
@@ -233,7 +251,7 @@ class Talk:
         await self._offline.wait()
         async with self._lock:
             await self._link.send(self._profile.goodbye(self._node.status()))
-        raise NotConnected(f"{self._link.place}: the primary host {self._node.host} is offline")
+        raise self._without_host()
 
     # -- what is heard -----------------------------------------------------------------------
 

@@ -192,6 +192,7 @@ def test_what_was_encoded_before_a_birth_is_history_behind_it_and_the_newest_is_
     profile.birth()
     profile.device_birth("press-1")
     [data], [open_], [final] = profile.samples(SAMPLES), profile.report(OPEN), profile.report(FINAL)
+    open_ = replace(open_, passing=True)
     assert [profile.as_of_birth(one) for one in (data, open_, final)] == [data, open_, final]
     profile.device_birth("press-1")
     later = profile.as_of_birth(data)
@@ -296,8 +297,8 @@ def test_gaps_are_a_table_of_the_node() -> None:
     [message] = profile.gap(GAP)
     table = metrics(message, profile.birth())[0].value
     assert dict(zip(table.columns, table.rows[0], strict=True)) == {
-        "lane": "samples", "from_seq": 100, "to_seq": 249, "records": 120, "from": GAP.start // MS,
-        "to": GAP.end // MS, "why": "space",
+        "lane": "samples", "from_seq": 100, "to_seq": 249, "records": 120, "from_ms": GAP.start // MS,
+        "to_ms": GAP.end // MS, "why": "space",
     }  # fmt: skip
 
 
