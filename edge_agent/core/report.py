@@ -106,9 +106,9 @@ class Gap:
 
     lane       `events` or `samples`
     first,last sequence numbers, both included, between which they stood
-    records    how many they were
-    start,end  when the first and the last of them were appended, ns UTC; 0 if nobody knows
-    why        `space`, `age`, `damage`
+    records    how many they were; at most, where files are gone
+    start,end  between which instants they were appended, ns UTC; 0 if nobody knows
+    why        `space`, `age`, `damage`, `memory` (given up while the disk took nothing)
     """
 
     destination: str

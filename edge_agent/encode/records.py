@@ -13,7 +13,7 @@ import orjson
 
 from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.cell import Cell
-from edge_agent.core.report import Report, StateChange, Window
+from edge_agent.core.report import Gap, Report, StateChange, Window
 from edge_agent.core.states import MachineState
 
 VERSION: Final = 1
@@ -113,6 +113,35 @@ def unpack_alarms(body: bytes) -> tuple[str, list[AlarmSpan]]:
         return str(said["device"]), [AlarmSpan.from_dict(told) for told in said["spans"]]
     except (KeyError, TypeError) as problem:
         raise ValueError(f"no alarms: {problem!r}") from problem
+
+
+def pack_gap(gap: Gap) -> bytes:
+    """The body of a GAP record."""
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "destination": gap.destination,
+            "lane": gap.lane,
+            "first": gap.first,
+            "last": gap.last,
+            "records": gap.records,
+            "start": gap.start,
+            "end": gap.end,
+            "why": gap.why,
+        }
+    )
+
+
+def unpack_gap(body: bytes) -> Gap:
+    """What `pack_gap` wrote; ValueError if it is no such thing."""
+    said = opened(body)
+    try:
+        return Gap(
+            said["destination"], said["lane"], said["first"], said["last"], said["records"],
+            said["start"], said["end"], said["why"],
+        )  # fmt: skip
+    except KeyError as problem:
+        raise ValueError(f"no gap: {problem!r}") from problem
 
 
 def opened(body: bytes) -> dict[str, Any]:

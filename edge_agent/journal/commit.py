@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from edge_agent.encode.records import pack_gap
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.lane import EVENTS, SAMPLES, Lane
 from edge_agent.journal.lane_writer import Roll
@@ -137,6 +138,7 @@ class Commits:
 
     def _begin(self) -> asyncio.Future[Done]:
         """Hand the next commit to the thread."""
+        self._tell_gaps()
         batches, everything = self.pending.take(self._limit)
         try:
             order = self._order(batches, self._stamp if everything else self._settled)
@@ -147,6 +149,20 @@ class Commits:
         self._under_way = future
         future.add_done_callback(partial(self._finish, order))  # runs before whoever awaits it
         return future
+
+    def _tell_gaps(self) -> None:
+        """Append a record of what destinations have lost."""
+        for place, loss in self.pending.losses().items():
+            for cursor in self._lanes[place].cursors.values():
+                cursor.dropped(loss)
+        for lane in self._lanes:
+            for cursor in lane.cursors.values():
+                for gap in cursor.gaps.due(cursor.name, lane.name):
+                    body = pack_gap(gap)
+                    self.pending.raws.append((self.next_seq, RecordKind.GAP, 0, self._settings.clock(), body))
+                    self.pending.bytes += HEAD_SIZE + len(body)
+                    cursor.gaps.told(gap.why, self.next_seq)
+                    self.next_seq += 1
 
     def _order(self, batches: Batches, covers: int) -> Order:
         now = self._settings.clock()
@@ -298,6 +314,10 @@ class Commits:
         one.segment.size = one.size
         if one.fresh:
             lane.grew(one.segment, one.fresh, one.bytes)
+        if one.part.lane == EVENTS:
+            for cursor in (cursor for known in self._lanes for cursor in known.cursors.values()):
+                if cursor.gaps.committed(lane.committed):
+                    cursor.moved()
 
 
 def _size(batch: list[Raw]) -> int:

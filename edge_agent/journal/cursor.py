@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from edge_agent.journal.disk import Disk
+from edge_agent.journal.gaps import Loss
 from edge_agent.journal.lane import Lane
 from edge_agent.journal.place import Place, Stretch, packed
 from edge_agent.journal.ranges import Range
@@ -48,6 +49,8 @@ class Cursor:
         self.dirty = not place.slots.exists
         self.unsynced = self.dirty
         self._journal = journal
+        self.gaps = place.gaps
+        """what it lost and was not told of yet"""
         self._since = place.since
         self._ranges = [Range(self, stretch) for stretch in place.stretches]
 
@@ -109,25 +112,32 @@ class Cursor:
 
     def numbers(self) -> Numbers:
         """For the journal: what is to be saved."""
-        return packed(self.evicted, self.lost, self._since, [(one.released, one.end) for one in self._ranges])
+        ranges = [(one.released, one.end) for one in self._ranges]
+        return packed(self.evicted, self.lost, self._since, ranges, self.gaps)
 
     def wake(self) -> None:
         """For the journal: something has come, or the journal was closed."""
         self._ranges[-1].wake()
 
-    def evict(self, segment: Segment, gone: Amount) -> None:
+    def evict(self, segment: Segment, gone: Amount, why: str) -> None:
         """For the journal: everything up to the end of `segment` was deleted, up to `gone` on the lane's ruler."""
-        before = self.numbers()
-        self.evicted += sum(one.evict(segment.last, gone) for one in self.ranges)
-        if self.numbers() != before:
-            self.moved()
+        for one in self.ranges:
+            before = one.released
+            lost = one.evict(segment.last, gone)
+            if one.released != before:
+                self.moved()
+            if lost > 0:
+                self.evicted += lost
+                self.gaps.note(why, _loss(segment, before, one.released, lost))
 
     def shrank(self, old: Segment, left: Sequence[tuple[int, int]], begins: Amount, total: Amount) -> None:
         """For the journal: see `Range.shrank`."""
-        lost = sum(one.shrank(old, left, begins, total) for one in self._ranges)
-        if lost > 0:
-            self.lost += lost
-            self.moved()
+        for one in self._ranges:
+            lost = one.shrank(old, left, begins, total)
+            if lost > 0:
+                self.lost += lost
+                self.gaps.note("damage", _loss(old, one.released, one.end or old.last, lost))
+                self.moved()
 
     def wanted(self, one: Range, records: list[Record]) -> list[Record]:
         """For a range: of what was read, what is not older than this destination wants; the rest is released."""
@@ -151,6 +161,11 @@ class Cursor:
         self.dirty = self.unsynced = True
         self._journal.touched()
 
+    def dropped(self, loss: Loss) -> None:
+        """For the journal: these were given up in memory."""
+        self.gaps.note("memory", loss)
+        self.moved()
+
     async def mend(self, segment: Segment, trouble: Exception) -> None:
         """For a range: see `Journal.mend`."""
         await self._journal.mend(self.lane, segment, trouble)
@@ -173,3 +188,9 @@ class Cursor:
     def closed(self) -> bool:
         """For a range: whether the journal is closed."""
         return self._journal.closed
+
+
+def _loss(segment: Segment, released: int, last: int, records: int) -> Loss:
+    """So many records of a segment, behind `released` and up to `last`."""
+    first, last = max(released + 1, segment.first), min(last, segment.last)
+    return Loss(first, max(first, last), records, segment.header.created, segment.time)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from edge_agent.journal.gaps import Loss
 from edge_agent.journal.lane import EVENTS, SAMPLES, lane_of
-from edge_agent.journal.record import HEAD_SIZE, OWN, Raw
+from edge_agent.journal.record import HEAD_SIZE, OWN, Raw, RecordKind
 
 Batches = tuple[list[Raw], list[Raw]]
 """one for each lane"""
@@ -18,6 +19,7 @@ class Pending:
         self.limit = limit
         self.dropped = 0
         """records given up because the disk did not take them in time"""
+        self._losses: dict[int, Loss] = {}
 
     def take(self, limit: int) -> tuple[Batches, bool]:
         """The next commit: everything (True), or as many from the front as fit into `limit` bytes."""
@@ -50,20 +52,30 @@ class Pending:
         self._drop(SAMPLES)
         self._drop(EVENTS)
 
+    def losses(self) -> dict[int, Loss]:
+        """What was given up since this was last asked, of each lane."""
+        losses, self._losses = self._losses, {}
+        return losses
+
     def _drop(self, lane: int) -> None:
         excess = self.bytes - self.limit * 9 // 10
         kept: list[Raw] = []
+        gone: list[Raw] = []
         for i, raw in enumerate(self.raws):
             if excess <= 0:
                 kept += self.raws[i:]
                 break
-            if lane_of(raw[1]) == lane:
+            if lane_of(raw[1]) == lane and raw[1] != RecordKind.GAP:  # those are few, and tell of such losses
                 size = HEAD_SIZE + len(raw[4])
                 excess, self.bytes = excess - size, self.bytes - size
-                self.dropped += raw[1] not in OWN
+                gone.append(raw)
             else:
                 kept.append(raw)
         self.raws = kept
+        if gone := [raw for raw in gone if raw[1] not in OWN]:
+            self.dropped += len(gone)
+            loss = Loss(gone[0][0], gone[-1][0], len(gone), gone[0][3], gone[-1][3])
+            self._losses[lane] = self._losses[lane].with_(loss) if lane in self._losses else loss
 
 
 def _sorted(batch: list[Raw]) -> Batches:

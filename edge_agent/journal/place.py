@@ -1,18 +1,20 @@
 """What a cursor's file says: the stretches of a lane that its destination has not acknowledged yet.
 
 The numbers (`slots.py`): evicted, lost, since, how many stretches; then of each stretch, the oldest first,
-the last number that is done with and the last that belongs to it (0: it goes on). Stretches do not
-overlap; only the newest goes on. `since`: records at its beginning that are older, ns UTC, are passed over.
+the last number that is done with and the last that belongs to it (0: it goes on); then what it lost and
+was not told of (`gaps.py`). Stretches do not overlap; only the newest goes on. `since`: records at its
+beginning that are older, ns UTC, are passed over.
 
 Earlier versions wrote three numbers: released, evicted, lost.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from edge_agent.journal.gaps import Gaps
 from edge_agent.journal.segment import Amount
 from edge_agent.journal.slots import Numbers, Slots
 
@@ -38,6 +40,7 @@ class Place:
     evicted: int = 0
     lost: int = 0
     since: int = 0
+    gaps: Gaps = field(default_factory=Gaps)
 
     @property
     def highest(self) -> int:
@@ -45,12 +48,12 @@ class Place:
         return max(max(stretch.released, stretch.end or 0) for stretch in self.stretches)
 
 
-def packed(evicted: int, lost: int, since: int, stretches: list[tuple[int, int | None]]) -> Numbers:
+def packed(evicted: int, lost: int, since: int, stretches: list[tuple[int, int | None]], gaps: Gaps) -> Numbers:
     """The numbers to be saved."""
     numbers = [evicted, lost, since, len(stretches)]
     for released, end in stretches:
         numbers += (released, end or 0)
-    return tuple(numbers)
+    return (*numbers, *gaps.numbers())
 
 
 def unpacked(slots: Slots, numbers: Numbers | None) -> Place:
@@ -66,4 +69,6 @@ def unpacked(slots: Slots, numbers: Numbers | None) -> Place:
     ordered = all(end is not None and end <= after.released for (_, end, *_), after in pairwise(stretches))
     if not ordered or not stretches or stretches[-1].end is not None:
         return Place(slots, [Stretch(0)], evicted, lost)
-    return Place(slots, stretches, evicted, lost, since)
+    place = Place(slots, stretches, evicted, lost, since)
+    place.gaps.restore(tuple(rest[2 * count :]))
+    return place

@@ -58,6 +58,7 @@ class RecordKind(IntEnum):
     ALIVE = 7
     ALARM = 8
     ROLLUP = 9
+    GAP = 10
 
 
 OWN = frozenset((int(RecordKind.DEFINITION), int(RecordKind.CHECKPOINT)))

@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from edge_agent.journal.disk import Disk
+from edge_agent.journal.gaps import Loss
 from edge_agent.journal.lane import LANES, LaneName
 from edge_agent.journal.numbering import RESERVE, Floor, floor_of, next_number
 from edge_agent.journal.place import Place, Stretch, unpacked
@@ -220,8 +221,10 @@ def put(disk: Disk, chain: Chain, place: Place) -> None:
     inside: list[Stretch] = []
     for released, end, *_ in place.stretches:
         if released and released < before:
-            # At most: among these numbers are those of the other lane, and none that were never given out.
-            place.lost += min(before, end or before) - released
+            # At most: among these numbers are those of the other lane, and some that were never given out.
+            last_gone = min(before, end or before)
+            place.lost += last_gone - released
+            place.gaps.note("damage", Loss(released + 1, last_gone, last_gone - released, 0, 0))
         if end is not None and min(end, last) <= before:
             continue
         released = min(max(released, before), last)

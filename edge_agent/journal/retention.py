@@ -42,7 +42,7 @@ class Retention:
             paths.append(path)
         for lane in self._lanes:
             while self._is_too_old(lane, now, keep):
-                paths.append(self._evict(lane))
+                paths.append(self._evict(lane, "age"))
         return paths
 
     def give_up_released(self, need: int, keep: Keep) -> list[Path]:
@@ -62,7 +62,7 @@ class Retention:
             lane = self._lanes[place]
             oldest = lane.chain.segments[0] if lane.chain.segments else None
             if oldest and oldest not in keep and not (released and _is_needed(lane, oldest)):
-                return self._evict(lane)
+                return self._evict(lane, "space")
         return None
 
     def _is_too_old(self, lane: Lane, now: int, keep: Keep) -> bool:
@@ -71,12 +71,12 @@ class Retention:
         oldest = lane.chain.segments[0]
         return oldest not in keep and CLOCK_SET_NS <= oldest.time < now - self._max_age_ns
 
-    def _evict(self, lane: Lane) -> Path:
+    def _evict(self, lane: Lane, why: str) -> Path:
         chain = lane.chain
         oldest = chain.segments.pop(0)
         chain.gone = chain.gone.plus(Amount(oldest.records, oldest.bytes))
         for cursor in lane.cursors.values():
-            cursor.evict(oldest, chain.gone)
+            cursor.evict(oldest, chain.gone, why)
         return oldest.path
 
 

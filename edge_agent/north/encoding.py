@@ -13,8 +13,9 @@ from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.journal import Record, RecordKind
 
 
-def messages_of(profile: Profile, record: Record, opened_ns: int) -> list[Message]:
-    """What `profile` makes of the record. `opened_ns`: when the link was opened; older samples are history."""
+def messages_of(profile: Profile, record: Record, opened_ns: int, destination: str) -> list[Message]:
+    """What `profile` makes of the record for `destination`. `opened_ns`: when the link was opened; older samples are
+    history."""
     if record.kind == RecordKind.SAMPLES:
         return profile.samples(samples_of(record, historical=record.time < opened_ns))
     if record.kind == RecordKind.STATE:
@@ -26,6 +27,9 @@ def messages_of(profile: Profile, record: Record, opened_ns: int) -> list[Messag
         return profile.rollup(unpack_rollup(record.body))
     if record.kind == RecordKind.ALARM:
         return profile.alarms(record.seq, *records.unpack_alarms(record.body))
+    if record.kind == RecordKind.GAP:
+        gap = records.unpack_gap(record.body)
+        return profile.gap(gap) if gap.destination == destination else []
     return []
 
 

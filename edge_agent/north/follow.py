@@ -185,7 +185,7 @@ class Follower:
     def _encoded(self, record: Record) -> list[Message]:
         """The record's messages. One that cannot be read must not keep back all that come after it."""
         try:
-            return messages_of(self._encoder, record, self._opened_ns)
+            return messages_of(self._encoder, record, self._opened_ns, self.line.name)
         except Exception as error:
             self._health.add(Count.RECORDS_UNREADABLE)
             self._say(f"passes over records of kind {record.kind} that it cannot encode", error)

@@ -1,0 +1,155 @@
+"""What a destination will never get is told by a record, durable itself: for space, age, damage, and from memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from edge_agent.core.report import Gap
+from edge_agent.encode.records import unpack_gap
+from edge_agent.journal import Journal, RecordKind, records
+from edge_agent.journal.disk import Disk, File
+
+Opener = Callable[..., Awaitable[Journal]]
+Crash = Callable[[Journal], None]
+KIND = {"events": RecordKind.EVENT, "samples": RecordKind.SAMPLES}
+
+
+class Failing(Disk):
+    fails = False
+
+    def open(self, path: Path, *, fresh: bool = False) -> File:
+        if self.fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().open(path, fresh=fresh)
+
+
+async def fill(journal: Journal, count: int, lane: str = "samples") -> list[int]:
+    seqs = []
+    for _ in range(count // 10):
+        seqs += [journal.append(KIND[lane], bytes(168)) for _ in range(10)]
+        await journal.flush()
+    return seqs
+
+
+def told(folder: Path, destination: str = "north") -> list[Gap]:
+    gaps = [unpack_gap(record.body) for record in records(folder, [RecordKind.GAP])]
+    return [gap for gap in gaps if gap.destination == destination]
+
+
+async def test_what_the_cap_takes_is_told_to_whoever_loses_it(opened: Opener, folder: Path) -> None:
+    journal = await opened(max_bytes=60_000)
+    north, south = journal.cursor("north", "samples"), journal.cursor("south", "samples")
+    events = journal.cursor("north", "events")
+    seqs = await fill(journal, 200)
+    while south.backlog_records:
+        south.release((await south.read())[-1].seq)
+    seqs += await fill(journal, 300)
+    await journal.flush()
+    gaps = told(folder)
+    assert sum(gap.records for gap in gaps) == north.evicted > 0
+    assert told(folder, "south")[0].first > 200
+    assert {(gap.lane, gap.why) for gap in gaps} == {("samples", "space")}
+    lost = [seq for seq in seqs if any(gap.first <= seq <= gap.last for gap in gaps)]
+    assert len(lost) == north.evicted
+    assert all(0 < gap.start <= gap.end for gap in gaps)
+    assert all(before.last < after.first for before, after in pairwise(gaps))
+    read = []
+    while events.pending:
+        read += [unpack_gap(record.body) for record in await events.read()]
+    assert [gap for gap in read if gap.destination == "north"] == gaps
+
+
+async def test_a_gap_that_was_not_told_before_a_crash_is_told_after_it(
+    opened: Opener, crash: Crash, folder: Path
+) -> None:
+    journal = await opened(max_bytes=60_000)
+    cursor = journal.cursor("north", "samples")
+    while not cursor.evicted:
+        await fill(journal, 10)
+    evicted = cursor.evicted
+    assert told(folder) == []
+    crash(journal)
+    journal = await opened(max_bytes=60_000)
+    assert journal.cursor("north", "samples").evicted == evicted
+    await journal.flush()
+    await fill(journal, 10, "events")
+    assert [gap.records for gap in told(folder)] == [evicted]
+    await journal.close()
+    journal = await opened(max_bytes=60_000)
+    await fill(journal, 10, "events")
+    assert [gap.records for gap in told(folder)] == [evicted]
+
+
+async def test_what_grows_too_old_is_told(opened: Opener, clock: Any) -> None:
+    hour = 3600 * 10**9
+    journal = await opened(max_age_ns=24 * hour)
+    cursor, reader = journal.cursor("north", "samples"), journal.cursor("reader", "events")
+    gaps: list[Gap] = []
+    for _ in range(60):
+        clock.now += hour
+        await fill(journal, 10)
+        await journal.flush()
+        while reader.pending:
+            read = await reader.read()
+            gaps += [unpack_gap(record.body) for record in read if record.kind == RecordKind.GAP]
+            reader.release(read[-1].seq)
+    assert {(gap.lane, gap.why) for gap in gaps} == {("samples", "age")}
+    assert sum(gap.records for gap in gaps) == cursor.evicted > 100
+    assert gaps[-1].end < clock.now - 24 * hour + 12 * hour
+
+
+async def test_what_was_destroyed_is_told(opened: Opener, folder: Path) -> None:
+    journal = await opened(segment_bytes=4096, recent_bytes=0)
+    cursor = journal.cursor("north", "samples")
+    await fill(journal, 100)
+    victim = sorted((folder / "samples").glob("*.seg"))[1]
+    with victim.open("r+b") as file:
+        file.seek(88 + 200 * 3 + 50)
+        file.write(b"\xff" * 8)
+    while cursor.pending:
+        await cursor.read()
+    await journal.flush()
+    [gap] = told(folder)
+    assert (gap.lane, gap.records, gap.why) == ("samples", 1, "damage")
+    assert gap.first >= int(victim.stem)
+    assert gap.last - gap.first < 25
+
+
+async def test_files_that_are_gone_are_told(opened: Opener, crash: Crash, folder: Path) -> None:
+    journal = await opened(segment_bytes=4096)
+    cursor = journal.cursor("north", "samples")
+    await fill(journal, 100)
+    cursor.release((await cursor.read(5))[-1].seq)
+    await journal.flush()
+    crash(journal)
+    first, second, *_ = sorted((folder / "samples").glob("*.seg"))
+    first.unlink()
+    journal = await opened(segment_bytes=4096)
+    await fill(journal, 10, "events")
+    [gap] = told(folder)
+    assert (gap.first, gap.last, gap.why) == (6, int(second.stem) - 1, "damage")
+    assert gap.records == gap.last - 5
+
+
+async def test_what_was_given_up_in_memory_is_told_once_the_disk_is_back(opened: Opener, folder: Path) -> None:
+    disk = Failing()
+    journal = await opened(disk=disk, memory_bytes=20_000)
+    journal.cursor("north", "samples")
+    await fill(journal, 10)
+    journal._writer.close()
+    disk.fails = True
+    for _ in range(5):
+        await fill(journal, 100)
+    disk.fails = False
+    await journal.flush()
+    await journal.flush()
+    gaps = told(folder)
+    assert sum(gap.records for gap in gaps) == journal.dropped > 300
+    assert {(gap.lane, gap.why) for gap in gaps} == {("samples", "memory")}
+    kept = {record.seq for record in records(folder, [RecordKind.SAMPLES])}
+    assert not [seq for gap in gaps for seq in range(gap.first, gap.last + 1) if seq in kept]
