@@ -55,6 +55,7 @@ _OF_ASSET: Final = ("connected", "cloud", "online_ratio")
 class LineProtocolProfile(Profile):
     """Encodes points; pure."""
 
+    content_type = "text/plain; charset=utf-8"      # what InfluxDB itself calls it
     may_be_packed = True        # Telegraf and Vector can be told to unpack
 
     def __init__(self, root: str, scene: Scene, precision: str = "ns", measurement: str = "") -> None:
