@@ -130,7 +130,7 @@ async def test_all_samples_but_those_being_written_go_before_any_event(opened: O
         put(journal, *(f"s{i}" + "x" * 100 for _ in range(8)), f"e{i}" + "x" * 100)
         await journal.flush()
     assert events.evicted == 0
-    assert len(await read_all(events)) == 200
+    assert sum(body.startswith("e") for body in await read_all(events)) == 200
     assert samples.evicted > 1000
     assert samples.evicted + samples.backlog_records == 1600
     for i in range(600):
