@@ -21,7 +21,8 @@ EVERY_S: Final = 86_400.0
 
 
 def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str]:
-    """A sentence each: `devices.cnc-7: …`. What several devices share is said once, of the first. May look at files."""
+    """A sentence each: `devices.cnc-7: …`, `publish.history: …`. What several devices share is said once, of the first.
+    May look at files."""
     said: dict[str, str] = {}
     for name, device in site.devices.items():
         for warning in drivers[device.driver].warnings(device):
@@ -30,6 +31,7 @@ def device_warnings(site: Site, drivers: Mapping[str, DriverPlugin]) -> list[str
     return [
         *(f"devices.{name}: {warning}" for warning, name in said.items()),
         *(f"{name}: {alone}" for name in unlisted(site)),
+        *(f"publish.{name}: {warning}" for name, one in site.publish.items() for warning in one.warnings()),
         *speed_warnings(site),
     ]
 

@@ -28,6 +28,10 @@ class PublishConfig(StrictModel):
         """Whether commands may come from there; its links are `ListeningLink`s then."""
         return False
 
+    def warnings(self) -> Sequence[str]:
+        """What is right but should be known, a sentence each; said by `check` and the log."""
+        return ()
+
 
 class Link(Protocol):
     """One connection north, open until it fails or is closed."""

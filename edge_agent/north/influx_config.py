@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_valid
 from edge_agent.api import Duration, PublishConfig
 
 SECOND: Final = 1_000_000_000
+_ENCRYPT: Final = "write the url as https://, or add insecure: true if this network is trusted"
 
 
 class InfluxConfig(PublishConfig):
@@ -29,7 +31,8 @@ class InfluxConfig(PublishConfig):
     token: SecretStr | None = None
     """may write to the bucket; never shown or logged; write `${NAME}` or `${file:…}`"""
     insecure: bool = False
-    """allow the token to cross the network unencrypted (http:// to another machine)"""
+    """allow the token to cross the network unencrypted (http:// to another machine); to a private address, such as
+    10.0.0.3, it may without this, too, with a warning"""
     ca: Path | None = None
     """certificate authorities (PEM) to trust instead of those of the operating system"""
     cert: Path | None = None
@@ -107,17 +110,30 @@ class InfluxConfig(PublishConfig):
         for name in ("ca", "cert"):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} has no use with http://; write the url as https://")
-        if self.token is not None and not self._is_loopback and not self.insecure:
-            raise ValueError(
-                "the token would cross the network unencrypted; write the url as https://, "
-                "or add insecure: true if this network is trusted"
-            )
+        if self._exposes_token and not self._is_private:
+            raise ValueError(f"the token would cross the network unencrypted; {_ENCRYPT}")
         return self
 
+    def warnings(self) -> Sequence[str]:
+        """See `PublishConfig.warnings`. Within a plant's own addresses an unencrypted server is common, not good."""
+        return [f"the token crosses the network unencrypted; {_ENCRYPT}"] if self._exposes_token else []
+
     @property
-    def _is_loopback(self) -> bool:
-        host = urlsplit(self.url).hostname or ""
+    def _exposes_token(self) -> bool:
+        if self.token is None or self.insecure or self.url.startswith("https:"):
+            return False
+        address = self._address
+        return not (address.is_loopback if address else urlsplit(self.url).hostname == "localhost")
+
+    @property
+    def _is_private(self) -> bool:
+        """Whether it is an address that no router of the internet knows."""
+        return self._address is not None and self._address.is_private
+
+    @property
+    def _address(self) -> IPv4Address | IPv6Address | None:
+        """None where the url has a name instead."""
         try:
-            return ip_address(host).is_loopback
+            return ip_address(urlsplit(self.url).hostname or "")
         except ValueError:
-            return host == "localhost"
+            return None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from edge_agent import registry
+from edge_agent.config import load
 from edge_agent.config.destination import with_profile
 from edge_agent.north.influx import plugin
 from edge_agent.north.influx_config import InfluxConfig
 from edge_agent.platforms import line_protocol
+from edge_agent.warn import device_warnings
 
 BASE = {"type": "influxdb", "url": "http://127.0.0.1:8086", "bucket": "plant"}
 
@@ -54,13 +57,39 @@ def test_a_server_may_stand_behind_a_path() -> None:
 
 
 def test_a_token_over_plain_http_to_another_machine_needs_a_word() -> None:
-    assert "https://" in mistake(url="http://10.0.0.3:8086", token="s3cret")
+    assert "https://" in mistake(url="http://8.8.8.8:8086", token="s3cret")
     assert "https://" in mistake(url="http://influx:8086", token="s3cret")
-    config(url="http://10.0.0.3:8086")
-    config(url="http://10.0.0.3:8086", token="s3cret", insecure=True)
-    config(url="https://10.0.0.3:8086", token="s3cret")
-    config(url="http://localhost:8086", token="s3cret")
-    config(url="http://[::1]:8086", token="s3cret")
+    for fine in (
+        config(url="http://influx:8086"),
+        config(url="http://influx:8086", token="s3cret", insecure=True),
+        config(url="https://influx:8086", token="s3cret"),
+        config(url="http://localhost:8086", token="s3cret"),
+        config(url="http://[::1]:8086", token="s3cret"),
+    ):
+        assert not fine.warnings()
+
+
+@pytest.mark.parametrize("host", ["10.0.0.3", "192.168.1.9", "[fd00::1]"])
+def test_to_a_private_address_it_may_go_with_a_warning(host: str) -> None:
+    [warning] = config(url=f"http://{host}:8086", token="s3cret").warnings()
+    assert "insecure: true" in warning
+    assert "s3cret" not in warning
+    assert not config(url=f"http://{host}:8086", token="s3cret", insecure=True).warnings()
+
+
+def test_the_line_of_the_documentation_is_right_and_check_warns_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        "agent: {id: gw-01, timezone: UTC}\n"
+        'devices: {sim: {driver: simulated, url: "simulated://", tags: {total: {signal: counter, every: 1s}}}}\n'
+        'publish: {history: {type: influxdb, url: "http://10.0.0.3:8086", org: acme, bucket: plant, '
+        'token: "${INFLUX_TOKEN}"}}\n'
+    )
+    drivers = registry.drivers()
+    secret = {"INFLUX_TOKEN": "s3cret"}
+    site = load(path, drivers, registry.publishers(), secret, registry.profiles())
+    [warning] = [one for one in device_warnings(site, drivers) if one.startswith("publish.history")]
+    assert "unencrypted" in warning
 
 
 @pytest.mark.parametrize("token", ["", " x", "x\n", "a\tb", "schlüssel"])
