@@ -14,7 +14,7 @@ from edge_agent.core.tags import Kind, Tag, TagTable
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Answer, Asked, Profile, Scene
 from tests.encode.cloud_profiles import PLUGINS, profile
-from tests.encode.scene import SCENE
+from tests.encode.scene import METER, SAMPLES, SCENE, STATUS
 
 TAGS = TagTable(
     [Tag(0, "press-1", "temp"), Tag(1, "press-1", "running", Kind.BOOL), Tag(2, "meter-1", "limit")]
@@ -25,7 +25,6 @@ PLANT = Scene(
 )  # fmt: skip
 DONE, FAILED = Outcome(True, "", 23.4, "done"), Outcome(False, "the device said no", None, "failed")
 
-SUB, GATEWAY = "press-1", "meter-1"
 ALINK = "/sys/{}/thing/service/property/set"
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "huawei-command": (
@@ -224,8 +223,6 @@ def alink(made: Profile, sent: Message, **said: Any) -> Answer | None:
 
 
 def test_alibaba_answers_by_the_id_of_the_request() -> None:
-    from tests.encode.scene import METER
-
     made = profile("aliyun-iot")
     (message,) = made.samples(METER)
     assert alink(made, message, code=200) == Answer(message.answer)
@@ -235,8 +232,6 @@ def test_alibaba_answers_by_the_id_of_the_request() -> None:
 
 
 def test_a_sub_device_that_alibaba_does_not_let_in_keeps_no_other_back() -> None:
-    from tests.encode.scene import SAMPLES, STATUS
-
     made = profile("aliyun-iot")
     added, login = made.hello(STATUS)
     told = made.samples(SAMPLES)[0]
@@ -257,8 +252,6 @@ def test_a_sub_device_that_alibaba_does_not_let_in_keeps_no_other_back() -> None
 
 
 def test_tencent_answers_by_the_token_and_of_sub_devices_by_their_name() -> None:
-    from tests.encode.scene import METER, STATUS
-
     made = profile("tencent-iot")
     (message,) = made.samples(METER)
     topic = "$thing/down/property/GWPRODUCT1/gw-01"
@@ -281,8 +274,6 @@ def test_tencent_answers_by_the_token_and_of_sub_devices_by_their_name() -> None
 
 
 def test_huawei_says_which_sub_devices_it_did_not_take() -> None:
-    from tests.encode.scene import STATUS
-
     made = profile("huawei-iotda")
     adding = made.hello(STATUS)[0]
     failed = [{"device_id": "prod_press-2", "error_code": "IOTDA.014016", "error_msg": "exists"}]

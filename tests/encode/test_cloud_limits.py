@@ -19,6 +19,7 @@ from edge_agent.core.report import Samples, Status
 from edge_agent.core.tags import Kind, Tag, TagTable
 from edge_agent.encode.cloud_names import Rule
 from edge_agent.encode.message import Message
+from tests.encode import scene
 from tests.encode.cloud_profiles import PLUGINS, PSK, THINGS, profile, wide
 from tests.encode.scene import T0
 
@@ -151,20 +152,20 @@ def test_floats_of_alibaba_have_a_decimal_point() -> None:
 
 def test_many_sub_devices_are_told_of_in_messages_of_their_own() -> None:
     devices = [f"m-{n}" for n in range(120)]
-    scene = wide(TagTable([Tag(n, device, "x") for n, device in enumerate(devices)]))
+    many = wide(TagTable([Tag(n, device, "x") for n, device in enumerate(devices)]))
     status = Status(True, T0, dict.fromkeys(devices, "connected"))
-    huawei = profile("huawei-iotda", scene, sub_devices={one: {"product": "p", "node": one} for one in devices})
+    huawei = profile("huawei-iotda", many, sub_devices={one: {"product": "p", "node": one} for one in devices})
     events = [orjson.loads(m.payload)["services"][0] for m in huawei.hello(status) if m.topic.endswith("events/up")]
     adding = [len(one["paras"]["devices"]) for one in events if one["event_type"] == "add_sub_device_request"]
     telling = [len(one["paras"]["device_statuses"]) for one in events if "device_statuses" in one["paras"]]
     assert adding == telling == [100, 20]
     keys = {one: {"product_key": "p", "device_name": one, "secret": "s"} for one in devices}
-    alibaba = profile("aliyun-iot", scene, sub_devices=keys).hello(status)
+    alibaba = profile("aliyun-iot", many, sub_devices=keys).hello(status)
     said = [(message.topic.rpartition("/")[2], orjson.loads(message.payload)["params"]) for message in alibaba]
     assert [len(params) for what, params in said if what == "add"] == [30, 30, 30, 30]
     assert [len(params["deviceList"]) for what, params in said if what == "batch_login"] == [50, 50, 20]
     named = {one: {"product_id": "p", "device_name": one, "secret": PSK} for one in devices}
-    tencent = profile("tencent-iot", scene, sub_devices=named).hello(status)
+    tencent = profile("tencent-iot", many, sub_devices=named).hello(status)
     assert len({message.answer for message in tencent if message.topic.startswith("$gateway")}) == 240
 
 
@@ -179,8 +180,6 @@ def test_sub_devices_of_huawei_are_online_while_their_device_is_connected() -> N
 
 @pytest.mark.parametrize("name", THINGS)
 def test_what_is_not_to_be_told_is_not(name: str) -> None:
-    from tests.encode import scene
-
     made = profile(name, report=["tags"])
     assert made.samples(scene.SAMPLES)
     assert not made.state(scene.STATE)
@@ -209,8 +208,6 @@ def test_two_long_names_stay_two() -> None:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_what_is_newest_takes_the_place_of_its_own_only(name: str) -> None:
-    from tests.encode import scene
-
     made = profile(name)
     hour = replace(scene.OPEN.window, kind="hour")
     reports = [
