@@ -73,7 +73,9 @@ def host_of(address: str) -> str | None:
 
 
 def is_here(address: str) -> bool:
-    """Whether `scheme://host:port/…` is on this computer, by name or by address."""
+    """Whether `scheme://host:port/…` is on this computer, by name or by address; a file is."""
+    if "://" not in address:
+        return True
     try:
         host = urlsplit(address).hostname or ""
     except ValueError:

@@ -16,13 +16,12 @@ class PublishConfig(StrictModel):
 
     type: str
     """the publisher's name"""
-    url: str
     profile: str = "json"
     """the form of the messages"""
 
     def addresses(self) -> tuple[str, ...]:
-        """Every address it may connect to, the preferred one first."""
-        return (self.url,)
+        """Every address it may connect to, the preferred one first; what is no URL is on this computer."""
+        return (self.type,)
 
     def listens(self) -> bool:
         """Whether commands may come from there; its links are `ListeningLink`s then."""

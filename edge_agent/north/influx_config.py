@@ -51,6 +51,10 @@ class InfluxConfig(PublishConfig):
     """a server that answers nothing for this long is taken for gone"""
     _on_trial: bool = PrivateAttr(default=False)
 
+    def addresses(self) -> tuple[str, ...]:
+        """See `PublishConfig.addresses`."""
+        return (self.url,)
+
     def on_trial(self) -> Self:
         """The same, for links over which nothing is changed: a bucket that is to be created is left to the agent."""
         copy = self.model_copy()

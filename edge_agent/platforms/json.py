@@ -33,4 +33,6 @@ def make(config: JsonConfig, scene: Scene) -> JsonProfile:
     return JsonProfile(root, scene.agent, scene.version)
 
 
-plugin = ProfilePlugin("json", "JSON, a topic a device and machine", JsonConfig, make)
+plugin = ProfilePlugin(
+    "json", "JSON, a topic a device and machine", JsonConfig, make, ("mqtt", "stdout")
+)  # fmt: skip

@@ -218,4 +218,6 @@ def _words(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-plugin = ProfilePlugin("template", "your own topics and payloads, by a file of templates", TemplateConfig, make)
+plugin = ProfilePlugin(
+    "template", "your own topics and payloads, by a file of templates", TemplateConfig, make, ("mqtt", "stdout")
+)  # fmt: skip

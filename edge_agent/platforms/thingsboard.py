@@ -49,4 +49,6 @@ def make(config: ThingsboardConfig, scene: Scene) -> ThingsboardProfile:
     return ThingsboardProfile(scene, names, config.kpis, Limits(config.server_payload, config.server_messages))
 
 
-plugin = ProfilePlugin("thingsboard", "ThingsBoard gateway: telemetry, attributes, RPC", ThingsboardConfig, make)
+plugin = ProfilePlugin(
+    "thingsboard", "ThingsBoard gateway: telemetry, attributes, RPC", ThingsboardConfig, make, ("mqtt", "stdout")
+)  # fmt: skip

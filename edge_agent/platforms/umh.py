@@ -34,4 +34,6 @@ def make(config: UmhConfig, scene: Scene) -> UmhProfile:
         raise ConfigError(Mistake(key, str(error), config.path)) from error
 
 
-plugin = ProfilePlugin("umh", "United Manufacturing Hub (classic), _historian", UmhConfig, make)
+plugin = ProfilePlugin(
+    "umh", "United Manufacturing Hub (classic), _historian", UmhConfig, make, ("mqtt", "stdout")
+)  # fmt: skip

@@ -46,4 +46,6 @@ def _upper(path: str) -> str:
     return "/".join(steps[: own[0]] if own else steps)
 
 
-plugin = ProfilePlugin("uns", "unified namespace by ISA-95, one retained value a topic", UnsConfig, make)
+plugin = ProfilePlugin(
+    "uns", "unified namespace by ISA-95, one retained value a topic", UnsConfig, make, ("mqtt", "stdout")
+)  # fmt: skip

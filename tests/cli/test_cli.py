@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edge_agent import __version__, cli
+from edge_agent import __version__, cli, registry
 from edge_agent.config import samples
 from edge_agent.config.yaml_lines import parse
 from edge_agent.journal import Audit
@@ -278,7 +278,8 @@ def test_drivers_lists_what_is_installed(call: Any) -> None:
     assert (code, err) == (0, "")
     rows = [line.split(maxsplit=2) for line in out.splitlines()]
     assert [row[:2] for row in rows] == [
-        ["driver", "modbus"], ["driver", "opcua"], ["driver", "simulated"], ["publisher", "mqtt"],
+        ["driver", "modbus"], ["driver", "opcua"], ["driver", "simulated"],
+        *(["publisher", name] for name in registry.publishers()),
         ["server", "modbus"], ["server", "opcua"], ["template", "chint-dtsu666"], ["template", "eastron-sdm630"],
         ["template", "generic-plc"], ["template", "schneider-iem3000"],
     ]  # fmt: skip

@@ -91,6 +91,7 @@ class FakeDevice(DeviceConfig):
 
 class FakeDestination(PublishConfig):
     type: Literal["mqtt"] = "mqtt"
+    url: str
     password: SecretStr | None = None
     window: int = Field(default=100, ge=1, le=100)
     ca: Path | None = None
