@@ -2,10 +2,12 @@
 
     press-1,agent=gw-01,device=press-1 temp=36.6,total=17i,running=true,program="A100" 1795384800000000000
 
-A field's type is that of its tag: float, integer, boolean or text. Beside a field `temp` there is
+A field's type is that of its tag: float, integer, boolean or text. Whoever asks for `temp` gets values that can be
+used; beside it there is
 
     temp.quality    192, 64 or 0 (good, uncertain, bad, as OPC writes them), where it is not good; alone where there is
                     no value
+    temp.bad        in place of `temp`, a value that is bad: no mean or chart takes it for a measurement
     total.float     in place of `total`, what is no int64: a field keeps its type for ever
 
 The work is done in columns: all numbers are written at once, and what remains for each sample is its place in a list.
@@ -40,8 +42,8 @@ FIELDS_A_LINE: Final = 500
 """More at one time go on in another line. Servers limit a line (VictoriaMetrics: 256 kB), not how many there are."""
 
 _INT64: Final = 2.0**63
-_VALUE, _FLOAT, _QUALITY = 0, 1, 2     # the forms of a field's name
-_BAD: Final = 2                        # the class
+_VALUE, _FLOAT, _QUALITY, _DOUBTED = range(4)      # the forms of a field's name
+_BAD: Final = 2                                    # the class
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ def encode(samples: Samples, head: str, reserved: frozenset[str], unit: int) -> 
     names = _names(head, samples.names, reserved)
     batch = _in_time(batch, unit, len(samples.names))
     values, form, no_value = _values(samples, batch)
+    form = _mark(values, batch, names, form, no_value)
     prefix, starts = _prefixes(batch, names, form)
-    _mark(values, batch, names, no_value)
     times = _numbers(batch.time[starts], b" ", b"\n")
     return _joined(prefix, values, times, starts)
 
@@ -84,11 +86,11 @@ def _names(head: str, tags: tuple[str, ...], reserved: frozenset[str]) -> _Names
         fields.append(key(tag).encode("utf-8", "replace"))
         reserved |= {tag}
     start = head.encode("utf-8", "replace") + b" "
-    forms = (b"=", b".float=", b".quality=")
+    forms = (b"=", b".float=", b".quality=", b".bad=")
     within = [[b"," + field + form for form in forms] for field in fields]
     first = [[start + field + form for form in forms] for field in fields]
     marked = [[b",%b.quality=%di" % (field, code) for code in QUALITIES] for field in fields]
-    return _Names(*(np.array(table, object).reshape(len(tags), 3) for table in (within, first, marked)))
+    return _Names(*(np.array(table, object).reshape(len(tags), -1) for table in (within, first, marked)))
 
 
 # -- time ---------------------------------------------------------------------------------------
@@ -183,15 +185,22 @@ def _numbers(column: NDArray[np.number[Any]], before: bytes = b"", after: bytes 
     return tokens
 
 
-def _mark(tokens: Tokens, batch: Batch, names: _Names, no_value: Mask | None) -> None:
-    """Say behind each value that is not good how good it is; where there is none, it is said already."""
+def _mark(
+    tokens: Tokens, batch: Batch, names: _Names, form: Places | None, no_value: Mask | None
+) -> Places | None:
+    """Say behind each value that is not good how good it is (where there is none, it is said already); the forms of
+    the names, with those of bad values."""
     if not np.count_nonzero(batch.quality):
-        return
+        return form
     quality = np.minimum(batch.quality >> 6, _BAD)
     if no_value is not None:
         quality[no_value] = 0
     at = quality.nonzero()[0]
     tokens[at] = tokens[at] + names.marked[batch.tag[at], quality[at]]
+    if form is None:
+        form = np.zeros(len(tokens), np.intp)
+    form[(quality == _BAD) & (form == _VALUE)] = _DOUBTED
+    return form
 
 
 # -- lines --------------------------------------------------------------------------------------

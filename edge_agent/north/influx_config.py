@@ -90,9 +90,9 @@ class InfluxConfig(PublishConfig):
 
     @field_validator("timeout")
     @classmethod
-    def _timeout_is_positive(cls, timeout: int) -> int:
-        if timeout <= 0:
-            raise ValueError("must be longer than zero; write for example 10s")
+    def _timeout_is_long_enough(cls, timeout: int) -> int:
+        if timeout < SECOND // 10:
+            raise ValueError("must be 100ms at least; write for example 10s")
         return timeout
 
     @field_validator("retention")

@@ -124,12 +124,21 @@ def test_every_sample_comes_back_in_order_with_its_value_type_and_quality(
             last = max(time // unit, last + 1)
             assert at == last
             ending, plain = expected(kind, value)
+            ending = ending or (".bad" if quality >= 128 else "")
             good = plain is not None and quality >> 6 == 0
             wanted = {} if plain is None else {ending: plain}
             if not good:
                 wanted[".quality"] = 0 if plain is None or quality >= 128 else 64
             assert read_back == wanted
             assert {k: type(v) for k, v in read_back.items()} == {k: type(v) for k, v in wanted.items()}
+
+
+def test_a_bad_value_is_kept_where_no_mean_takes_it_for_a_measurement() -> None:
+    both = batch((0, T0, 21.0, GOOD), (0, T0 + 1, 3276.7, bad(Reason.OUT_OF_RANGE)), (0, T0 + 2, 22.0, 64))
+    found = points(PROFILE.samples(Samples(1, "press-1", NAMES, KINDS, both)))
+    assert [point.fields for point in found] == [
+        {"temp": 21.0}, {"temp.bad": 3276.7, "temp.quality": 0}, {"temp": 22.0, "temp.quality": 64},
+    ]  # fmt: skip
 
 
 def test_a_scan_is_one_line_with_a_field_a_tag() -> None:

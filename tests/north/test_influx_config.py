@@ -114,7 +114,7 @@ def test_the_token_is_never_shown() -> None:
         ({"key": "k.pem"}, "key without cert"),
         ({"ca": "ca.pem"}, "https://"),
         ({"cert": "c.pem"}, "https://"),
-        ({"timeout": "0s"}, "longer than zero"),
+        ({"timeout": "0s"}, "100ms at least"),
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"precision": "min"}, "'ns', 'us', 'ms' or 's'"),
         ({"measurement": "kpi"}, "write for example samples"),
