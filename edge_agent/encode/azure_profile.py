@@ -50,12 +50,10 @@ class AzureProfile(Profile):
         """A token that ends some time after `now_ns`."""
         return self._sign(now_ns)
 
-    def within(self, payload: int) -> Profile:
-        """The same in smaller messages."""
-        smaller = super().within(payload)
-        if isinstance(smaller, AzureProfile):
-            smaller._json = self._json.within(payload)
-        return smaller
+    def fit(self, payload: int | None) -> None:
+        """See `Profile.fit`."""
+        super().fit(payload)
+        self._json.fit(payload)
 
     def _sent(self, messages: Sequence[Message], *, once: bool = False) -> list[Message]:
         return [self._event(message, once=once) for message in messages]

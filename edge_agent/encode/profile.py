@@ -8,7 +8,6 @@ know, a profile leaves as it is here: then nothing is sent of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,13 +105,13 @@ class Profile:
     may_be_packed = False
     """whether those who read it may be expected to unpack gzip or zstd"""
 
-    def within(self, payload: int) -> Profile:
-        """The same, for a link that takes messages of `payload` bytes at most."""
-        if 0 < self.limits.payload <= payload:
-            return self
-        smaller = copy(self)
-        smaller.limits = replace(self.limits, payload=payload)
-        return smaller
+    _full: Limits | None = None
+
+    def fit(self, payload: int | None) -> None:
+        """The link in use takes messages of `payload` bytes at most; None: no link, or one that takes any."""
+        own = self._full = self._full or self.limits
+        smaller = payload is not None and not 0 < own.payload <= payload
+        self.limits = replace(own, payload=payload or 1) if smaller else own
 
     # -- each link ---------------------------------------------------------------------------
 

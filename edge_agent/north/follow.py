@@ -72,7 +72,6 @@ class Follower:
         self.latest = Latest()
         self.profile = profile
         self.commands = commands
-        self._encoder = profile             # the same, within the limits of the link
         self._publisher = publisher
         self._status = status
         self._health = health
@@ -118,8 +117,7 @@ class Follower:
             cursor.rewind()
         name = self.line.name
         try:
-            largest = link.largest if isinstance(link, LimitedLink) else None
-            self._encoder = self.profile if largest is None else self.profile.within(largest)
+            self.profile.fit(link.largest if isinstance(link, LimitedLink) else None)
             link = await self._converse(link)
             await self._answers.listen(link)
             await self._send(link, self.profile.hello(self._status()))
@@ -133,6 +131,8 @@ class Follower:
         except asyncio.CancelledError:
             await self._say_goodbye(link)
             raise
+        finally:
+            self.profile.fit(None)
 
     def _listening(self, link: Link) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         if self.commands is None:
@@ -185,7 +185,7 @@ class Follower:
     def _encoded(self, record: Record) -> list[Message]:
         """The record's messages. One that cannot be read must not keep back all that come after it."""
         try:
-            return messages_of(self._encoder, record, self._opened_ns, self.line.name)
+            return messages_of(self.profile, record, self._opened_ns, self.line.name)
         except Exception as error:
             self._health.add(Count.RECORDS_UNREADABLE)
             self._say(f"passes over records of kind {record.kind} that it cannot encode", error)

@@ -86,4 +86,5 @@ class Servers:
 
 
 def _told(servers: Sequence[Server]) -> str:
-    return "; ".join(str(server.problem) for server in servers if server.problem is not None)
+    problems = dict.fromkeys(str(server.problem) for server in servers if server.problem is not None)
+    return "; ".join(problems)

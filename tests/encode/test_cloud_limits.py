@@ -233,6 +233,8 @@ def test_a_link_that_takes_smaller_messages_gets_smaller_ones(name: str) -> None
     samples = made(100, 5, S, 3, historical=False)
     samples = replace(samples, texts={tag: {0: "a", 1: "b"} for tag in samples.texts})
     whole = profile(name, wide(plant(100)))
-    messages = whole.within(2_000).samples(samples)
+    whole.fit(2_000)
+    messages = whole.samples(samples)
+    whole.fit(None)
     assert max(len(message.payload) for message in messages) <= 2_000
     assert len(messages) > len(whole.samples(samples))

@@ -22,7 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.api import ConfigError, LimitedLink, Message, Profile, Rejected
+from edge_agent.api import ConfigError, LimitedLink, Limits, Message, Profile, Rejected
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.north.mqtt import MqttPublisher, plugin
 from edge_agent.north.mqtt_beside import Beside, Extras
@@ -272,10 +272,14 @@ async def test_without_a_limit_anything_may_be_sent() -> None:
 
 def test_a_profile_makes_smaller_messages_for_a_link_that_takes_no_larger() -> None:
     profile = JsonProfile("edge/gw", "gw", "0")
-    assert profile.within(300_000) is profile
-    small = profile.within(5_000)
-    assert (small.limits.payload, profile.limits.payload) == (5_000, 200_000)
-    assert small.will() == profile.will()
+    for link, takes in ((300_000, 200_000), (5_000, 5_000), (None, 200_000), (200_000, 200_000), (0, 1)):
+        profile.fit(link)
+        assert profile.limits.payload == takes
+    unlimited = Profile()
+    unlimited.limits = Limits(payload=0)
+    for link, takes in ((5_000, 5_000), (None, 0)):
+        unlimited.fit(link)
+        assert unlimited.limits.payload == takes
 
 
 # -- older brokers -----------------------------------------------------------------------------
