@@ -154,7 +154,7 @@ class Bench:
             await asyncio.sleep(0.2)
 
     def backlog(self) -> int:
-        return self.parts.followers[0].cursor.backlog_records
+        return self.parts.followers[0].backlog_records
 
 
 @pytest.fixture
@@ -362,6 +362,41 @@ async def test_operational_behavior_device_ddeath_a_lost_device_dies_and_is_born
         assert host.of("DBIRTH", "press-1")[-1].metric("setpoint").value == pytest.approx(21.0)
         assert host.of("DDEATH", "toy-1") == []
         await until(lambda: host.of("DBIRTH", "press-1")[-1].metric("setpoint").properties.get("Quality") is None)
+    assert host.faults() == []
+
+
+async def test_what_was_sampled_of_a_device_that_is_lost_by_now_arrives_between_a_birth_and_a_death(
+    bench: Bench, host: Host
+) -> None:
+    async with RecordingProxy(bench.broker.port) as wire, bench.running(wire.port):
+        await until(born(host))
+        wire.refuse()
+        await asyncio.sleep(0.5)
+        with ModbusTcpClient("127.0.0.1", port=bench.plc_port) as client:
+            for value in range(1, 9):
+                client.write_register(12, value)
+                await asyncio.sleep(0.25)
+        bench.kill_plc()
+        await until(lambda: not bench.parts.look.connected("press-1"))
+        await wire.open()
+        wanted = {one for one in bench.acquired if one[0] == "press-1" and one[3] == one[3]}
+        assert len(wanted) >= 8
+        await until(lambda: wanted <= {one[:4] for one in values(host.heard()) if one[0] == "press-1"})
+        await until(lambda: len(host.of("DDEATH", "press-1")) > 0)
+        bench.start_plc()
+    assert host.faults() == []
+
+
+async def test_nothing_is_lost_when_the_broker_hangs(bench: Bench, host: Host) -> None:
+    async with bench.running(ack_timeout="1s", keepalive="5s"):
+        await until(born(host))
+        bench.broker.signal(signal.SIGSTOP)
+        try:
+            await until(lambda: bench.parts.health.counts[Count.LINKS_LOST] > 0)
+        finally:
+            bench.broker.signal(signal.SIGCONT)
+        await until(born(host, 2))
+        await bench.all_arrives(host)
     assert host.faults() == []
 
 

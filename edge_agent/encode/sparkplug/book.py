@@ -26,6 +26,8 @@ class Book:
         self, first_alias: int | None = None, *, templates: bool = False, by_devices: Collection[str] = ()
     ) -> None:
         self.grew = True
+        self.born_ms = 0
+        """time of the last birth"""
         self._next_alias = first_alias
         self._aliases: dict[str, int] = {}
         self._plain: dict[str, Metric] = {}
@@ -46,7 +48,7 @@ class Book:
 
     def birth(self, now_ms: int) -> Iterator[Metric]:
         """All metrics, the definition of the template before its instances."""
-        self.grew = False
+        self.grew, self.born_ms = False, now_ms
         for of in (self._plain, *self._machines.values()):
             # What was never told is null as of this birth: whatever is older, by our own clock, is history.
             for name in [name for name, one in of.items() if one.value is one.time is None]:

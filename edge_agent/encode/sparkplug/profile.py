@@ -21,6 +21,7 @@ from edge_agent.core.batch import Batch
 from edge_agent.core.command import Outcome
 from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
+from edge_agent.core.writing import held
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Asked, Limits, Profile, Scene
 from edge_agent.encode.sparkplug import figures
@@ -150,8 +151,9 @@ class SparkplugProfile(Profile):
         return self._told(figures.of_digital(payload, time_ns), "digital")
 
     def alarms(self, seq: int, device: str, spans: Sequence[AlarmSpan]) -> list[Message]:
-        """One device's alarms that have changed, as a table."""
-        return self._told([figures.of_alarms(device, spans)], f"alarms/{device}")
+        """One device's alarms that have changed, as a table; history if that was before the birth."""
+        said = self.book.note([figures.of_alarms(device, spans)])
+        return self._node_data([replace(one, historical=(one.time or 0) < self.book.born_ms) for one in said], device)
 
     def gap(self, gap: Gap) -> list[Message]:
         """Records that can no longer be delivered, as a table."""
@@ -183,14 +185,17 @@ class SparkplugProfile(Profile):
         return Asked(id, device, tag.name, value, time_ms)
 
     def reply(self, asked: Asked, outcome: Outcome, received: Received) -> Message | None:
-        """DDATA with what the tag holds now, where that is known."""
-        of = self.devices.get(asked.device)
+        """DDATA with what the tag holds now, also where nothing was written; None where that is not known."""
+        of, latest = self.devices.get(asked.device), self.latest()
         tag = None if of is None else of.tag(Metric(asked.tag, 0))
         if of is None or tag is None:
             return None
-        if outcome.read_back is not None:
-            return self._message("DDATA", asked.device, of.now(tag, outcome.read_back, self.now()))
-        return None
+        value = outcome.read_back
+        if value is None and latest is not None:
+            value = held(tag, float(latest.value[tag.position]), int(latest.quality[tag.position]))
+        if isinstance(value, float) and of.datatype(tag) == DataType.INT64:
+            value = int(value) if value.is_integer() else None
+        return None if value is None else self._message("DDATA", asked.device, of.now(tag, value, self.now()))
 
     # ----------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class Sparkplug:
     bdseq: BdSeq
     host: str = ""
     old_host: bool = False
+    told: set[str] = field(default_factory=set)     # what is in the log already, and only counted from then on
     _hosts: dict[str, Host] = field(default_factory=dict)
     _primed: bool = False
 

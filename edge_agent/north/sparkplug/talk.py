@@ -15,15 +15,14 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from edge_agent.api import ListeningLink, Message, NotConnected, Received, Rejected
 from edge_agent.encode.sparkplug.host import Host
 from edge_agent.encode.sparkplug.payload import stamped
-from edge_agent.encode.sparkplug.profile import REBIRTH
 from edge_agent.encode.sparkplug.topic import kind_and_device
-from edge_agent.encode.sparkplug.wire import Payload, parsed
 from edge_agent.health import Count
+from edge_agent.north.sparkplug.hearing import Hearing
 from edge_agent.supervise import together, until
 
 if TYPE_CHECKING:
@@ -39,9 +38,6 @@ REBIRTH_EVERY_S: Final = 5.0
 HOST_S: Final = 3.0
 # A rebirth must not wait behind a large sending.
 SLICE: Final = 50
-# A command is a metric or a few; more than that is no command, or meant to do harm.
-COMMAND_BYTES: Final = 64_000
-COMMAND_METRICS: Final = 100
 
 _MS: Final = 1_000_000
 
@@ -78,10 +74,8 @@ class Talk:
         self._online = asyncio.Event()
         self._offline = asyncio.Event()
         self._rebirth = asyncio.Event()
-        self._hear: Callable[[Received], None] | None = None
+        self._hearing = Hearing(node.name, node.health, self._rebirth, node.source.now())
         self._deaf = ""                     # why no commands to devices can come
-        self._number = 0                    # of commands heard over this link
-        self._opened_ns = node.source.now()
 
     async def open(self) -> None:
         """Return once all births are out."""
@@ -117,7 +111,7 @@ class Talk:
         """See `api.ListeningLink.listen`: commands were subscribed to before the births."""
         if self._deaf:
             raise Rejected((0,), {0: self._deaf})
-        self._hear = hear
+        self._hearing.hand_on = hear
 
     async def closed(self) -> None:
         """See `api.Link.closed`; and all that an edge node does meanwhile."""
@@ -140,6 +134,7 @@ class Talk:
         self._node.prepare_birth()
         connected = [device for device in self._profile.devices if self._node.source.connected(device)]
         self._seq = 0
+        self._rebirth.clear()
         births = [self._profile.birth(), *map(self._profile.device_birth, connected)]
         self._profile.alive.clear()
         self._profile.alive.update(connected)
@@ -187,7 +182,6 @@ class Talk:
         while True:
             await self._rebirth.wait()
             async with self._lock:
-                self._rebirth.clear()
                 await self._be_born()
             log.info("%s: born again", self._node.name)
             until_s = loop.time() + REBIRTH_EVERY_S
@@ -258,7 +252,7 @@ class Talk:
     async def _subscribe(self) -> None:
         topics = [self._profile.node.topic("NCMD"), *self._profile.command_topics()]
         try:
-            await self._link.listen(topics, self._hear_command)
+            await self._link.listen(topics, self._hearing.hear)
         except Rejected as refusal:
             if why := refusal.reasons.get(0):
                 name = self._node.name
@@ -271,50 +265,9 @@ class Talk:
                 why = next(iter(refusal.reasons.values()), "no reason given")
                 raise NotConnected(f"the broker refuses {self._host.topics[0]}, the primary host's: {why}") from refusal
 
-    def _hear_command(self, received: Received) -> None:
-        """Rebirths are ours; a message to a device is handed on metric by metric, each with an id of its own."""
-        trouble, kind = "", kind_and_device(received.topic)[0]
-        if received.retained:
-            trouble = "the message is retained: a command is meant for now"
-        elif len(received.payload) > COMMAND_BYTES:
-            trouble = f"{len(received.payload)} bytes are too many"
-        else:
-            try:
-                said = parsed(received.payload)
-            except ValueError as error:
-                trouble = str(error)
-            else:
-                if kind == "NCMD":
-                    return self._hear_node_command(said.metrics)
-                trouble = self._hear_device_command(received, said)
-        if trouble:
-            self._node.health.add(Count.COMMANDS_REFUSED)
-            log.warning("%s: passes over what came on %s: %s", self._node.name, received.topic, trouble)
-        return None
-
-    def _hear_node_command(self, metrics: Sequence[Any]) -> None:
-        for metric in metrics:
-            if metric.name == REBIRTH and metric.boolean_value:
-                self._rebirth.set()
-            else:
-                log.debug("%s: an unknown command to the node: %s", self._node.name, metric)
-
-    def _hear_device_command(self, received: Received, said: Any) -> str:
-        if self._hear is None:
-            return "commands are not listened for yet"
-        if len(said.metrics) > COMMAND_METRICS:
-            return f"{len(said.metrics)} metrics are too many"
-        for metric in said.metrics:
-            one = Payload()
-            if said.HasField("timestamp"):
-                one.timestamp = said.timestamp
-            one.metrics.append(metric)
-            self._number += 1
-            id = f"{self._opened_ns}-{self._number}".encode()
-            self._hear(replace(received, payload=one.SerializeToString(), token=id))
-        return ""
-
     def _tell_of_vanished(self) -> None:
         for name, count in self._profile.take_vanished().items():
             self._node.health.add(Count.SAMPLES_VANISHED, count)
-            log.warning("%s: %d samples of %s are not sent: the site file has it no more", self._node.name, count, name)
+            if name not in self._node.told:
+                self._node.told.add(name)
+                log.warning("%s: samples of %s are not sent: the site file has it no more", self._node.name, name)

@@ -25,6 +25,7 @@ from edge_agent.encode.sparkplug.profile import SparkplugProfile
 from edge_agent.encode.sparkplug.topic import EdgeNode
 from edge_agent.encode.sparkplug.wire import parsed
 from tests.encode.scene import (
+    ALARMS,
     FINAL,
     GAP,
     MS,
@@ -292,6 +293,15 @@ def test_a_large_record_is_cut_and_nothing_is_lost(count: int, largest: int) -> 
     assert sum(len(parsed(one.payload).metrics) for one in found) == count
 
 
+def test_alarms_of_before_the_birth_are_history() -> None:
+    profile = made()
+    for old in (False, True):
+        [message] = profile.alarms(1, "press-1", ALARMS)
+        assert [one.is_historical for one in parsed(message.payload).metrics] == [old]
+        profile.now = lambda: T0 + 60 * S
+        profile.birth()
+
+
 def test_gaps_are_a_table_of_the_node() -> None:
     profile = made()
     [message] = profile.gap(GAP)
@@ -364,6 +374,15 @@ def test_a_command_is_answered_by_what_the_tag_holds() -> None:
         "spBv1.0/acme/DDATA/gw-01/press-1", 20.0,
     )  # fmt: skip
     assert profile.reply(asked, Outcome(False, "no"), Received("t", b"")) is None
+    profile.latest = lambda: LATEST
+    for tag, outcome, value in (
+        ("temp", Outcome(False, "no"), 21.5), ("total", Outcome(True, "", 5.0, "done"), 5),
+        ("running", Outcome(False, "no"), False), ("program", Outcome(False, "no"), "程序 7"),
+    ):  # fmt: skip
+        reply = profile.reply(replace(asked, tag=tag), outcome, Received("t", b""))
+        assert reply is not None
+        assert metrics(reply, profile.device_birth("press-1"))[0].value == value
+    assert profile.reply(replace(asked, tag="total"), Outcome(True, "", 5.5, "done"), Received("t", b"")) is None
     assert profile.reply(replace(asked, device="nobody"), Outcome(True), Received("t", b"")) is None
 
 
