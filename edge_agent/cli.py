@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from edge_agent import __version__, cert_tools, field_tools, learn_tools, registry, replay_tools
+from edge_agent import __version__, cert_tools, field_tools, journal_tools, learn_tools, registry, replay_tools
 from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, message_sample, messages, sample, samples, schema
 from edge_agent.errors import ConfigError
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     cert_tools.add_commands(add)
     replay_tools.add_commands(add)
     learn_tools.add_commands(add)
+    journal_tools.add_commands(add)
     add("schema", _schema, "print the JSON Schema of the site file")
     named = add("sample", _sample, "print a commented sample site file, or a template that edge-agent drivers lists")
     named.add_argument("text", type=_sample_text, metavar="NAME", help=", ".join(sorted([*samples(), *messages()])))
