@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from edge_agent import __version__, registry
+from edge_agent import registry
 from edge_agent.api import (
     Clock,
     ConfigError,
@@ -33,17 +33,14 @@ from edge_agent.api import (
 )
 from edge_agent.clock import SteadyClock
 from edge_agent.clock_sync import has_no_battery_clock, is_synchronised
-from edge_agent.config import Site, machine_specs, plant, scene, scopes
+from edge_agent.config import Site, machine_specs, plant, scopes
 from edge_agent.core.engine import Engine
-from edge_agent.core.report import StateChange
-from edge_agent.core.states import MachineState
-from edge_agent.core.tags import TagTable
 from edge_agent.core.writing import held
+from edge_agent.destinations import follower, forget_others, profile
 from edge_agent.duties import (
     ALIVE_EVERY_S,
     Parts,
     Serving,
-    digital,
     keep_committing,
     keep_evidence,
     keep_putting_aside,
@@ -58,10 +55,7 @@ from edge_agent.duties import (
 from edge_agent.encode import records
 from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.health import Health
-from edge_agent.journal import LANES, Alive, Audit, Journal, Record, RecordKind
-from edge_agent.north.commands import Commands
-from edge_agent.north.follow import Converse, Follower, plainly
-from edge_agent.platforms.sparkplug import SparkplugConfig
+from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.serve import Look, keep_serving
 from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.intake import Intake
@@ -115,7 +109,7 @@ def prepare(
     if api.listen and api.cert and api.key:
         tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
     look, plugins = Look(engine, Health(), clock), registry.servers()
-    profiles = {name: _profile(site, table, name) for name in site.publish}
+    profiles = {name: profile(site, table, name) for name in site.publish}
     for name, destination in site.publish.items():
         if destination.listens() and not profiles[name].command_topics():
             hint = "leave out commands:, or use profile: json"
@@ -177,14 +171,9 @@ async def build(
     parts.commander = _commander(parts)
     parts.operators = await _operators(parts)
     parts.followers = [
-        Follower(
-            name, publisher, ready.profiles[name], tuple(journal.cursor(name, lane) for lane in LANES),
-            lambda: status(parts),
-            parts.health, clock, site.publish[name].addresses(), _commands(parts, name, ready.profiles[name]),
-            _conversation(parts, name, ready.profiles[name]),
-        )
-        for name, publisher in ready.publishers.items()
-    ]  # fmt: skip
+        follower(parts, name, publisher, ready.profiles[name]) for name, publisher in ready.publishers.items()
+    ]
+    await forget_others(parts)
     parts.api = _api(parts, ready.drivers)
     return parts
 
@@ -247,52 +236,11 @@ async def _operators(parts: Parts) -> Operators:
     )
 
 
-def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
-    """What comes from a destination that listens; None for one that does not."""
-    if not parts.site.publish[name].listens():
-        return None
-    commander = parts.commander
-
-    async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
-        return await parts.operators.take(made, machine, said, "mqtt", who)
-
-    return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock, operate)
-
-
-def _conversation(parts: Parts, name: str, profile: Profile) -> Converse:
-    """How a destination is spoken to over a link, where that is more than to send."""
-    config = parts.site.publish[name]
-    if not isinstance(config, SparkplugConfig):
-        return plainly
-    # Imported here: protobuf is loaded only where it is spoken.
-    from edge_agent.encode.sparkplug.profile import SparkplugProfile
-    from edge_agent.north.sparkplug import BdSeq, Sparkplug
-
-    assert isinstance(profile, SparkplugProfile)
-
-    def shown(machine: str) -> StateChange:
-        span = parts.engine.machines[machine].shown(parts.clock())
-        since = 0 if span.state is MachineState.UNKNOWN else span.start
-        return StateChange(machine, span.state, span.reason, since)
-
-    node = Sparkplug(
-        name, profile, parts.look, lambda: status(parts), shown, lambda: digital(parts), parts.health,
-        BdSeq(Path(parts.site.agent.data_dir) / "sparkplug" / f"{name}.bdseq"),
-        config.primary_host or "", config.old_state,
-    )  # fmt: skip
-    return node.converse
-
-
 async def _serve(parts: Parts, name: str) -> None:
     config = parts.site.serve[name]
     for warning in await asyncio.to_thread(registry.servers()[config.type].warnings, config):
         log.warning("%s: %s", name, warning)
     await keep_serving(name, config.listen, parts.servers[name], parts.health, parts.clock)
-
-
-def _profile(site: Site, table: TagTable, name: str) -> Profile:
-    plugin = registry.profiles()[site.publish[name].profile]
-    return plugin.make(site.publish[name], scene(site, table, __version__, name))
 
 
 async def _take_up(parts: Parts) -> None:

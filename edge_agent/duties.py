@@ -313,12 +313,21 @@ def status(parts: Parts) -> Status:
         online=True,
         time=parts.clock(),
         devices=parts.health.device_states(),
-        backlog={follower.line.name: follower.backlog_records for follower in parts.followers},
+        backlog={follower.line.name: follower.places.backlog for follower in parts.followers},
+        draining={follower.line.name: told for follower in parts.followers if (told := _draining(follower))},
         counts={str(count): n for count, n in parts.health.counts.items()},
         journal=parts.journal.failing or _stuck(parts.commits),
         commands={follower.line.name: follower.commands.state for follower in parts.followers if follower.commands},
         audit=parts.commander.witness.failing,
     )
+
+
+def _draining(follower: Follower) -> dict[str, float | None]:
+    progress = follower.progress()
+    if progress is None:
+        return {}
+    left_s = None if progress.left_s is None else round(progress.left_s, 1)
+    return {"records": progress.records, "records_s": round(progress.records_s, 1), "left_s": left_s}
 
 
 def _stuck(commits: Commits) -> str:
@@ -333,6 +342,6 @@ def _count(parts: Parts) -> None:
     counts[Count.SAMPLES_BAD] = parts.engine.bad_samples
     counts[Count.VALUES_UNNAMED] = sum(machine.unnamed.count for machine in parts.engine.machines.values())
     counts[Count.SAMPLES_REPORTED] = parts.engine.reported_samples
-    counts[Count.RECORDS_EVICTED] = sum(cursor.evicted for follower in parts.followers for cursor in follower.cursors)
+    counts[Count.RECORDS_EVICTED] = sum(follower.places.evicted for follower in parts.followers)
     counts[Count.FACTS_TOO_LATE] = parts.engine.too_late
     counts[Count.RECORDS_DROPPED] = parts.journal.dropped

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
 
-from edge_agent.api.values import StrictModel
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from edge_agent.api.values import Size, StrictModel
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import MakeProfile, Profile
+
+_ENDS: Final = ("now", "oldest")
+
+
+def _start(value: object) -> object:
+    if value in _ENDS or isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("is no start; write now, oldest, or an instant such as 2026-11-23T06:00") from None
+
+
+Start = Annotated[
+    Literal["now", "oldest"] | datetime, BeforeValidator(_start), WithJsonSchema({"type": "string", "default": "now"})
+]
+"""Where a new destination begins; an instant without an offset is in the site's zone."""
 
 
 class PublishConfig(StrictModel):
@@ -18,6 +38,14 @@ class PublishConfig(StrictModel):
     """the publisher's name"""
     profile: str = "json"
     """the form of the messages"""
+    order: Literal["live-first", "strict"] = "live-first"
+    """after an outage: what is new first, and beside it what has waited, marked as history; or all in its order"""
+    drain_rate: Annotated[Size, Field(gt=0)] | None = None
+    """how fast what has waited goes out at most, bytes a second such as 500kB; never more than half of what the link
+    carries"""
+    from_: Start = Field(default="now", alias="from")
+    """where a destination begins that was never there before: now, oldest (all that the journal still holds), or an
+    instant"""
 
     def addresses(self) -> tuple[str, ...]:
         """Every address it may connect to, the preferred one first; what is no URL is on this computer."""

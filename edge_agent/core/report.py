@@ -85,9 +85,11 @@ class Status:
     """The agent's own status.
 
     `devices` maps each device to `connected`, `connecting` or `lost`; `backlog` each destination to
-    the journal records that wait for it; `counts` is what the agent counts of itself; `journal` says
-    what is wrong with the disk, '' if nothing; `commands` maps each destination from which commands
-    may come to `listening` or why it is not; `audit` says why nothing can be written to equipment.
+    the journal records that wait for it; `draining` each that is catching up to how many records of before
+    it still has to get, how many a second it gets and in how many seconds it will have them (None: nobody
+    knows); `counts` is what the agent counts of itself; `journal` says what is wrong with the disk, '' if
+    nothing; `commands` maps each destination from which commands may come to `listening` or why it is not;
+    `audit` says why nothing can be written to equipment.
     """
 
     online: bool
@@ -98,6 +100,7 @@ class Status:
     journal: str = ""
     commands: Mapping[str, str] = field(default_factory=dict)
     audit: str = ""
+    draining: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

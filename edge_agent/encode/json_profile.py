@@ -76,6 +76,8 @@ class JsonProfile(Profile):
         more: dict[str, object] = {"backlog": dict(status.backlog), "counts": dict(status.counts)}
         if status.commands:
             more["commands"] = dict(status.commands)
+        if status.draining:
+            more["draining"] = {name: dict(said) for name, said in status.draining.items()}
         for name, trouble in (("journal", status.journal), ("audit", status.audit)):
             if trouble:
                 more[name] = trouble

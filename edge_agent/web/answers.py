@@ -63,11 +63,24 @@ class Device(Connection):
     tags: Qualities
 
 
+class Draining(Answer):
+    """A backlog that goes out beside what is new."""
+
+    records: int
+    """of before that are still to be sent"""
+    records_s: float
+    """how fast that goes"""
+    left_s: float | None
+    """until it is done; null while nobody knows"""
+
+
 class Destination(Connection):
     """A destination."""
 
     backlog: int
     """journal records that wait for it"""
+    draining: Draining | None
+    """null if nothing of before waits, or there is no link"""
 
 
 class JournalState(Answer):

@@ -21,16 +21,25 @@ def status(said: Mapping[str, Any]) -> list[str]:
     ]
     lines += _table(("machine", "state", "since", "reason", "said by"), machines)
     destinations = [
-        (name, place["state"], _time(place["since"]), str(place["backlog"]), place["address"])
+        (name, place["state"], _time(place["since"]), str(place["backlog"]), _left(place), place["address"])
         for name, place in said["destinations"].items()
     ]
-    lines += _table(("destination", "state", "since", "waiting", "address"), destinations)
+    lines += _table(("destination", "state", "since", "waiting", "caught up in", "address"), destinations)
     lines += _table(("", "", "window", "OEE %", "data %", "flags"), [_figures(row) for row in said.get("kpis", ())])
     counts = said["counts"]
     shown = ("samples_read", "samples_bad", "samples_reported", "messages_acknowledged", "messages_rejected")
     lines += ["", ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in shown if name in counts)]
     pending = said["journal"]["pending"]
     return [*lines, f"journal {'fine' if said['journal']['ok'] else 'NOT fine'}, {pending} records not yet on disk"]
+
+
+def _left(place: Mapping[str, Any]) -> str:
+    """`3 min`, `?` while nobody knows, nothing where there is nothing to catch up with."""
+    draining = place.get("draining")
+    if not draining:
+        return ""
+    seconds = draining["left_s"]
+    return "?" if seconds is None else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def why(said: Mapping[str, Any]) -> list[str]:

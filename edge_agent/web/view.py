@@ -85,7 +85,9 @@ class View:
             problems=problems,
             devices=devices,
             destinations={
-                name: answers.Destination(**self._line(line), backlog=status.backlog.get(name, 0))
+                name: answers.Destination(
+                    **self._line(line), backlog=status.backlog.get(name, 0), draining=_draining(status, name)
+                )
                 for name, line in self._health.destinations.items()
             },
             kpis=self.kpis.figures(),
@@ -272,6 +274,10 @@ class View:
     def _iso(self, t_ns: int) -> str:
         moment = local(t_ns, self._zone)
         return moment.replace(microsecond=t_ns % SECOND // 1000).isoformat(timespec="milliseconds")
+
+
+def _draining(status: Status, name: str) -> answers.Draining | None:
+    return answers.Draining.model_validate(status.draining[name]) if name in status.draining else None
 
 
 def _of_tags(devices: Mapping[str, answers.Device]) -> Iterator[str]:

@@ -154,7 +154,7 @@ class Bench:
             await asyncio.sleep(0.2)
 
     def backlog(self) -> int:
-        return self.parts.followers[0].backlog_records
+        return self.parts.followers[0].places.backlog
 
 
 @pytest.fixture

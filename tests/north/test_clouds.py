@@ -27,13 +27,13 @@ from edge_agent.core.command import Command, Outcome
 from edge_agent.core.report import Status
 from edge_agent.encode import columns
 from edge_agent.health import Count, Health
-from edge_agent.journal import LANES, Journal, RecordKind
+from edge_agent.journal import Journal, RecordKind
 from edge_agent.north import follow, mqtt
 from edge_agent.north.commands import Commands
-from edge_agent.north.follow import Follower
 from edge_agent.supervise import Backoff
 from tests.encode.cloud_profiles import PSK, config, profile
 from tests.peers.cloud import Application, Gate, Who
+from tests.peers.follower import follower_of
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto
 
 pytestmark = [pytest.mark.peer, pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")]
@@ -123,12 +123,11 @@ class Bench:
         self.states = {"press-1": "connected"}
         joined = config(name, url=f"mqtt://127.0.0.1:{port}", **keys)
         made = profile(name, url=f"mqtt://127.0.0.1:{port}", **keys)
-        self.follower = Follower(
-            "cloud", mqtt.plugin.build("cloud", joined, "gw-01", made), made,
-            tuple(journal.cursor("cloud", lane) for lane in LANES),
-            lambda: Status(True, time.time_ns(), self.states), self.health, time.time_ns, ("mqtt://127.0.0.1",),
-            Commands("cloud", made, self._execute, self._refuse, lambda: None, time.time_ns, self._operate)
-            if keys.get("commands") else None,
+        commands = Commands("cloud", made, self._execute, self._refuse, lambda: None, time.time_ns, self._operate)
+        self.follower = follower_of(
+            journal, mqtt.plugin.build("cloud", joined, "gw-01", made), made, self.health, "cloud",
+            status=lambda: Status(True, time.time_ns(), self.states),
+            commands=commands if keys.get("commands") else None,
         )  # fmt: skip
         definition = {"device": "press-1", "names": ["total"], "kinds": [int(Kind.INT)]}
         self._key = journal.define("press-1", orjson.dumps(definition))
@@ -165,7 +164,7 @@ class Bench:
 
     @property
     def waiting(self) -> int:
-        return self.follower.backlog_records
+        return self.follower.places.backlog
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

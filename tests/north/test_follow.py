@@ -16,15 +16,16 @@ import pytest
 from edge_agent.api import Kind, Message, NotConnected, Rejected
 from edge_agent.core.batch import concat, row
 from edge_agent.core.cell import Cell
-from edge_agent.core.report import Report, StateChange, Status, Window
+from edge_agent.core.report import Gap, Report, StateChange, Window
 from edge_agent.core.states import MachineState
 from edge_agent.encode import columns, records
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.health import Count, Health
-from edge_agent.journal import LANES, Journal, RecordKind
-from edge_agent.north import follow
-from edge_agent.north.follow import Follower
+from edge_agent.journal import Journal, RecordKind
+from edge_agent.north import drain, follow
+from edge_agent.north.drain import Order
 from edge_agent.supervise import Backoff
+from tests.peers.follower import follower_of
 
 ROOT = "edge/gw"
 
@@ -87,15 +88,12 @@ class SmallLink(FakeLink):
 
 
 class Bench:
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, order: Order = "live-first") -> None:
         self.journal = journal
+        self.folder = journal.folder.parent
         self.broker = Broker()
         self.health = Health()
-        self.follower = Follower(
-            "platform", self.broker, JsonProfile(ROOT, "gw", "0"),
-            tuple(journal.cursor("platform", lane) for lane in LANES),
-            lambda: Status(True, time.time_ns()), self.health, time.time_ns, ("mqtt://10.0.0.2",),
-        )  # fmt: skip
+        self.follower = follower_of(journal, self.broker, JsonProfile(ROOT, "gw", "0"), self.health, order=order)
         definition = {"device": "plc", "names": ["x"], "kinds": [int(Kind.INT)]}
         self._key = journal.define("plc", orjson.dumps(definition))
         self._group = np.zeros(1, np.int32)
@@ -138,6 +136,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         yield Bench(journal)
 
 
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with await Journal.open(
+        tmp_path / "journal", max_bytes=10_000_000, max_age_ns=None, clock=time.time_ns
+    ) as journal:
+        yield Bench(journal, order="strict")
+
+
 def report(*, final: bool, start: int = 0) -> Report:
     window = Window("hour", "hour", start, start + 3_600_000_000_000, date(2026, 11, 23), "UTC")
     return Report("m", window, 0, final, start + 1, "h", Cell())
@@ -146,9 +152,9 @@ def report(*, final: bool, start: int = 0) -> Report:
 async def test_records_arrive_in_order_and_only_then_the_cursor_moves(bench: Bench) -> None:
     seqs = await bench.write(250)
     async with bench.following():
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
     assert bench.broker.seqs() == seqs
-    assert bench.follower.cursors[1].released == seqs[-1]
+    assert bench.follower.places.samples.ranges[0].released == seqs[-1]
 
 
 async def test_without_acknowledgement_the_cursor_stays_and_all_of_it_comes_again(bench: Bench) -> None:
@@ -157,10 +163,10 @@ async def test_without_acknowledgement_the_cursor_stays_and_all_of_it_comes_agai
         bench.broker.hold = True
         seqs = await bench.write(7)
         await bench.until(lambda: len(bench.broker.seqs()) == 7)
-        assert bench.follower.backlog_records == 7
+        assert bench.follower.places.backlog == 7
         bench.broker.hold = False
         bench.broker.links[0].cut()
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
     assert bench.broker.seqs() == seqs + seqs
     assert bench.health.counts[Count.LINKS_LOST] == 1
     assert bench.health.counts[Count.LINKS_OPENED] == 2
@@ -171,14 +177,17 @@ async def test_what_is_refused_for_good_is_counted_said_once_and_left_behind(
 ) -> None:
     bench.broker.refuse = lambda m: "Not authorized" if m.topic.endswith("/tags") else ""
     async with bench.following():
-        await bench.write(20)
-        await bench.until(lambda: bench.follower.backlog_records == 0)
-        await bench.write(20)
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        seqs = await bench.write(20)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
+        seqs += await bench.write(20)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
     assert len(bench.broker.links) == 1
     assert bench.health.counts[Count.MESSAGES_REJECTED] == 40
     refused = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
     assert len(refused) == 1
+    letters = [orjson.loads(line) for line in (bench.folder / "dead/platform.jsonl").read_bytes().splitlines()]
+    assert [orjson.loads(letter["payload"])["seq"] for letter in letters] == seqs
+    assert {(letter["topic"], letter["reason"]) for letter in letters} == {(f"{ROOT}/plc/tags", "Not authorized")}
     assert "Not authorized" in refused[0]
     assert f"{ROOT}/plc/tags" in refused[0]
 
@@ -195,7 +204,7 @@ async def test_a_record_that_cannot_be_encoded_does_not_keep_back_what_follows(
         bench.journal.append(RecordKind.REPORT, b"[]")
         bench.journal.append(100, b"of a later version")
         last = await bench.write(1)
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
     assert bench.broker.seqs() == first + last
     assert len(bench.broker.links) == 1
     assert bench.health.counts[Count.RECORDS_UNREADABLE] == 6
@@ -245,17 +254,16 @@ async def test_news_that_cannot_be_encoded_are_counted_and_end_nothing(bench: Be
     assert not bench.follower.latest.take()
 
 
-async def test_samples_keep_their_order_and_states_and_reports_theirs(bench: Bench) -> None:
+async def test_states_and_reports_keep_their_order_and_go_before_samples_that_came_earlier(bench: Bench) -> None:
     await bench.write(1)
     bench.journal.append(RecordKind.STATE, records.pack_state(StateChange("m", MachineState.RUN, "", 1)))
     bench.journal.append(RecordKind.ALIVE, b"")
     bench.journal.append(RecordKind.REPORT, records.pack_report(report(final=True)))
     await bench.write(1)
     async with bench.following():
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
     topics = [message.topic.removeprefix(ROOT) for message in bench.broker.received]
-    assert [t for t in topics if t.startswith("/m/")] == ["/m/state", "/m/kpi/hour"]
-    assert bench.broker.seqs() == [1, 5]
+    assert [t for t in topics if t != "/status"] == ["/m/state", "/m/kpi/hour", "/plc/tags", "/plc/tags"]
 
 
 async def test_a_stop_says_goodbye_and_closes_the_link_once(bench: Bench) -> None:
@@ -284,10 +292,63 @@ async def test_a_stop_does_not_wait_for_a_broker_that_does_not_listen(
 async def test_what_was_journalled_before_the_link_opened_is_historical(bench: Bench) -> None:
     await bench.write(1)
     async with bench.following():
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
         await bench.write(1)
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
     assert [payload["historical"] for payload in bench.broker.on("/tags")] == [True, False]
+
+
+async def test_after_an_outage_what_is_new_goes_before_what_has_waited_and_each_says_what_it_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "WORTH_BYTES", 0)
+    before = await bench.write(300)
+    async with bench.following():
+        await bench.until(lambda: bench.broker.seqs())
+        new = await bench.write(1)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
+    told = bench.broker.seqs()
+    assert sorted(told) == before + new     # type: ignore[type-var]
+    assert [seq for seq in told if seq in before] == before
+    assert told.index(new[0]) < len(told) - 1
+    assert {payload["seq"]: payload["historical"] for payload in bench.broker.on("/tags")} == {
+        **dict.fromkeys(before, True), new[0]: False,
+    }  # fmt: skip
+
+
+async def test_in_strict_order_what_is_new_waits_behind_what_has_waited(strict: Bench) -> None:
+    before = await strict.write(300)
+    async with strict.following():
+        await strict.until(lambda: strict.broker.seqs())
+        new = await strict.write(1)
+        await strict.until(lambda: strict.follower.places.backlog == 0)
+    assert strict.broker.seqs() == before + new
+
+
+async def test_a_backlog_says_how_much_is_left_and_how_long_that_takes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "WORTH_BYTES", 0)
+    assert bench.follower.progress() is None
+    await bench.write(300)
+    async with bench.following():
+        await bench.until(lambda: bench.broker.seqs())
+        progress = bench.follower.progress()
+        assert progress is None or 0 < progress.records <= 300
+        await bench.until(lambda: bench.follower.places.backlog == 0)
+        await bench.until(lambda: bench.follower.progress() is None)
+
+
+async def test_a_gap_is_told_to_the_destination_that_has_it_and_to_no_other(bench: Bench) -> None:
+    for destination in ("platform", "other"):
+        gap = Gap(destination, "samples", 3, 7, 5, 1_000_000, 2_000_000, "space")
+        bench.journal.append(RecordKind.GAP, records.pack_gap(gap))
+    await bench.journal.flush()
+    async with bench.following():
+        await bench.until(lambda: bench.follower.places.backlog == 0)
+    assert bench.broker.on("/gap") == [
+        {"v": 1, "lane": "samples", "from_seq": 3, "to_seq": 7, "records": 5, "from": 1, "to": 2, "why": "space"}
+    ]
 
 
 async def test_a_record_larger_than_the_link_takes_goes_in_parts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +358,7 @@ async def test_a_record_larger_than_the_link_takes_goes_in_parts(bench: Bench, m
     bench.journal.append(RecordKind.SAMPLES, columns.pack(batch, 0, {}), bench._key)
     await bench.journal.flush()
     async with bench.following():
-        await bench.until(lambda: bench.follower.backlog_records == 0)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
     sent = [message for message in bench.broker.received if message.topic.endswith("/tags")]
     assert len(sent) > 5
     assert all(len(message.payload) <= 500 for message in sent)

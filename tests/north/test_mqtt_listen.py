@@ -19,17 +19,16 @@ from paho.mqtt.properties import Properties
 
 from edge_agent.api import ListeningLink, Message, NotConnected, Received, Rejected
 from edge_agent.core.command import Command, Outcome
-from edge_agent.core.report import Status
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.health import Count, Health
-from edge_agent.journal import LANES, Journal
+from edge_agent.journal import Journal
 from edge_agent.north import commands as commands_module
 from edge_agent.north import follow
 from edge_agent.north.commands import Commands
-from edge_agent.north.follow import Follower
 from edge_agent.north.mqtt import MqttPublisher, plugin
 from edge_agent.north.mqtt_config import MqttConfig
 from edge_agent.supervise import Backoff
+from tests.peers.follower import follower_of
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto
 from tests.peers.will import OnlyWill
 
@@ -170,11 +169,7 @@ class Bench:
         self.commands = Commands(
             "platform", profile, self._execute, self._refuse, self._drop, time.time_ns, self._operate
         )
-        self.follower = Follower(
-            "platform", connect, profile, tuple(journal.cursor("platform", lane) for lane in LANES),
-            lambda: Status(True, time.time_ns()),
-            self.health, time.time_ns, ("mqtt://10.0.0.2",), self.commands,
-        )  # fmt: skip
+        self.follower = follower_of(journal, connect, profile, self.health, commands=self.commands)
 
     async def _execute(self, command: Command) -> Outcome:
         self.handed.append(command)
