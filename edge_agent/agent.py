@@ -150,6 +150,7 @@ async def build(
         clock=clock,
         checkpoint=engine.checkpoint,
         segment_bytes=site.journal.segment,
+        reserve=site.journal.reserve,
     )
     alive = Alive(Path(site.agent.data_dir) / "alive")
     parts = Parts(site, engine, journal, alive, [], [], ready.look.health, clock, ready.look, ready.servers)

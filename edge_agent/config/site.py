@@ -82,6 +82,8 @@ class JournalModel(StrictModel):
     """oldest records go first past this size; default 2GB"""
     max_age: PositiveDuration = 30 * 86_400_000_000_000
     """oldest records go first past this age; default 30d"""
+    reserve: PositiveSize | None = None
+    """stays free on the file system: before it is used, the oldest samples go; default 200MB, or 5 % if that is less"""
     flush: PositiveDuration = 1_000_000_000
     """what a power cut may cost; longer spares the flash; default 1s"""
     segment: PositiveSize = 16_000_000

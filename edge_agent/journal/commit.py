@@ -177,7 +177,7 @@ class Commits:
         overdue = time.monotonic() - self._places_synced >= SYNC_PLACES_S
         sync = bool(remove) or overdue
         return Order(
-            parts, covers, checkpoint,
+            parts, covers, incoming, checkpoint,
             floor=self._floor_for(parts), places=self._places(sync), sync_places=sync, remove=tuple(remove),
         )  # fmt: skip
 
@@ -289,9 +289,15 @@ class Commits:
         self._give_back(order, written)
         for place in done.distrusted:
             self._lanes[place].active = None
-        if error.errno in _FULL:
+        keep = [lane.active for lane in self._lanes]
+        if done.short:
+            # Not again at once: what a file system gives back it may not show yet, and this must not take it all.
+            if not order.remove:
+                self._doomed += self._retention.give_up(done.short, keep)
+            done.retry = bool(self._doomed)
+        elif error.errno in _FULL:
             need = 2 * sum(_size(part.batch) for part in order.parts if part not in written)
-            self._doomed += self._retention.give_up_released(need, [lane.active for lane in self._lanes])
+            self._doomed += self._retention.give_up_released(need, keep)
             done.retry = bool(self._doomed)
         if not done.retry:
             self._fail(error.strerror or str(error))

@@ -58,6 +58,11 @@ class Disk:
         """Bytes."""
         return path.stat().st_size
 
+    def space(self, folder: Path) -> tuple[int, int]:
+        """Bytes of its file system that we may still use, and all there are."""
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
     def make_folder(self, path: Path) -> None:
         """An empty one, or the one there is; durable with `sync_folder` of its parent."""
         path.mkdir(exist_ok=True)

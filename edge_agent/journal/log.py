@@ -46,6 +46,10 @@ from edge_agent.journal.segment import Segment
 from edge_agent.journal.slots import Slots
 from edge_agent.journal.writer import Writer
 
+# Enough for logs, an update and whatever else the gateway lives on; small cards have less to spare.
+RESERVE = 200_000_000
+RESERVE_PART = 20
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -60,6 +64,7 @@ class Journal:
         disk: Disk,
         thread: ThreadPoolExecutor,
         lock: int,
+        reserve: int,
     ) -> None:
         """Not called directly: `open` does the reading first."""
         self.folder = folder
@@ -72,7 +77,7 @@ class Journal:
         self._clock = settings.clock
         self._thread = thread
         self._lock = lock
-        self._writer = Writer(disk, folder, self.definitions)
+        self._writer = Writer(disk, folder, self.definitions, reserve)
         events, samples = (
             Lane(known.name, known.folder, known.chain, settings.recent_bytes, goes_on=known.goes_on)
             for known in found.lanes
@@ -100,6 +105,7 @@ class Journal:
         checkpoint: Callable[[], bytes | None] | None = None,
         memory_bytes: int = 64 << 20,
         recent_bytes: int = 4 << 20,
+        reserve: int | None = 0,
         disk: Disk | None = None,
     ) -> Journal:
         """Open or create the journal in `folder`. Raises `FolderUnusable`; because of content, nothing.
@@ -110,6 +116,8 @@ class Journal:
         checkpoint    called on the event loop whenever a new segment begins, of either lane: the state after all
                       that was appended so far (so it may overlap with the records behind it); must be quick
         memory_bytes  how much may wait in memory while the disk does not take it
+        reserve       bytes of the file system that stay free: before they are used, the oldest samples go; None:
+                      200 MB, or 5 % where that is less
         recent_bytes  how much of what was committed stays in memory for readers that keep up, for each lane
         """
         settings = Settings(
@@ -123,11 +131,13 @@ class Journal:
             loop = asyncio.get_running_loop()
             lock, note = await loop.run_in_executor(thread, claim, folder)
             found = await loop.run_in_executor(thread, recover, disk, folder)
+            if reserve is None:
+                reserve = await loop.run_in_executor(thread, _usual_reserve, disk, folder)
         except BaseException:
             _let_go(thread, lock)
             raise
         found.reports += [note] if note else []
-        return cls(folder, found, settings, disk, thread, lock)
+        return cls(folder, found, settings, disk, thread, lock, reserve)
 
     async def __aenter__(self) -> Self:
         return self
@@ -299,6 +309,13 @@ def _beginning(slots: Slots, lane: Lane, start: Literal["now", "oldest"] | int) 
     if segment is None:
         return Place(slots, [Stretch(lane.committed, at=chain.total)], since=since)
     return Place(slots, [Stretch(segment.first - 1, at=chain.until(segment))], since=since)
+
+
+def _usual_reserve(disk: Disk, folder: Path) -> int:
+    try:
+        return min(RESERVE, disk.space(folder)[1] // RESERVE_PART)
+    except OSError:
+        return 0  # a disk that cannot say this will not take anything either
 
 
 def _let_go(thread: ThreadPoolExecutor, lock: int) -> None:

@@ -53,15 +53,25 @@ class Retention:
             paths.append(path)
         return paths
 
-    def _least(self, keep: Keep, *, released: bool = False) -> Path | None:
-        """Take out what is worth least; None if nothing may go."""
+    def give_up(self, need: int, keep: Keep) -> list[Path]:
+        """The file system has less left than must stay free: what is set aside, the oldest samples, and events that
+        every cursor is done with, for `need` bytes."""
+        paths: list[Path] = []
+        size = self.size
+        while self.size > size - need and (path := self._least(keep, spare=EVENTS)):
+            paths.append(path)
+        return paths
+
+    def _least(self, keep: Keep, *, released: bool = False, spare: int | None = None) -> Path | None:
+        """Take out what is worth least; None if nothing may go: with `released` only what every cursor is done with,
+        with `spare` no more than that from that lane."""
         for lane in self._lanes:
             if lane.chain.aside:
                 return lane.chain.aside.pop(0)[0]
         for place in BY_VALUE:
             lane = self._lanes[place]
             oldest = lane.chain.segments[0] if lane.chain.segments else None
-            if oldest and oldest not in keep and not (released and _is_needed(lane, oldest)):
+            if oldest and oldest not in keep and not ((released or place == spare) and _is_needed(lane, oldest)):
                 return self._evict(lane, "space")
         return None
 

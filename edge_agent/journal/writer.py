@@ -8,6 +8,7 @@ of the parts behind it are still with the event loop, and the next order tries a
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class Order:
     parts: tuple[Part, ...]
     """in the order of the lanes"""
     covers: int
+    incoming: int = 0
+    """bytes that the parts add to the disk"""
     checkpoint: Raw | None = None
     """one that was put into a part for the occasion"""
     floor: Numbers | None = None
@@ -65,6 +68,8 @@ class Done:
     """What became of an order."""
 
     error: OSError | None = None
+    short: int = 0
+    """so many bytes must go before the order leaves the reserve alone"""
     distrusted: list[int] = field(default_factory=list)
     """start a new segment in these lanes"""
     retry: bool = False
@@ -79,8 +84,10 @@ class Done:
 class Writer:
     """Owns what is open for writing; `commit` blocks and runs in the journal's thread."""
 
-    def __init__(self, disk: Disk, folder: Path, definitions: Definitions) -> None:
+    def __init__(self, disk: Disk, folder: Path, definitions: Definitions, reserve: int) -> None:
         self._disk = disk
+        self._folder = folder
+        self._reserve = reserve
         self._floor = Slots(disk, folder / "floor")
         self._floor.load()
         self.lanes = tuple(LaneWriter(disk, folder / name, definitions) for name in LANES)
@@ -97,6 +104,7 @@ class Writer:
         self._remove(order, done)
         sums = [_sum_up(part.batch) for part in order.parts]
         try:
+            self._check_reserve(order, done)
             if order.floor:
                 self._floor.save(order.floor, sync=True)
             done.floor = True
@@ -113,6 +121,14 @@ class Writer:
                 break
             done.written.append(Written(part, staged.segment, size, *sums[place]))
         return done
+
+    def _check_reserve(self, order: Order, done: Done) -> None:
+        """OSError if the order would use what must stay free."""
+        if self._reserve and order.parts:
+            free = self._disk.space(self._folder)[0]
+            done.short = max(self._reserve + order.incoming - free, 0)
+            if done.short:
+                raise OSError(errno.ENOSPC, f"the disk has {_mb(free)} left, of which {_mb(self._reserve)} stay free")
 
     def _show(self, order: Order, done: Done) -> list[tuple[Part, Staged]]:
         """Write the parts; those from the first that fails on are taken back."""
@@ -149,6 +165,10 @@ class Writer:
                 self._disk.remove(path)
             except OSError as error:
                 done.notes.append(f"{path.name} cannot be removed ({error.strerror})")
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
 
 
 def _sum_up(batch: list[Raw]) -> tuple[list[Raw], int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.journal import Journal, RecordKind
+from edge_agent.journal.disk import Disk
 
 Opener = Callable[..., Awaitable[Journal]]
 
@@ -132,3 +133,63 @@ async def test_the_cap_counts_definitions_and_checkpoints_too(opened: Opener, fo
         await journal.flush()
         assert on_disk(folder) == journal.size <= 60_000
     assert journal.size > 40_000
+
+
+class Filling(Disk):
+    """A file system of `room` bytes, of which others use `others`."""
+
+    room = 1_000_000
+    others = 0
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def space(self, folder: Path) -> tuple[int, int]:
+        used = sum(path.stat().st_size for path in self._folder.rglob("*.seg"))
+        return self.room - self.others - used, self.room
+
+
+async def test_before_the_reserve_is_used_the_oldest_samples_go(opened: Opener, folder: Path) -> None:
+    disk = Filling(folder)
+    journal = await opened(disk=disk, segment_bytes=8192, reserve=900_000)
+    samples, events = journal.cursor("north", "samples"), journal.cursor("north", "events")
+    for _ in range(60):
+        journal.append(RecordKind.EVENT, bytes(100))
+        await fill(journal, 20)
+        assert journal.failing is None
+        assert disk.space(folder)[0] >= 900_000
+    assert events.evicted == 0
+    assert samples.evicted + samples.backlog_records == 1200
+    assert 300 < samples.backlog_records < 600
+
+
+async def test_where_nothing_can_go_records_wait_and_the_reserve_stays(opened: Opener, folder: Path) -> None:
+    disk = Filling(folder)
+    journal = await opened(disk=disk, segment_bytes=8192, reserve=100_000)
+    events = journal.cursor("north", "events")
+    for _ in range(10):
+        for _ in range(10):
+            journal.append(RecordKind.EVENT, bytes(168))
+        await fill(journal, 10)
+    held = len(journal.lane("events").chain.segments)
+    disk.others = 950_000
+    await fill(journal, 10)
+    assert journal.failing == "the disk has 0 MB left, of which 0 MB stay free"
+    assert journal.pending_records >= 10
+    assert len(journal.lane("samples").chain.segments) == 1
+    assert len(journal.lane("events").chain.segments) == held
+    assert events.evicted == 0
+    disk.others = 0
+    await journal.flush()
+    assert journal.failing is None
+
+
+async def test_the_usual_reserve_is_a_twentieth_of_a_small_disk(opened: Opener, folder: Path) -> None:
+    disk = Filling(folder)
+    journal = await opened(disk=disk, reserve=None)
+    disk.others = 960_000
+    await fill(journal, 10)
+    assert journal.failing
+    disk.others = 900_000
+    await journal.flush()
+    assert journal.failing is None
