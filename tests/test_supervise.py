@@ -285,3 +285,13 @@ async def test_an_error_while_ending_is_not_lost_in_silence(caplog: pytest.LogCa
     asyncio.get_running_loop().call_later(0.01, stop.set)
     await until(stop, ("a", fails_at_the_end()))
     assert any("while ending" in text for text in lines(caplog))
+
+
+async def test_a_connection_that_may_lead_to_several_places_says_to_which(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    peer = Peer([None], use=asyncio.Event().wait)  # type: ignore[arg-type]  # what it gives is not looked at
+    peer.place = "mqtt://second"  # type: ignore[attr-defined]
+    async with kept(peer) as (line, _):
+        await until_connected(line)
+        assert line.place == "mqtt://second"
+        assert lines(caplog) == ["press-1: connected to mqtt://second"]

@@ -80,8 +80,8 @@ class MqttConfig(PublishConfig):
         return self.commands
 
     def addresses(self) -> tuple[str, ...]:
-        """See `PublishConfig.addresses`."""
-        return (self.url, *self.also)
+        """See `PublishConfig.addresses`; without what follows the path of a WebSocket: signatures do."""
+        return tuple(url.partition("?")[0] for url in (self.url, *self.also))
 
     @field_validator("url")
     @classmethod
@@ -204,4 +204,4 @@ class MqttConfig(PublishConfig):
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The brokers' addresses, in order."""
-        return tuple(parse_url(url) for url in self.addresses())
+        return tuple(parse_url(url) for url in (self.url, *self.also))

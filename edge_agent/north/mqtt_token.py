@@ -103,7 +103,8 @@ def read_login(who: Credentials, user_file: Path | None, password_file: Path | N
 def read_token(key: str, path: Path) -> Token:
     """What the file at `path` says, without blanks around it. `AccessDenied` names `key`, the file and why not."""
     try:
-        text = path.read_bytes()[: LARGEST + 1].decode().strip()
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise AccessDenied(f"{key}: {path}: {error}") from error
     if not text or len(text.encode()) > LARGEST:

@@ -217,6 +217,25 @@ async def test_a_password_does_not_follow_into_the_open(stack: AsyncExitStack) -
 
 @pytest.mark.peer
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+async def test_two_real_brokers_stand_in_for_each_other(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as first, Mosquitto(tmp_path) as second:
+        made = publisher(first.port, second.port)
+        for away, back, used in ((first, None, second), (second, first, first)):
+            link = await made.connect()
+            sending = asyncio.create_task(link.send([Message("edge/tags", bytes(200))] * 50_000))
+            await asyncio.sleep(0.3)
+            if back is not None:
+                back.start()
+            away.kill()
+            with pytest.raises(NotConnected):
+                await sending
+            await link.close()
+            await asyncio.sleep(0.3)
+            assert await visit(made) == f"mqtt://127.0.0.1:{used.port}"
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 async def test_what_was_encrypted_stays_so_where_we_are_sent(tmp_path: Path, stack: AsyncExitStack) -> None:
     ours = Authority(tmp_path, "our-ca")
     cert, key = ours.issue("broker")

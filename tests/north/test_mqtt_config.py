@@ -36,6 +36,9 @@ def test_what_follows_a_websockets_path_is_asked_for_and_not_shown() -> None:
     signed = parse_url("wss://broker/mqtt?signature=s3cret")
     assert signed.path == "/mqtt?signature=s3cret"
     assert str(signed) == "wss://broker:443/mqtt"
+    made = config(url="wss://broker/mqtt?signature=s3cret", also=["mqtts://other"])
+    assert made.addresses() == ("wss://broker/mqtt", "mqtts://other")
+    assert made.endpoints[0] == Endpoint("wss", "broker", 443, "/mqtt?signature=s3cret")
 
 
 @pytest.mark.parametrize(
