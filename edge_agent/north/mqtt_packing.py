@@ -14,9 +14,11 @@ from edge_agent.api import Message
 Packing = Literal["gzip", "zstd"]
 LEAST: Final = 512
 """bytes; of less, both save less than the property that says so costs"""
-GZIP_LEVEL: Final = 6
-"""by measurement on messages of the profile json: a fifth smaller than level 1, at twice its time"""
+GZIP_LEVEL: Final = 4
+"""measured on a thousand samples as JSON: a tenth smaller than level 1 at twice its time; level 6 gains 5 % more for
+another two and a half times"""
 ZSTD_LEVEL: Final = 3
+"""its own default: smaller than any level of gzip, faster than gzip's level 1"""
 
 
 def is_installed(packing: Packing) -> bool:
