@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edge_agent.journal.wear import pages
+
 
 class File:
     """One file open for writing."""
@@ -38,6 +40,13 @@ class File:
 
 class Disk:
     """The real one. Every method blocks: called in the journal's thread only."""
+
+    written = 0
+    """bytes of the pages that were synced to the medium (`wear.py`)"""
+
+    def wrote(self, offset: int, size: int) -> None:
+        """Count what was written and synced."""
+        self.written += pages(offset, size)
 
     def open(self, path: Path, *, fresh: bool = False) -> File:
         """For writing; created if missing, emptied if `fresh`."""

@@ -94,6 +94,7 @@ class LaneWriter:
         try:
             staged.file.write(0, content)
             staged.file.sync()
+            self._disk.wrote(0, len(content))
         except OSError:
             self.undo(staged)
             raise
@@ -117,6 +118,7 @@ class LaneWriter:
             self._file, self._path = staged.file, staged.path
         else:
             staged.file.sync()
+            self._disk.wrote(staged.offset, len(staged.data))
         self._keys = staged.keys
         return staged.offset + len(staged.data)
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +45,7 @@ from edge_agent.journal.record import BODY_MAX, HEAD_SIZE, Record, RecordKind
 from edge_agent.journal.recovery import Found, cursor_path, recover
 from edge_agent.journal.segment import Segment
 from edge_agent.journal.slots import Slots
+from edge_agent.journal.wear import DAY_S
 from edge_agent.journal.writer import Writer
 
 # Enough for logs, an update and whatever else the gateway lives on; small cards have less to spare.
@@ -75,6 +77,7 @@ class Journal:
         """random, the same as long as this journal lives: epoch and seq name a record for good"""
         self.closed = False
         self._clock = settings.clock
+        self._opened, self._written_before = time.monotonic(), disk.written
         self._thread = thread
         self._lock = lock
         self._writer = Writer(disk, folder, self.definitions, reserve)
@@ -282,6 +285,16 @@ class Journal:
     def size(self) -> int:
         """Bytes on disk, what is set aside included."""
         return sum(lane.chain.size for lane in self.lanes)
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes written to the medium since opening, all files, as whole pages."""
+        return self.disk.written - self._written_before
+
+    @property
+    def written_a_day(self) -> float:
+        """At the rate since opening; `wear.bytes_a_day` says it in advance."""
+        return self.written_bytes * DAY_S / max(time.monotonic() - self._opened, 1.0)
 
     def touched(self) -> None:
         """For cursors: a place has moved; the next flush has something to write."""

@@ -117,6 +117,7 @@ def _replace(disk: Disk, segment: Segment, damaged: Path, data: bytes, raws: lis
     try:
         file.write(0, content)
         file.sync()
+        disk.wrote(0, len(content))
     finally:
         file.close()
     try:

@@ -62,6 +62,7 @@ class Slots:
             file.write(self._target * _APART, _pack(self._generation + 1, numbers))
             if sync:
                 file.sync()
+                self._disk.wrote(0, 1)
         finally:
             file.close()
         self._generation += 1

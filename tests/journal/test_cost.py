@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import Journal, RecordKind
+from edge_agent.journal import LANES, Journal, RecordKind
+from edge_agent.journal.commit import SYNC_PLACES_S
+from edge_agent.journal.wear import DAY_S, bytes_a_day
 
 Opener = Callable[..., Awaitable[Journal]]
 
@@ -41,6 +43,30 @@ async def test_a_batch_of_records_is_written_once_and_little_more(
     record_property("write_amplification", amplification)
     print(f"write amplification {amplification:.3f}, cursor places included")
     assert amplification < 1.05
+
+
+async def test_what_is_written_is_counted_and_can_be_said_in_advance(opened: Opener) -> None:
+    journal = await opened()
+    cursors = [journal.cursor("north", lane) for lane in LANES]
+    journal.append(RecordKind.SAMPLES, b"x")
+    journal.append(RecordKind.EVENT, b"x")
+    await journal.flush()
+    if not written():
+        pytest.skip("this file system's writes are not counted (a tmpfs?)")
+    before, counted = written(), journal.written_bytes
+    for _ in range(50):
+        for _ in range(20):
+            journal.append(RecordKind.SAMPLES, os.urandom(968))
+        journal.append(RecordKind.EVENT, os.urandom(268))
+        await journal.flush()
+        for cursor in cursors:
+            cursor.release((await cursor.read())[-1].seq)
+    real, counted = written() - before, journal.written_bytes - counted
+    said = bytes_a_day((20 * 1000, 300), 1.0, 2, SYNC_PLACES_S) / DAY_S * 50
+    print(f"{real} bytes written, {counted} counted, {said:.0f} said in advance")
+    assert 0.8 * real < counted < 1.05 * real
+    assert said == pytest.approx(real, rel=0.2)
+    assert journal.written_a_day >= journal.written_bytes
 
 
 async def test_appending_costs_microseconds(
