@@ -439,7 +439,7 @@ async def test_a_text_larger_than_a_message_of_tencent_is_refused_here_and_keeps
     assert max(texts) <= 16_000
 
 
-async def test_azure_sees_a_new_token_each_time_and_events_with_properties(broker: Mosquitto, journal: Journal) -> None:
+async def test_azure_checks_the_token_of_each_link_and_gets_events_with_properties(broker: Mosquitto, journal: Journal) -> None:
     with Application(broker.port, lambda topic, payload: ()) as there:
         async with Gate(broker.port, lambda who: who.will or _azure(who)) as gate:
             bench = Bench(journal, "azure-iothub", gate.port, hub="hub.example", commands=True)
