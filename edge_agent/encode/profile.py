@@ -171,6 +171,10 @@ class Profile:
         """The filters of the topics on which the platform answers (see `Message.answer`)."""
         return ()
 
+    def later_answer_topics(self) -> Sequence[str]:
+        """The same of topics that may be heard only once `hello` is taken."""
+        return ()
+
     def answered(self, received: Received) -> Answer | None:
         """What such a message says; None if it answers nothing."""
         return None

@@ -8,10 +8,9 @@ All QoS 1, nothing retained, no will; `{p}/{d}` is the product and name of the g
     $thing/down/property/{p}/{d}    `control` comes from the platform, and its answers to what we send
     $thing/down/action/{p}/{d}      `action` comes from the platform
 
-What the gateway says of itself counts when the platform has answered it. The topics of a sub-device can be heard only
-once it is online: what is said of one counts with PUBACK. A sub-device is to be online whenever something is said of
-it, also of the past: so all are as long as the link stands, and whether their device is connected is the property
-`connected`.
+What is said counts when the platform has answered it: code 0, or why not. The topics of a sub-device can be heard only
+once it is online; and it is to be online whenever something is said of it, also of the past: so all are as long as the
+link stands, and whether their device is connected is the property `connected`.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ class TencentProfile(ThingProfile[TencentThing]):
         made = []
         for n, (payload, _) in enumerate(pieces(groups, _report, self.limits.payload, _NO_LIMIT)):
             topic = f"$thing/up/property/{thing.path}"
-            made.append(Message(topic, payload, answer=self._answer(thing, payload), about=about and f"{about}/{n}"))
+            made.append(Message(topic, payload, answer=_token(payload), about=about and f"{about}/{n}"))
         return made
 
     def event(
@@ -125,17 +124,17 @@ class TencentProfile(ThingProfile[TencentThing]):
         """An event of the thing model, of the kind that people are told of."""
         said = {"eventId": name, "type": "alert", "timestamp": time_ms, "params": _plain(values)}
         payload = _tokened("event_post", said)
-        return [Message(f"$thing/up/event/{thing.path}", payload, answer=self._answer(thing, payload))]
-
-    def _answer(self, thing: TencentThing, payload: bytes) -> str:
-        return payload.partition(_TOKEN)[2][:_TOKEN_DIGITS].decode() if thing == self.gateway else ""
+        return [Message(f"$thing/up/event/{thing.path}", payload, answer=_token(payload))]
 
     # -- what is heard -----------------------------------------------------------------------
 
     def answer_topics(self) -> Sequence[str]:
         """Of the gateway itself."""
-        down = (f"$thing/down/{one}/{self.gateway.path}" for one in ("property", "event"))
-        return (*down, f"$gateway/operation/result/{self.gateway.path}") if self._subs else tuple(down)
+        return (*_down(self.gateway), *((f"$gateway/operation/result/{self.gateway.path}",) if self._subs else ()))
+
+    def later_answer_topics(self) -> Sequence[str]:
+        """Of sub-devices: to be heard once they are online."""
+        return tuple(topic for thing in self._subs for topic in _down(thing))
 
     def answered(self, received: Received) -> Answer | None:
         """`code` 0, or `result` 0 of a sub-device; else what the platform says."""
@@ -187,6 +186,14 @@ def _of_a_sub_device(said: Mapping[str, Any]) -> Answer | None:
     good = result in BOUND if kind == "bind" else result == 0
     refusal = "" if good else f"{kind} of {one.get('device_name')}: result {result}"
     return Answer(f"{kind}:{one.get('product_id')}/{one.get('device_name')}", refusal, later=result == _RETRIED)
+
+
+def _down(thing: TencentThing) -> tuple[str, str]:
+    return f"$thing/down/property/{thing.path}", f"$thing/down/event/{thing.path}"
+
+
+def _token(payload: bytes) -> str:
+    return payload.partition(_TOKEN)[2][:_TOKEN_DIGITS].decode()
 
 
 def _report(group: Group) -> bytes:

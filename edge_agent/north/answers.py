@@ -23,7 +23,13 @@ class Answers:
     async def listen(self, link: Link) -> None:
         """Over a fresh link; nothing where the platform does not answer. `NotConnected` if it cannot be heard."""
         self._expected.clear()
-        topics = self._profile.answer_topics()
+        await self._listen(link, self._profile.answer_topics())
+
+    async def listen_on(self, link: Link) -> None:
+        """Once what is said first is taken, to what can be heard only then."""
+        await self._listen(link, self._profile.later_answer_topics())
+
+    async def _listen(self, link: Link, topics: Sequence[str]) -> None:
         if not topics:
             return
         if not isinstance(link, ListeningLink):

@@ -144,6 +144,7 @@ class Follower:
             await self.sending.begin(link)
             hello = self.sending.encoded(self.profile.hello, self._status(), what="the status")
             await self.sending.send(link, hello or [])
+            await self.sending.go_on(link)
             self.latest.renew()
             self._drain = Drain(
                 places.events, places.samples, self._order, self._rate, partial(self._deliver, link), places.more

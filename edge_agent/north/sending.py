@@ -39,6 +39,10 @@ class Sending:
         """Over a fresh link: hear the platform's own answers, where it gives any."""
         await self._answers.listen(link)
 
+    async def go_on(self, link: Link) -> None:
+        """Over a link on which hello was said: hear also what can be heard only then."""
+        await self._answers.listen_on(link)
+
     async def send(self, link: Link, messages: Sequence[Message], what: str = "") -> None:
         """Return once all is taken or refused; a refusal is logged once a topic, or once for all that is `what`."""
         for part in self._parts(messages):

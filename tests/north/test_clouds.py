@@ -393,7 +393,7 @@ def tencent(topic: str, payload: bytes) -> Iterator[tuple[str, bytes]]:
         devices = [{**one, "result": 0} for one in said["payload"]["devices"]]
         result = {"type": said["type"], "payload": {"devices": devices}}
         yield "$gateway/operation/result/GWPRODUCT1/gw-01", orjson.dumps(result)
-    elif said["method"] == "report" and topic.endswith("GWPRODUCT1/gw-01"):
+    elif said["method"] == "report":
         reply = {"method": "report_reply", "clientToken": said["clientToken"], "code": 0, "status": "success"}
         yield topic.replace("/up/", "/down/"), orjson.dumps(reply)
 
@@ -421,6 +421,26 @@ async def test_tencent_has_its_sub_devices_online_before_anything_is_said_of_the
     assert [command.value for command in bench.commands] == [7]
 
 
+async def test_what_tencent_refuses_of_a_sub_device_is_counted_with_its_words(
+    broker: Mosquitto, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    def choosy(topic: str, payload: bytes) -> Iterator[tuple[str, bytes]]:
+        for back, reply in tencent(topic, payload):
+            if b'"total":7}' in payload:
+                reply = reply.replace(b'"code":0,"status":"success"', b'"code":406,"status":"no such property"')
+            yield back, reply
+
+    with Application(broker.port, choosy) as there, caplog.at_level(logging.ERROR):
+        async with Gate(broker.port, _tencent) as gate:
+            bench = Bench(journal, "tencent-iot", gate.port)
+            async with bench.following():
+                await bench.write(10)
+                await until(lambda: not bench.waiting, "all but one")
+    assert set(numbers(there.heard, "PRESSPROD1/press-1")) == set(range(10))
+    assert bench.health.counts[Count.MESSAGES_REJECTED] == 1
+    assert "406: no such property" in caplog.text
+
+
 async def test_a_text_larger_than_a_message_of_tencent_is_refused_here_and_keeps_nothing_back(
     broker: Mosquitto, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -439,7 +459,9 @@ async def test_a_text_larger_than_a_message_of_tencent_is_refused_here_and_keeps
     assert max(texts) <= 16_000
 
 
-async def test_azure_checks_the_token_of_each_link_and_gets_events_with_properties(broker: Mosquitto, journal: Journal) -> None:
+async def test_azure_checks_the_token_of_each_link_and_gets_events_with_properties(
+    broker: Mosquitto, journal: Journal
+) -> None:
     with Application(broker.port, lambda topic, payload: ()) as there:
         async with Gate(broker.port, lambda who: who.will or _azure(who)) as gate:
             bench = Bench(journal, "azure-iothub", gate.port, hub="hub.example", commands=True)
