@@ -263,8 +263,8 @@ async def test_alibaba_logs_in_its_sub_devices_over_every_link_before_it_says_an
     assert one["sign"] == right
 
 
-async def test_what_alibaba_refuses_is_counted_with_its_words_and_keeps_nothing_back(
-    broker: Mosquitto, journal: Journal, caplog: pytest.LogCaptureFixture
+async def test_what_alibaba_refuses_is_kept_with_its_words_and_keeps_nothing_back(
+    broker: Mosquitto, journal: Journal, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     def code(below: str, said: Mapping[str, Any]) -> int:
         return 6106 if b'"value":7,' in orjson.dumps(said["params"]) else 200
@@ -279,6 +279,8 @@ async def test_what_alibaba_refuses_is_counted_with_its_words_and_keeps_nothing_
     assert set(platform.taken()) == set(range(20)) - {7}
     assert bench.health.counts[Count.MESSAGES_REJECTED] == 1
     assert "6106: as scripted" in caplog.text
+    (letter,) = (tmp_path / "dead" / "cloud.jsonl").read_text().splitlines()
+    assert "6106: as scripted" in letter
 
 
 async def test_a_sub_device_whose_session_is_gone_is_logged_in_again_and_nothing_is_lost(
