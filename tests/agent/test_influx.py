@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -205,6 +206,31 @@ def test_an_agent_whose_server_hangs_ends_at_once(start_agent: Callable[[str], A
         assert running.stop(signal.SIGTERM) == 0
         assert time.monotonic() - began < 10
         assert "secret" not in running.log()
+
+
+async def test_of_a_tag_that_has_changed_its_type_only_its_own_values_are_dead_letters(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    teller = Teller()
+    source = Source(teller)
+
+    def letters() -> list[dict[str, Any]]:
+        return [json.loads(line) for file in tmp_path.rglob("history.jsonl") for line in file.read_text().splitlines()]
+
+    def dead() -> dict[int | None, Any]:
+        return {point.time: point.fields for one in letters() for point in read(one["payload"].encode())}
+
+    with FakeInflux() as server:
+        server.types["cnc-7", "scrap"] = float
+        async with run(teller, server.url):
+            await source.emit(100)
+            await found(lambda: len(dead()) >= 100, 30, "all dead letters")
+    stored = {at: fields for (series, at), fields in server.stored.items() if series[0] == "cnc-7"}
+    assert {at: fields["total"] for at, fields in stored.items()} == source.said
+    assert not any("scrap" in fields for fields in stored.values())
+    assert dead() == {at: {"scrap": n} for at, n in source.said.items()}
+    assert all("field type conflict" in one["reason"] for one in letters())
 
 
 async def test_the_same_lines_come_over_mqtt(run: Run, broker: Any) -> None:
