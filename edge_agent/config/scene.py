@@ -25,7 +25,8 @@ def scene(site: Site, table: TagTable, version: str, destination: str) -> Scene:
     )
     place = site.agent.place.model_dump(exclude_none=True)
     return Scene(
-        destination, site.agent.id, version, place, table, machines, _belonging(site), writable, site.kpi.windows
+        destination, site.agent.id, version, place, table, machines, _belonging(site), writable, site.kpi.windows,
+        site.agent.timezone,
     )
 
 

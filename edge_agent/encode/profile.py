@@ -28,6 +28,7 @@ class Scene:
     devices   device → the one machine that draws from it; a device of none or of several is not in it
     writable  ids (`device.tag`) of tags that may be written
     windows   the kinds of windows that have KPIs, such as shift
+    zone      the agent's own IANA time zone
     """
 
     destination: str
@@ -39,6 +40,7 @@ class Scene:
     devices: Mapping[str, str] = field(default_factory=dict)
     writable: frozenset[str] = frozenset()
     windows: tuple[str, ...] = ()
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,10 @@ class Profile:
     def gap(self, gap: Gap) -> list[Message]:
         """Records that can no longer be delivered."""
         return []
+
+    def numbered(self, seq: int, messages: list[Message]) -> list[Message]:
+        """`messages` of the journal record `seq`, where they are to carry its number."""
+        return messages
 
     # -- what is heard -----------------------------------------------------------------------
 

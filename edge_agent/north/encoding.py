@@ -16,6 +16,10 @@ from edge_agent.journal import Record, RecordKind
 def messages_of(profile: Profile, record: Record, opened_ns: int, destination: str) -> list[Message]:
     """What `profile` makes of the record for `destination`. `opened_ns`: when the link was opened; older samples are
     history."""
+    return profile.numbered(record.seq, _messages_of(profile, record, opened_ns, destination))
+
+
+def _messages_of(profile: Profile, record: Record, opened_ns: int, destination: str) -> list[Message]:
     if record.kind == RecordKind.SAMPLES:
         return profile.samples(samples_of(record, historical=record.time < opened_ns))
     if record.kind == RecordKind.STATE:

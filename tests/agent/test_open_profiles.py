@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import signal
 import subprocess
 import sys
@@ -231,3 +232,41 @@ def test_a_thingsboard_gateway_tells_its_devices_and_carries_out_calls(
             for said in server.on("v1/gateway/telemetry")[-3:] for row in said.get("press-1", ())
         ), 20, "values again",
     )  # fmt: skip
+
+
+TO_FILES = """
+agent: {id: gw-1, data_dir: data}
+devices:
+  toy-1: {driver: simulated, url: "simulated://", poll: 100ms, tags: {total: {signal: counter, every: 100ms}}}
+publish:
+  file: {type: file, path: out, format: FORMAT}
+journal: {flush: 100ms}
+"""
+
+
+def rows_in(folder: Path, pattern: str) -> list[dict[str, str]]:
+    found = []
+    for path in sorted(folder.glob(pattern)):
+        with path.open(newline="") as file:
+            found += list(csv.DictReader(file))
+    return found
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_an_agent_that_is_killed_again_and_again_leaves_each_row_once(
+    tmp_path: Path, start_agent: Callable[[str], Any], form: str
+) -> None:
+    process = start_agent(TO_FILES.replace("FORMAT", form))
+    out = tmp_path / "out"
+    pattern = "samples/*.csv" if form == "csv" else "samples/*/*.open.csv"
+    for attempt in range(4):
+        wanted = len(rows_in(out, pattern)) + 10
+        wait_for(lambda wanted=wanted: len(rows_in(out, pattern)) >= wanted, 30, "rows")
+        if attempt == 3:
+            break
+        process.stop(signal.SIGKILL)
+        process.start()
+    assert process.stop(signal.SIGTERM) == 0
+    times = [row["time"] for row in rows_in(out, pattern)]
+    assert len(set(times)) == len(times)
+    assert times == sorted(times)
