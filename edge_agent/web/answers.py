@@ -90,6 +90,12 @@ class JournalState(Answer):
     error: str | None
     pending: int
     """records in memory that are not on disk yet"""
+    bytes: int
+    """on disk"""
+    written_bytes: int
+    """to the medium, since the agent started; whole pages, as flash counts them"""
+    written_a_day: float
+    """bytes a day, at the rate since then"""
 
 
 class Figures(Answer):

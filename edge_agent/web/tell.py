@@ -29,8 +29,14 @@ def status(said: Mapping[str, Any]) -> list[str]:
     counts = said["counts"]
     shown = ("samples_read", "samples_bad", "samples_reported", "messages_acknowledged", "messages_rejected")
     lines += ["", ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in shown if name in counts)]
-    pending = said["journal"]["pending"]
-    return [*lines, f"journal {'fine' if said['journal']['ok'] else 'NOT fine'}, {pending} records not yet on disk"]
+    return [*lines, _journal(said["journal"])]
+
+
+def _journal(said: Mapping[str, Any]) -> str:
+    told = f"journal {'fine' if said['ok'] else 'NOT fine'}, {said['pending']} records not yet on disk"
+    if "bytes" in said:
+        told += f", {said['bytes'] / 1e6:.0f} MB, writes {said['written_a_day'] / 1e6:.0f} MB a day"
+    return told
 
 
 def _left(place: Mapping[str, Any]) -> str:

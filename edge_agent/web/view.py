@@ -98,6 +98,9 @@ class View:
                 ok=not status.journal,
                 error=status.journal or None,
                 pending=self._journal.pending_records,
+                bytes=self._journal.size,
+                written_bytes=self._journal.written_bytes,
+                written_a_day=self._journal.written_a_day,
             ),
         )
 

@@ -86,6 +86,8 @@ async def test_status_tells_of_lines_tags_counts_and_the_journal(running: Any) -
     assert lost["next_attempt"] > lost["since"]
     assert set(said["counts"]) == set(map(str, Count))
     assert said["journal"]["ok"] is True
+    assert said["journal"]["written_a_day"] >= said["journal"]["written_bytes"] >= 0
+    assert said["journal"]["bytes"] >= 0
     assert len(said["problems"]) == 1
 
 
