@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from edge_agent.api import Profile, ProfileConfig, ProfilePlugin, Scene
 
@@ -37,6 +37,14 @@ class SparkplugConfig(ProfileConfig):
     """numbers instead of names in data: for metered links"""
     templates: bool = False
     """each machine is one metric, an instance of the template `_types_/Machine`, instead of one metric a figure"""
+
+    @model_validator(mode="after")
+    def _host_can_be_known_and_read_us(self) -> Self:
+        if self.old_state and self.primary_host is None:
+            raise ValueError("old_state without primary_host; name the host whose state is meant")
+        if getattr(self, "compress", None) is not None:
+            raise ValueError("compress: a host of Sparkplug reads no packed messages; leave it out")
+        return self
 
 
 def make(config: Any, scene: Scene) -> Profile:

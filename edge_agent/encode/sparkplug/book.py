@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from edge_agent.encode.sparkplug.datatype import DataType
-from edge_agent.encode.sparkplug.metric import Metric, Template
+from edge_agent.encode.sparkplug.metric import EARLIER_MS, Metric, Template
 
 DEFINITION: Final = "_types_/Machine"
 MACHINES: Final = "Machines"
@@ -49,6 +49,7 @@ class Book:
     def birth(self, now_ms: int) -> Iterator[Metric]:
         """All metrics, the definition of the template before its instances."""
         self.grew, self.born_ms = False, now_ms
+        earlier = max(0, now_ms - EARLIER_MS)
         for of in (self._plain, *self._machines.values()):
             # What was never told is null as of this birth: whatever is older, by our own clock, is history.
             for name in [name for name, one in of.items() if one.value is one.time is None]:
@@ -61,7 +62,9 @@ class Book:
             defined = tuple(Metric(name, one.datatype, None, now_ms) for name, one in members.items())
             yield self._named(Metric(DEFINITION, DataType.TEMPLATE, Template(defined), now_ms), DEFINITION)
         for machine, of in self._machines.items():
-            yield from self._of_machine(machine, [_dated(one, now_ms) for one in of.values()])
+            yield from self._of_machine(machine, [
+                _dated(one, earlier if one.name in self._by_devices else now_ms) for one in of.values()
+            ])  # fmt: skip
 
     def _noted(self, of: dict[str, Metric], one: Metric) -> Metric:
         known = of.get(one.name)

@@ -18,6 +18,9 @@ BAD: Final = 0
 STALE: Final = 500
 """values of the property `Quality` (specification, chapter 6.4.22); good is what says nothing"""
 
+EARLIER_MS: Final = 5_000
+"""A birth dates back what a device has not told yet: its first value may be on its way, and was taken before."""
+
 _SETS: Final = {DataType.PROPERTY_SET: "propertyset_value", DataType.PROPERTY_SET_LIST: "propertysets_value"}
 
 

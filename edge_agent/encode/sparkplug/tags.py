@@ -191,7 +191,8 @@ class DeviceTags:
         if stands != metrics.GOOD:
             properties[metrics.QUALITY] = Property(DataType.INT32, stands)
         alias = None if self._first_alias is None else self._first_alias + place
-        time_ms = now_ms if time == _NEVER else time // _MS
+        never = max(0, now_ms - metrics.EARLIER_MS - tag.period_ns // _MS)
+        time_ms = never if time == _NEVER else time // _MS
         return Metric(tag.name, self._types[place], value, time_ms, properties, alias=alias)
 
 

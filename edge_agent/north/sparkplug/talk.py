@@ -71,6 +71,7 @@ class Talk:
         self._lock = asyncio.Lock()
         self._seq = 0
         self._births_out = False
+        self._dead = False                  # NDEATH was said: nothing comes after it
         self._online = asyncio.Event()
         self._offline = asyncio.Event()
         self._rebirth = asyncio.Event()
@@ -101,7 +102,7 @@ class Talk:
                 try:
                     await self._publish(part)
                 except Rejected as refusal:
-                    refused |= {start + at: refusal.reasons.get(at, "no reason given") for at in refusal.positions}
+                    refused |= {start + at: why for at, why in refusal.reasons.items()}
                     self._rebirth.set()     # its number is missing now: the host would ask for the same
         await self._fence()
         if refused:
@@ -139,11 +140,7 @@ class Talk:
         self._profile.alive.clear()
         self._profile.alive.update(connected)
         self._births_out = self._link.will_at_close = True
-        try:
-            await self._publish(births)
-        except Rejected as refusal:
-            why = next(iter(refusal.reasons.values()), "no reason given")
-            raise NotConnected(f"{self._link.place}: a birth is refused, and nothing goes without: {why}") from refusal
+        await self._announce(births)
 
     async def _be_born_for(self, messages: Sequence[Message]) -> None:
         """What these messages speak of must have been born before them.
@@ -159,7 +156,15 @@ class Talk:
         if devices:
             births = [self._profile.device_birth(device) for device in devices]
             self._profile.alive.update(devices)
-            await self._publish(births)
+            await self._announce(births)
+
+    async def _announce(self, messages: Sequence[Message]) -> None:
+        """Births and deaths: without them nothing is understood."""
+        try:
+            await self._publish(messages)
+        except Rejected as refusal:
+            at, why = next(iter(refusal.reasons.items()), (0, "no reason given"))
+            raise NotConnected(f"{self._link.place}: {messages[at].topic} is refused: {why}") from refusal
 
     async def _keep_devices(self) -> None:
         """DDEATH for a device that is lost, DBIRTH for one that is back, or whose tags are of other kinds by now."""
@@ -171,7 +176,7 @@ class Talk:
                 lost = [device for device in profile.devices if device in profile.alive and not connected(device)]
                 if lost:
                     profile.alive.difference_update(lost)
-                    await self._publish([profile.device_death(device) for device in lost])
+                    await self._announce([profile.device_death(device) for device in lost])
                 await self._bear([
                     device for device, tags in profile.devices.items()
                     if connected(device) and (device not in profile.alive or tags.is_outdated)
@@ -189,10 +194,17 @@ class Talk:
             await asyncio.sleep(max(0.0, until_s - loop.time()))
 
     async def _publish(self, messages: Sequence[Message]) -> None:
-        """Time and number them, and send."""
+        """Time and number them, and send. `Rejected` counts in `messages`."""
+        if self._dead:
+            raise self._without_host()
         now_ms = self._node.source.now() // _MS
-        current = (self._profile.as_of_birth(message) for message in messages)
-        await self._link.send([self._stamped(message, now_ms) for message in current if message is not None])
+        as_now = self._profile.as_of_birth
+        current = [(at, said) for at, one in enumerate(messages) if (said := as_now(one)) is not None]
+        try:
+            await self._link.send([self._stamped(message, now_ms) for _, message in current])
+        except Rejected as refusal:
+            reasons = {current[at][0]: refusal.reasons.get(at, "no reason given") for at in refusal.positions}
+            raise Rejected(tuple(reasons), reasons) from refusal
 
     def _stamped(self, message: Message, now_ms: int) -> Message:
         if message.topic == self._profile.node.topic("NDEATH"):
@@ -245,6 +257,7 @@ class Talk:
         await self._offline.wait()
         async with self._lock:
             await self._link.send(self._profile.goodbye(self._node.status()))
+            self._dead = True
         raise self._without_host()
 
     # -- what is heard -----------------------------------------------------------------------

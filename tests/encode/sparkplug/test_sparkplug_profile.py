@@ -142,7 +142,7 @@ def test_a_device_is_born_with_values_units_ranges_and_what_is_not_good() -> Non
         ("program", 12, "程序 7", T0 // MS),
     ]  # fmt: skip
     power = of(made(LATEST).device_birth("meter-1"))["power"]
-    assert (power.value, power.time, power.properties["Quality"].value) == (None, T0 // MS, 500)
+    assert (power.value, power.time, power.properties["Quality"].value) == (None, T0 // MS - 6000, 500)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_windows_that_are_over_do_not_overwrite_the_one_that_is_open() -> None:
 def test_a_state_that_was_unknown_since_ever_is_followed_by_any_other() -> None:
     profile = made()
     profile.state(StateChange("press-1", MachineState.UNKNOWN, "", 0))
-    assert of(profile.birth())["Machines/press-1/state"].time == T0 // MS
+    assert of(profile.birth())["Machines/press-1/state"].time == T0 // MS - 5000
     [message] = profile.state(replace(STATE, since=T0 - 60 * S))
     assert not any(one.is_historical for one in parsed(message.payload).metrics)
 
