@@ -231,7 +231,7 @@ async def test_two_real_brokers_stand_in_for_each_other(tmp_path: Path) -> None:
                 await sending
             await link.close()
             await asyncio.sleep(0.3)
-            assert await visit(made) == f"mqtt://127.0.0.1:{used.port}"
+            assert await visit(made, 0.3) == f"mqtt://127.0.0.1:{used.port}"
 
 
 @pytest.mark.peer
