@@ -19,13 +19,13 @@ import jsonschema
 import pytest
 
 from edge_agent import __version__, cli, registry
-from edge_agent.config import samples
+from edge_agent.config import sample, samples
 from edge_agent.config.yaml_lines import parse
 from edge_agent.journal import Audit
 from tests.peers.no_api import without_api
 
-PASSWORD = "correct-horse-battery"
-ENVIRONMENT = {"MQTT_PASSWORD": PASSWORD, "CNC7_PASSWORD": PASSWORD}
+PASSWORD = "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5"       # some secrets are to be base64
+ENVIRONMENT = {name: PASSWORD for text in map(sample, samples()) for name in re.findall(r"\$\{(\w+)\}", text)}
 
 SEVEN = """\
 agent: {id: gw-01, timezone: UTC, data_dir: "DATA"}
@@ -279,7 +279,7 @@ def test_drivers_lists_what_is_installed(call: Any) -> None:
     rows = [line.split(maxsplit=2) for line in out.splitlines()]
     assert [row[:2] for row in rows] == [
         ["driver", "modbus"], ["driver", "opcua"], ["driver", "simulated"],
-        *(["publisher", name] for name in registry.publishers()),
+        *(["publisher", name] for name in registry.publishers()), *(["profile", name] for name in registry.profiles()),
         ["server", "modbus"], ["server", "opcua"], ["template", "chint-dtsu666"], ["template", "eastron-sdm630"],
         ["template", "generic-plc"], ["template", "schneider-iem3000"],
     ]  # fmt: skip
