@@ -6,7 +6,8 @@ only if
 
 * the agent was killed before it was committed: then it is not in the journal that the killed process left, and neither
   is anything that came after it in that life; or
-* the journal held it, and it was in the piece that was damaged before it had been heard.
+* the journal held it, and it was in the piece that was damaged before it had been heard, or in what the journal's cap
+  removed; a gap record that was heard, too, names the place (damage to the newest segment is told in the log).
 
 Final KPI records are those that a replay of what was committed gives, to the last digit; and those of an agent that
 nobody disturbed, read at the same machine: the same counts, and times that differ by what two readers may.
@@ -16,6 +17,7 @@ Order: the numbers of a tag only grow, among what is live and among what is hist
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -124,16 +126,27 @@ def judge_losses(
     numbers: Sequence[Heard],
     committed: set[int],
     destroyed: set[int],
+    gaps: Sequence[dict[str, Any]],
     verdict: Verdict,
+    *,
+    evicts: bool,
 ) -> None:
-    """Who is missing, and whether that may be. `committed`: what was found in the journal after each life."""
+    """Who is missing, and whether that may be. `committed`: what was found in the journal after each life; `evicts`:
+    whether it was too small for what waited."""
     all_heard = [{one.number for one in numbers if one.name == name} for name in NAMES]
     whole = set.intersection(*all_heard)
     given = {one.number for one in answers}
     verdict.answered, verdict.heard = len(given), len(whole)
     # The source was stopped between its last answer and the line for it, at worst.
     verdict.blame("never given", sorted(set.union(*all_heard) - given - {max(given, default=0) + 1}))
+    told = _told(sorted(given - whole), numbers, gaps)
+    if untold := len(destroyed - whole - told):
+        # Of the newest segment nobody knows how many it held: its damage is told in the log.
+        verdict.happened["destroyed, told in the log only"] = untold
+    if evicts:
+        destroyed = destroyed | told
     verdict.blame("committed, not heard", sorted(committed - whole - destroyed))
+    verdict.blame("a gap was told where there is none", () if evicts or destroyed else gaps)
     verdict.destroyed = len(destroyed - whole)
     for life, following in zip(lives, [*lives[1:], None], strict=True):
         end = following.began_ns if following else 1 << 63
@@ -144,6 +157,20 @@ def judge_losses(
         verdict.uncommitted += len(tail)
         if tail:
             verdict.oldest_ms = max(verdict.oldest_ms, (life.ends_ns - tail[0].at_ns) / 1e6)
+
+
+def _told(missing: Sequence[int], numbers: Sequence[Heard], gaps: Sequence[dict[str, Any]]) -> set[int]:
+    """Those of the missing ones that stood where a gap is: between the seqs of what was heard around them."""
+    places = sorted((one.number, one.seq) for one in numbers if one.name == "n0")
+    spans = [(gap["from_seq"], gap["to_seq"]) for gap in gaps if gap["lane"] == "samples"]
+    found = set()
+    for number in missing:
+        at = bisect_left(places, (number, 0))
+        low = places[at - 1][1] if at else 0
+        high = places[at][1] if at < len(places) else 1 << 62
+        if any(first < high and last > low for first, last in spans):
+            found.add(number)
+    return found
 
 
 def _tail(mine: Sequence[Answer], whole: set[int]) -> list[Answer]:

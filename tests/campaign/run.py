@@ -59,7 +59,7 @@ machines:
     ideal_cycle: 50ms
 publish:
   platform: {{type: mqtt, url: "mqtt://127.0.0.1:{broker}", profile: json, ack_timeout: 3s{publish}}}
-journal: {{flush: 50ms, segment: 64KB}}
+journal: {{flush: 50ms, segment: 64KB{journal}}}
 kpi: {{every: 300ms, windows: [day, job], watermark: 1s}}
 api: {{listen: off}}
 """
@@ -87,6 +87,8 @@ class Plan:
     """whether an undisturbed agent reads the same machine, to compare final records with"""
     publish: str = ""
     """more keys of the destination"""
+    journal: str = ""
+    """more keys of the journal, which make it too small for what waits"""
 
 
 @dataclass(slots=True)
@@ -136,7 +138,7 @@ def stage(folder: Path, plan: Plan) -> Iterator[Stage]:
             site = folder / f"{name}.yaml"
             site.write_text(SITE.format(
                 id=name, zone=_zone(), data=disk.inside, source=port, unit=unit, tags=source.TAGS, map=source.MAP,
-                broker=broker, publish=plan.publish,
+                broker=broker, publish=plan.publish, journal=plan.journal,
             ))  # fmt: skip
             made = Agent(site, clock, disk)
             stack.callback(made.close)
@@ -279,9 +281,13 @@ def _judged(on: Stage, plan: Plan) -> Verdict:
     verdict, payloads = on.verdict, on.north.subscriber.on("/m1/tags")
     numbers = heard_first(payloads, verdict)
     judge_order(numbers, verdict)
-    judge_losses(source.answers(on.ledger, 1), on.agent.lives, numbers, on.committed, on.destroyed, verdict)
+    gaps = on.north.subscriber.on("/gap")
+    judge_losses(
+        source.answers(on.ledger, 1), on.agent.lives, numbers, on.committed, on.destroyed, gaps, verdict,
+        evicts=bool(plan.journal),
+    )  # fmt: skip
     mine = finals(on.north.subscriber.on("/m1/kpi/job"))
-    if not plan.damage:     # what was destroyed cannot be replayed
+    if not plan.damage:     # what was destroyed cannot be replayed; what was evicted is compared with nothing
         judge_finals(mine, finals(_replayed(on.agent)), verdict)
     if on.twin_heard:
         twins = finals(on.twin_heard.on("/m1/kpi/job"))

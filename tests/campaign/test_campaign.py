@@ -34,6 +34,10 @@ LONG = (
     Plan("killed and damaged", kills=40, damage=0.5, outage_s=(2.0, 8.0)),
     Plan("no room on disk", seconds=120.0, disk_full_s=(0.5, 10.0), disk_mb=8, twin=True),
     Plan("long outages", seconds=400.0, outage_s=MINUTES, pause_s=(1.0, 20.0), twin=True),
+    Plan(
+        "too long an outage", seconds=150.0, north=("cut",), outage_s=(125.0, 140.0), pause_s=(10.0, 11.0),
+        journal=", max_size: 400KB",
+    ),
     Plan("the clock is set", seconds=90.0, steps=True),
 )
 RUNS = [(plan, SEED + n) for n in range(ROUNDS) for plan in LONG] if ROUNDS else [(plan, SEED) for plan in SHORT]
