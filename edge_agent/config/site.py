@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import AfterValidator, Field, SerializeAsAny
+from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
 from edge_agent.api import DeviceConfig, Duration, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.asset import AssetModel
@@ -75,6 +75,9 @@ class AgentModel(StrictModel):
     battery clock, else 0s"""
 
 
+_FILES: Final = 4
+
+
 class JournalModel(StrictModel):
     """The durable log: store-and-forward, restart and history live on it."""
 
@@ -88,6 +91,16 @@ class JournalModel(StrictModel):
     """what a power cut may cost; longer spares the flash; default 1s"""
     segment: PositiveSize = 16_000_000
     """size of one of its files, the smallest piece it can delete; default 16MB"""
+
+    @model_validator(mode="after")
+    def _has_room_for_its_files(self) -> Self:
+        # Two are written to at a time, and what must not go before it is delivered stands in others.
+        if self.max_size < _FILES * self.segment:
+            raise ValueError(
+                f"max_size holds fewer than {_FILES} files of segment ({self.segment / 1e6:g} MB each); "
+                "raise it, or write a smaller segment:"
+            )
+        return self
 
 
 class KpiModel(StrictModel):

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from edge_agent.journal.disk import Disk
 from edge_agent.journal.gaps import Loss
+from edge_agent.journal.holes import Hole, holes_in, numbers_in, tell
 from edge_agent.journal.lane import LANES, LaneName
 from edge_agent.journal.numbering import RESERVE, Floor, floor_of, next_number
 from edge_agent.journal.place import Place, Stretch, unpacked
@@ -49,6 +50,8 @@ class FoundLane:
     definitions: Definitions = field(default_factory=dict)
     """those the newest segment holds"""
     places: dict[str, Place] = field(default_factory=dict)
+    holes: list[Hole] = field(default_factory=list)
+    """where records were destroyed of which nothing says how many"""
 
     @property
     def goes_on(self) -> bool:
@@ -99,6 +102,8 @@ def recover(disk: Disk, folder: Path) -> Found:
         _chain(disk, found, lane, headers[lane.name])
         lane.chain.aside = aside(disk, lane.folder)
     highest = max(_places(disk, found, lane) for lane in found.lanes)
+    for lane, other in (found.lanes, found.lanes[::-1]):
+        _tell_of_holes(disk, lane, other)
     _number(found, slots, highest)
     return found
 
@@ -141,7 +146,9 @@ def _chain(disk: Disk, found: Found, lane: FoundLane, headers: list[tuple[Path, 
         follower = headers[i + 1][1] if i + 1 < len(headers) else None
         segment = Segment(path, header or Header(found.floor.epoch, first_of(path.name) or 0, 0, Before()))
         if header is None or follower is None or not _known(disk, segment, follower.before):
-            lane.state, definitions = _scan(disk, found, segment, headed=header is not None)
+            lane.state, definitions = _scan(disk, found, lane, segment, headed=header is not None)
+            if lane.holes and lane.holes[-1].before is None and i + 1 < len(headers):
+                lane.holes[-1] = lane.holes[-1]._replace(before=first_of(headers[i + 1][0].name))
             lane.definitions = definitions or lane.definitions
         if segment.size:
             lane.chain.segments.append(segment)
@@ -161,7 +168,7 @@ def _known(disk: Disk, segment: Segment, before: Before) -> bool:
 
 
 def _scan(
-    disk: Disk, found: Found, segment: Segment, *, headed: bool
+    disk: Disk, found: Found, lane: FoundLane, segment: Segment, *, headed: bool
 ) -> tuple[State, Definitions]:
     """Read a segment whole and mend it."""
     tally = Tally(last=segment.first - 1)
@@ -172,26 +179,36 @@ def _scan(
             for raws, _ in blocks(disk, segment):
                 tally.add(raws)
         else:
-            state = _mend(disk, found, segment, 0)
+            state = _mend(disk, found, lane, segment, 0)
     except Damage as damage:
-        state = _mend(disk, found, segment, damage.offset)
+        state = _mend(disk, found, lane, segment, damage.offset)
     except OSError:
-        state = _mend(disk, found, segment, 0)
+        state = _mend(disk, found, lane, segment, 0)
     if state != "damaged":
         segment.records, segment.bytes = tally.records, tally.bytes
         segment.last, segment.time = tally.last, tally.time
     return state, tally.definitions
 
 
-def _mend(disk: Disk, found: Found, segment: Segment, broken: int) -> State:
+def _mend(disk: Disk, found: Found, lane: FoundLane, segment: Segment, broken: int) -> State:
     try:
         if broken and torn_at(disk, segment, broken):
             found.reports.append(cut(disk, segment, broken))
             return "torn"
     except OSError:
         pass  # then it is treated like damage, which says what cannot be done
+    lane.holes += holes_in(disk, segment)
     found.reports.append(salvage(disk, segment))
     return "damaged"
+
+
+def _tell_of_holes(disk: Disk, lane: FoundLane, other: FoundLane) -> None:
+    """Note with each destination what it will never get, at most."""
+    for after, most, before in lane.holes:
+        hole = after + 1, (before or max(after + 2, lane.last + 1, other.last + 1)) - 1
+        others = numbers_in(disk, other.chain.segments, hole)
+        for place in lane.places.values():
+            tell(place, hole, most, others)
 
 
 def _places(disk: Disk, found: Found, lane: FoundLane) -> int:

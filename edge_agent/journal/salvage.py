@@ -69,7 +69,7 @@ def salvage(disk: Disk, segment: Segment) -> str:
     damaged = segment.path.with_name(segment.path.name + ".damaged")
     before = segment.records
     try:
-        data = _readable(disk, segment)
+        data = readable(disk, segment)
         found, lost = intact(data, HEADER_SIZE, segment.header.salt)
     except OSError as error:
         return _give_up(disk, segment, damaged, f"cannot be read ({error.strerror})")
@@ -86,8 +86,8 @@ def salvage(disk: Disk, segment: Segment) -> str:
     )
 
 
-def _readable(disk: Disk, segment: Segment) -> bytes:
-    """The whole segment, with zeros where the medium gives nothing; OSError if it gives nothing at all."""
+def readable(disk: Disk, segment: Segment) -> bytes:
+    """The whole of a segment, with zeros where the medium gives nothing; OSError if it gives nothing at all."""
     pieces: list[bytes] = []
     trouble: OSError | None = None
     for offset in range(0, segment.size, SECTOR):

@@ -21,16 +21,18 @@ from typing import Final, Literal, Protocol
 from edge_agent.journal import Record
 from edge_agent.north.pace import Pace
 
-# One sending: enough to fill the window of a link, little enough to repeat after a loss.
-RECORDS_A_SENDING: Final = 100
+# One sending: several windows of a link (at its end the window runs empty), little enough to repeat after a loss.
+RECORDS_A_SENDING: Final = 400
 BYTES_A_SENDING: Final = 4_000_000
 # Less than a sending or two is caught up with at once: no reason for a way of its own.
 WORTH_BYTES: Final = 1_000_000
 # What is new waits at most for the turn of a backlog under way: less than a person notices.
 TURN_S: Final = 0.5
-TURNS: Final = 8
-# How much a turn grows or shrinks: by doubling, a slow link has its size after a few turns.
+# Turns double and halve: a link has the size it can bear after a few of them.
+FIRST_TURN: Final = 25
 SMALLEST_TURN: Final = 1
+# Sendings in a row before something of less weight has its turn: an eighth of the link is enough to get on.
+TURNS: Final = 8
 # A tired SD card answers within a second or two.
 PATIENCE_S: Final = 5.0
 # The speed of draining is told over so many turns: a slow link's last half minute, a fast one's last second.
@@ -123,7 +125,7 @@ class Drain:
         self._deliver = deliver
         self._more = more
         self._in_a_row = [0, 0]     # sendings of events, of what is new, since something of less weight had its turn
-        self._turn = RECORDS_A_SENDING
+        self._turn = FIRST_TURN
         self._rest_until = 0.0
         self._sent = 0      # records of the backlog
         self._turns = deque[tuple[float, int]](maxlen=SPEED_TURNS)      # when each was over, and sent until then

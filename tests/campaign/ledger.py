@@ -140,9 +140,7 @@ def judge_losses(
     # The source was stopped between its last answer and the line for it, at worst.
     verdict.blame("never given", sorted(set.union(*all_heard) - given - {max(given, default=0) + 1}))
     told = _told(sorted(given - whole), numbers, gaps)
-    if untold := len(destroyed - whole - told):
-        # Of the newest segment nobody knows how many it held: its damage is told in the log.
-        verdict.happened["destroyed, told in the log only"] = untold
+    verdict.blame("destroyed, and no gap tells it", sorted(destroyed - whole - told))
     if evicts:
         destroyed = destroyed | told
     verdict.blame("committed, not heard", sorted(committed - whole - destroyed))

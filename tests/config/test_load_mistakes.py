@@ -249,3 +249,11 @@ def test_a_driver_that_cannot_be_loaded_is_a_mistake_of_its_device(tmp_path: Pat
 
 def test_the_plain_site_loads(tmp_path: Path) -> None:
     assert str(site_of(tmp_path, FAKE_SITE)) == "Site('gw-01', 1 devices, 1 machines, 0 calendars, 0 publish)"
+
+
+def test_a_journal_too_small_for_its_files_is_told(tmp_path: Path) -> None:
+    [mistake] = mistakes_of(tmp_path, replaced(FAKE_SITE, "machines:", "journal: {max_size: 10MB}\nmachines:"))
+    assert (mistake.key, mistake.message.split(";")[0]) == (
+        "journal", "max_size holds fewer than 4 files of segment (16 MB each)",
+    )  # fmt: skip
+    site_of(tmp_path, replaced(FAKE_SITE, "machines:", "journal: {max_size: 10MB, segment: 1MB}\nmachines:"))
