@@ -192,7 +192,7 @@ def plant(
     plc.count(70_000, 5)
     plc.set(40, *struct.unpack("<2H", struct.pack(">f", 12.75))[::-1])
     plc.set(50, *struct.unpack(">4H", b"A100\0\0\0\0"))
-    begin = int(time.time()) + 5
+    begin = int(time.time()) + 9      # a busy machine needs its time until all are connected
     starts = datetime.fromtimestamp(begin, UTC).replace(tzinfo=None)
     site = SITE.format(
         data=tmp_path / "data",
