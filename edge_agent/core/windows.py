@@ -64,6 +64,8 @@ def _jobs(spec: MachineSpec, ledger: Ledger, start: int, end: int) -> Iterator[W
         return
     place = ZoneInfo(spec.zone)
     for job in ledger.jobs(start, end):
+        if spec.job is None and not job.order:
+            continue        # what the machine always makes: before the first order it would go back for ever
         day = day_at(job.start, place)
         until = OPEN if job.end is None else job.end
         yield Window("job", job.product or "job", job.start, until, day, spec.zone, job.order)

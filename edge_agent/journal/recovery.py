@@ -222,13 +222,17 @@ def _put(disk: Disk, found: Found, place: Place) -> None:
 
 
 def count(disk: Disk, segment: Segment, after: int) -> Segment | Tally:
-    """The records of a segment behind `after`; those behind damage are not counted."""
-    tally = Tally()
+    """The records of a segment behind `after`; where damage hides some, all that were there and are not in front of
+    `after` for certain."""
+    whole, tally = Tally(), Tally()
     try:
         for raws, _ in blocks(disk, segment):
+            whole.add(raws)
             tally.add(raws, after)
     except (Damage, OSError):
-        pass  # whoever reads there finds it again and mends it
+        # Whoever reads there finds it again, mends it, and takes what is gone for lost out of this count.
+        tally.records += segment.records - whole.records
+        tally.bytes += segment.bytes - whole.bytes
     return tally
 
 

@@ -46,14 +46,17 @@ class Plant:
         rules: Sequence[ShiftRule] = EARLY,
         exceptions: Mapping[date, str] | None = None,
         restate: int = DAY,
+        ideal: Fraction | None = None,
     ) -> None:
+        """`ideal`: of whatever the machine makes; then no tag tells the product."""
         self.table = TagTable(Tag(n, "plc", name, Kind.INT) for n, name in enumerate(NAMES))
         tags = dict(zip(NAMES, self.table, strict=True))
         spec = MachineSpec(
             id="m", state=tags["state"], states=STATES, calendar=Calendar("UTC", rules, exceptions=exceptions),
             policy=Policy(), counts={"total": tags["total"], "scrap": tags["scrap"]},
             counters={source: lambda: Counter(32, 1000) for source in ("total", "scrap")},
-            job=tags["product"], products={1: Fraction(1), 2: Fraction(2)}, number=tags["order"],
+            job=None if ideal else tags["product"], products={} if ideal else {1: Fraction(1), 2: Fraction(2)},
+            ideal=ideal, number=tags["order"],
         )  # fmt: skip
         self.engine = Engine(self.table, [], [spec], ring_bytes=1_000_000, windows=windows, restate_ns=restate)
 
@@ -228,6 +231,15 @@ def test_a_job_is_a_window_from_its_start_to_the_next_and_knows_its_order() -> N
     [done] = plant.reports(DAY0 + 8 * HOUR + 31 * MINUTE)
     assert (done.window.name, done.window.end, done.cell.pq) == ("1", DAY0 + 8 * HOUR + 20 * MINUTE, 500)
     assert (done.cell.ct, done.cell.ipt) == (20 * MINUTE, 500)
+
+
+def test_what_a_machine_always_makes_is_no_job_before_its_first_order() -> None:
+    plant = running(("job",), start=DAY0 + 8 * HOUR, ideal=Fraction(1))
+    assert plant.engine.reports(DAY0 + 8 * HOUR + MINUTE) == []
+    plant.told(DAY0 + 8 * HOUR + 2 * MINUTE, order=1, total=100)
+    plant.told(DAY0 + 8 * HOUR + 5 * MINUTE, order=2, total=200)
+    [done] = plant.reports(DAY0 + 8 * HOUR + 16 * MINUTE)
+    assert (done.window.order, done.window.start, done.cell.pq) == ("1", DAY0 + 8 * HOUR + 2 * MINUTE, 100)
 
 
 def test_an_order_of_weeks_keeps_its_sums_and_forgets_their_facts() -> None:

@@ -132,6 +132,29 @@ async def test_damage_under_unreleased_records_keeps_the_count_right(opened: Ope
     assert (cursor.backlog_records, cursor.backlog_bytes) == (0, 0)
 
 
+async def test_damage_that_waits_for_a_restart_to_be_found_keeps_the_count_right(
+    opened: Opener, crash: Crash, folder: Path
+) -> None:
+    journal = await opened()
+    cursor = journal.cursor("north", start="oldest")
+    await fill(journal, 0, 30)
+    cursor.release((await cursor.read(max_records=4))[-1].seq)
+    journal._commits.active = None  # closed by the next flush
+    await fill(journal, 30, 40)
+    crash(journal)
+    spoil(segments(folder)[0], 88 + 132 * 10 + 50)
+    journal = await opened()
+    cursor = journal.cursor("north")
+    assert cursor.backlog_records == 36
+    got: list[Record] = []
+    while len(got) < 35:
+        got += await cursor.read()
+    assert [number(record.body) for record in got] == [*range(4, 10), *range(11, 40)]
+    assert (cursor.lost, cursor.backlog_records) == (1, 35)
+    cursor.release(got[-1].seq)
+    assert (cursor.backlog_records, cursor.backlog_bytes) == (0, 0)
+
+
 async def test_damage_in_the_middle_of_the_newest_segment_is_told_from_a_torn_tail(
     opened: Opener, crash: Crash, folder: Path
 ) -> None:
