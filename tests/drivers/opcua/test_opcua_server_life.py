@@ -266,7 +266,7 @@ async def test_every_request_of_a_greedy_client_waits_for_the_rest_of_the_one_be
         monkeypatch.setattr(Rest, "add", answered)
         for _ in range(3):
             await shown(client, *["press-1.temp"] * 200)
-        seen = happened[:]
+        seen = happened[happened.index("rested") :]       # what was asked for at connecting may be answered late
     assert seen[:6] == ["rested", "answered"] * 3
 
 
