@@ -17,6 +17,7 @@ from edge_agent.core.steps import Steps
 
 UNKNOWN: Final = MachineState.UNKNOWN
 STOPS: Final = frozenset({MachineState.IDLE, MachineState.FAULT})     # what a stop consists of (domain 2.4)
+# What a stretch of these counts as depends on its whole length; any other may be cut wherever one likes.
 JUDGED_WHOLE: Final = STOPS | {UNKNOWN}
 UNKNOWN_RANK: Final = len(MachineState)
 _RANKS: Final = UNKNOWN_RANK + 1

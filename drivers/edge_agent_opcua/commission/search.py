@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from asyncua import ua
@@ -65,7 +66,7 @@ class Search:
             if len(self.tree.nodes) >= self._limit:
                 self.cut = True
                 break
-            step = await self._asker.ask(lambda asked, batch=batch: self._step(asked, batch))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            step = await self._asker.ask(partial(self._step, batch=batch))
             self.tree.take(step)
             await self._memory.keep(step)
             progress.say()
