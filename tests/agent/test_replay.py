@@ -213,11 +213,19 @@ def test_a_replay_of_the_journal_tells_what_the_agent_told(
     plant.work(2)
     agent.stop(signal.SIGTERM)
 
-    told = [record for kind in ("shift", "hour", "day") for record in listener.on(f"/kpi/{kind}")]
-    finals = newest(told, final=True)
-    assert len(finals) >= 8      # the hour and a shift or two of both machines, of their line and their site
     again = replayed(loaded(site), asked("shift", None, ZONE, ("shift",)))
     again |= replayed(loaded(site), asked("hour", None, ZONE, ("hour",)))
+
+    def all_told() -> list[dict[str, Any]]:
+        return [record for kind in ("shift", "hour", "day") for record in listener.on(f"/kpi/{kind}")]
+
+    def revision_of_all() -> dict[Any, int]:
+        return {window: record["rev"] for window, record in newest(all_told(), final=True).items()}
+
+    wait_for(lambda: all(again[window]["rev"] <= rev for window, rev in revision_of_all().items()), 5, "the last")
+    told = all_told()
+    finals = newest(told, final=True)
+    assert len(finals) >= 8      # the hour and a shift or two of both machines, of their line and their site
     for window, record in finals.items():
         assert again[window] == record
     assert sum(record["counts"].get("pq", 0) for record in finals.values()) > 100

@@ -88,6 +88,7 @@ def test_values_states_and_kpis_arrive_as_the_contract_says(
     wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
     plc.count(110)
     wait_for(lambda: pieces(listener) == 10, 5, "ten pieces")
+    wait_for(lambda: len(listener.values("press-1", "total")) >= 2, 5, "the samples, which come after the KPIs")
     assert [value for _, value, _ in listener.values("press-1", "total")] == [100, 110]
     wait_for(lambda: listener.on("/press-1/state")[-1]["state"] == "RUN", 5, "its state")
     wait_for(lambda: listener.on(f"{ROOT}/status")[-1]["devices"] == {"press-1": "connected"}, 5, "the status")
@@ -105,9 +106,10 @@ def test_after_kill_9_the_record_continues_exactly_and_the_absence_is_unknown_ti
     wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
     plc.count(107)
     wait_for(lambda: pieces(listener) == 7, 5, "seven pieces")
-    time.sleep(0.3)
-    agent.stop(signal.SIGKILL)
     before = newest_kpi(listener)["time_s"]
+    plc.count(108)
+    wait_for(lambda: (listener.values("press-1", "total") or [(0, 0, "")])[-1][1] == 108, 5, "what was committed")
+    agent.stop(signal.SIGKILL)
     plc.count(120)
     time.sleep(2.0)
     agent.start()
@@ -116,8 +118,8 @@ def test_after_kill_9_the_record_continues_exactly_and_the_absence_is_unknown_ti
     assert after["counts"]["pq"] == 20
     away = after["time_s"]["unk_raw"] - before["unk_raw"]
     assert away >= 1.9
-    # Known up to the last commit before the kill, a tenth of a second.
-    assert after["time_s"]["apt"] >= before["apt"] - 0.2
+    # Known up to the last commit before the kill: that of the sample which had arrived.
+    assert after["time_s"]["apt"] >= before["apt"]
     reasons = [(change["state"], change["reason"]) for change in listener.on("/press-1/state")]
     assert ("UNKNOWN", "AGENT_DOWN") in reasons
     assert reasons[-1] == ("RUN", None)
@@ -188,8 +190,7 @@ def test_a_device_that_is_dead_from_the_start_neither_stops_nor_delays_the_other
     wait_for(lambda: pieces(listener) == 0, 15, "the living device's first KPI record")
     told = {"press-1": "connected", "dead-1": "lost"}
     wait_for(lambda: listener.on("/status")[-1]["devices"] == told, 5, "the status")
-    times = [t for t, *_ in listener.values("press-1", "state")]
-    assert times
+    wait_for(lambda: listener.values("press-1", "state"), 5, "its samples")
 
 
 def test_an_orderly_stop_says_goodbye_and_loses_nothing(
@@ -203,4 +204,9 @@ def test_an_orderly_stop_says_goodbye_and_loses_nothing(
     wait_for(lambda: not listener.on("/status")[-1]["online"], 2, "the goodbye")
     agent.start()
     wait_for(lambda: pieces(listener) == 50 and len(listener.on("/press-1/state")) >= 3, 15, "the restart")
-    assert [value for _, value, _ in listener.values("press-1", "total") if value is not None] == [100, 150, 150]
+
+    def totals() -> list[Any]:
+        return [value for _, value, _ in listener.values("press-1", "total") if value is not None]
+
+    wait_for(lambda: len(totals()) >= 3, 5, "the samples, which come after the KPIs")
+    assert totals() == [100, 150, 150]

@@ -85,7 +85,7 @@ class Arrivals:
         self._client.on_message = self._take
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
         found = TIME.search(message.payload)

@@ -65,7 +65,7 @@ class Points:
         self._client.on_message = self._take
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
         payload = orjson.loads(message.payload)
@@ -155,7 +155,7 @@ def run_agent(
         memory = rss_mb(agent.pid)
     finally:
         agent.send_signal(signal.SIGTERM)
-        agent.wait(20)
+        agent.wait(60)
         points.close()
     return {
         "points/s": round(count / elapsed),

@@ -80,7 +80,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield site
     finally:
         agent.send_signal(signal.SIGTERM)
-        assert agent.wait(15) == 0
+        assert agent.wait(60) == 0
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ class Listener:
         self._client.on_message = lambda _c, _d, m: self.heard.append((m.topic, bytes(m.payload)))
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert ready.wait(5)
+        assert ready.wait(60)
 
     def __enter__(self) -> Listener:
         return self
@@ -145,7 +145,7 @@ def test_ten_thousand_messages_arrive_in_order_without_loss(
 
     with Listener(broker.port) as listener:
         run(day())
-        end = time.monotonic() + 5
+        end = time.monotonic() + 20
         while len(listener.heard) < 10_000 and time.monotonic() < end:
             time.sleep(0.02)
         assert [int(payload) for _, payload in listener.heard] == list(range(10_000))

@@ -61,7 +61,7 @@ class Listener:
         self._client.on_message = lambda _client, _data, message: self.heard.append(message)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert ready.wait(5)
+        assert ready.wait(60)
 
     async def has(self, count: int) -> list[MQTTMessage]:
         await asyncio.to_thread(wait_for, lambda: len(self.heard) >= count, 10, f"{count} messages")

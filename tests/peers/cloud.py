@@ -146,7 +146,7 @@ class Application:
     def __enter__(self) -> Application:
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -155,7 +155,7 @@ class Application:
 
     def wait_until_back(self) -> None:
         """After the broker was away."""
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
 
     def away(self) -> None:
         """The broker is about to go."""

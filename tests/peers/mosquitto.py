@@ -37,7 +37,7 @@ class Mosquitto:
         assert MOSQUITTO
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stdout=quiet, stderr=quiet)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 40
         while time.monotonic() < end and self._process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -54,14 +54,14 @@ class Mosquitto:
         """In good manners; it waits until its state is on disk, where it keeps one."""
         assert self._process
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(10)
+        self._process.wait(60)
         self._process = None
 
     def kill(self) -> None:
         """As a power cut would."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
 
@@ -79,7 +79,7 @@ class WebSocketMosquitto(Mosquitto):
     def start(self) -> None:
         """Start it, and wait until it listens at both ports."""
         super().start()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 40
         while time.monotonic() < end:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.websocket_port)) == 0:

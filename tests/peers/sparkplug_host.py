@@ -71,7 +71,7 @@ class Host:
         self._client.on_message = self._take
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert ready.wait(10)
+        assert ready.wait(60)
 
     def close(self) -> None:
         """Go."""

@@ -39,7 +39,7 @@ class VictoriaMetrics(Peer):
         """As an operator would. Killed it forgets the last seconds it has answered for: that is its own affair."""
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
         self.kill()
 
     def samples(self, match: str) -> dict[str, list[tuple[int, float]]]:
