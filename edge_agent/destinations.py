@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,6 +19,7 @@ from edge_agent.core.tags import TagTable
 from edge_agent.core.wall import local, to_ns, wall_to_ns
 from edge_agent.duties import Parts, digital, status
 from edge_agent.health import Line
+from edge_agent.journal import Cursor
 from edge_agent.north.commands import Commands
 from edge_agent.north.dead_letters import DeadLetters
 from edge_agent.north.follow import Converse, Follower, Places, plainly
@@ -26,6 +28,9 @@ from edge_agent.platforms.sparkplug import SparkplugConfig
 from edge_agent.south.command import Outcome
 
 log = logging.getLogger(__name__)
+
+# A worn card is tried for two seconds.
+READ_WITHIN_S = 5.0
 
 
 def profile(site: Site, table: TagTable, name: str) -> Profile:
@@ -106,9 +111,20 @@ async def forget_others(parts: Parts) -> None:
     for name in sorted({cursor.name for cursor in journal.cursors} - set(parts.site.publish)):
         lanes = [cursor for cursor in journal.cursors if cursor.name == name]
         waiting = sum(cursor.backlog_records for cursor in lanes)
-        oldest = [(await cursor.ranges[0].read(1))[0].time for cursor in lanes if cursor.ranges[0].pending]
+        oldest = [time for cursor in lanes if (time := await _oldest_waiting(cursor))]
         await journal.remove_cursor(name)
         again = f"; to have them, add it again with from: {local(min(oldest), zone):%Y-%m-%dT%H:%M}" if oldest else ""
         log.warning(
             "%s is not in the site file any more: %d records that waited for it are not sent%s", name, waiting, again
         )
+
+
+async def _oldest_waiting(cursor: Cursor) -> int:
+    """When it was appended, ns UTC; 0 if there is none. What waits may turn out to be destroyed, or not to be readable
+    now: the agent does not start later for that."""
+    try:
+        async with asyncio.timeout(READ_WITHIN_S):
+            records = await cursor.ranges[0].read(1) if cursor.ranges[0].pending else []
+    except TimeoutError:
+        return 0
+    return records[0].time if records else 0

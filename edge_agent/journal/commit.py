@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edge_agent.encode.records import pack_gap
 from edge_agent.journal.cursor import Cursor
+from edge_agent.journal.disk import Disk
 from edge_agent.journal.lane import EVENTS, SAMPLES, Lane
 from edge_agent.journal.lane_writer import Roll
 from edge_agent.journal.numbering import RESERVE, floor_of
@@ -26,6 +27,7 @@ from edge_agent.journal.recovery import Found
 from edge_agent.journal.retention import Retention
 from edge_agent.journal.segment import Before, Header
 from edge_agent.journal.slots import Numbers
+from edge_agent.journal.wear import Meter
 from edge_agent.journal.writer import Done, Order, Part, Writer, Written
 
 SYNC_PLACES_S = 10.0
@@ -58,8 +60,9 @@ class Commits:
     """The journal's growing end."""
 
     def __init__(
-        self, found: Found, settings: Settings, lanes: tuple[Lane, Lane], writer: Writer, thread: ThreadPoolExecutor
-    ) -> None:
+        self, found: Found, settings: Settings, lanes: tuple[Lane, Lane], writer: Writer, thread: ThreadPoolExecutor,
+        disk: Disk,
+    ) -> None:  # fmt: skip
         self.pending = Pending(settings.memory_bytes)
         self.next_seq = found.next_seq
         self.failing: str | None = None
@@ -82,6 +85,8 @@ class Commits:
         self._settled = self._stamp
         self._doomed: list[Path] = []
         self._places_synced = time.monotonic()
+        self._disk = disk
+        self._meter = Meter(found.worn, self._places_synced, disk.written)
 
     @property
     def _stamp(self) -> int:
@@ -91,6 +96,11 @@ class Commits:
     def touched(self) -> None:
         """Something beside a record wants to be written."""
         self._extras += 1
+
+    def sync_places(self) -> None:
+        """With the next flush."""
+        self._places_synced = float("-inf")
+        self.touched()
 
     def tell(self, what: str) -> None:
         """Add to the reports, unless it was said a moment ago; the oldest of very many are forgotten."""
@@ -114,14 +124,20 @@ class Commits:
     async def finish(self) -> None:
         """The last commit: the places of all cursors and the numbering's floor, synced."""
         await self.quiet()
-        self._places_synced = float("-inf")
+        self._abandon()
+        self.sync_places()
         floor = replace(self._floor, least=self.next_seq, reserved=max(self._floor.reserved, self.next_seq))
-        order = replace(self._order(([], []), self._stamp), floor=floor.numbers())
+        wear = self._meter.due(self._settings.clock(), time.monotonic(), self._disk.written, every_s=0.0)
+        order = replace(self._order(([], []), self._stamp), floor=floor.numbers(), wear=wear)
         done = await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.commit, order)
         self._apply(order, done)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.close)
-        if self.pending.raws:
-            self.tell(f"{len(self.pending.raws)} records could not be written before the end")
+
+    def _abandon(self) -> None:
+        """Note what could not be written before the end with whoever will never get it."""
+        if records := self.pending.abandon():
+            self.tell(f"{records} records could not be written before the end")
+        self._note_losses()
 
     async def quiet(self) -> None:
         """Wait until no commit is under way."""
@@ -152,9 +168,7 @@ class Commits:
 
     def _tell_gaps(self) -> None:
         """Append a record of what destinations have lost."""
-        for place, loss in self.pending.losses().items():
-            for cursor in self._lanes[place].cursors.values():
-                cursor.dropped(loss)
+        self._note_losses()
         for lane in self._lanes:
             for cursor in lane.cursors.values():
                 for gap in cursor.gaps.due(cursor.name, lane.name):
@@ -162,7 +176,14 @@ class Commits:
                     self.pending.raws.append((self.next_seq, RecordKind.GAP, 0, self._settings.clock(), body))
                     self.pending.bytes += HEAD_SIZE + len(body)
                     cursor.gaps.told(gap.why, self.next_seq)
+                    self.sync_places()
+                    cursor.moved()
                     self.next_seq += 1
+
+    def _note_losses(self) -> None:
+        for place, loss in self.pending.losses().items():
+            for cursor in self._lanes[place].cursors.values():
+                cursor.dropped(loss)
 
     def _order(self, batches: Batches, covers: int) -> Order:
         now = self._settings.clock()
@@ -179,6 +200,7 @@ class Commits:
         return Order(
             parts, covers, incoming, checkpoint,
             floor=self._floor_for(parts), places=self._places(sync), sync_places=sync, remove=tuple(remove),
+            wear=self._meter.due(now, time.monotonic(), self._disk.written),
         )  # fmt: skip
 
     def _parts(self, batches: Batches, now: int) -> tuple[tuple[Part, ...], Raw | None]:

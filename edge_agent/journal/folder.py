@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from edge_agent.journal.disk import Disk
 
 
 class FolderUnusable(OSError):
@@ -19,7 +22,7 @@ def claim(folder: Path) -> tuple[int, str]:
     """Create the folder if need be and lock it; returns the descriptor that holds the lock, and a note
     if this file system knows no locks. Writes nothing: it works on a full disk."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise _unusable(error.errno or 0, "the journal cannot use its folder", folder) from error
@@ -29,6 +32,15 @@ def claim(folder: Path) -> tuple[int, str]:
     except OSError:
         os.close(fd)
         raise
+
+
+def _make(folder: Path) -> None:
+    """With all above it, durably: what is synced in a folder is nowhere if the folder is gone after a power cut."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        with suppress(OSError):     # a parent that we may not read
+            Disk().sync_folder(one.parent)
 
 
 def _unusable(number: int, what: str, folder: Path) -> FolderUnusable:

@@ -1,9 +1,10 @@
 """What a destination will never get: kept with its cursor until a record of its own in lane `events` tells it.
 
 Whatever a cursor loses is noted here and saved with its place, which is durable before any file is
-removed. The next commit has a GAP record of it; only when that is durable is the note forgotten. So a gap
-is told at least once, whatever happens in between. Losses for the same reason that come before they
-could be told are told as one: at most one such record a reason and a cursor waits at a time.
+removed. The next commit has a GAP record of it, whose number is saved with the note before it is written;
+only when the record is durable is the note forgotten. So after a crash the newest number in the lane says whether
+a gap was told: it is told at least once, and twice only if the place could not be saved. Losses for the same reason
+that come before they could be told are told as one: at most one such record a reason and a cursor waits at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from edge_agent.journal.slots import Numbers
 
 # The cap or the reserve; the age; destroyed by the medium, or gone from the folder; given up while the disk failed.
 WHYS: Final = ("space", "age", "damage", "memory")
+
+
+_TOLD: Final = 16
 
 
 class Loss(NamedTuple):
@@ -65,18 +69,35 @@ class Gaps:
         return bool(done)
 
     def numbers(self) -> Numbers:
-        """To be saved: how many, then of each its reason's place in `WHYS`, first, last, records, start, end."""
-        open_ones = dict(self._noted)
-        for why, (_, loss) in self._told.items():
-            open_ones[why] = loss.with_(open_ones[why]) if why in open_ones else loss
-        numbers = [len(open_ones)]
-        for why, loss in open_ones.items():
-            numbers += [WHYS.index(why), *(max(number, 0) for number in loss)]
+        """To be saved: how many, then of each its reason's place in `WHYS`, first, last, records, start, end; and if
+        a record tells it, 16 more than the place, and behind the rest that record's number."""
+        numbers = [len(self._noted) + len(self._told)]
+        for why, loss in self._noted.items():
+            numbers += [WHYS.index(why), *_saved(loss)]
+        for why, (told, loss) in self._told.items():
+            numbers += [WHYS.index(why) + _TOLD, *_saved(loss), told]
         return tuple(numbers)
 
     def restore(self, numbers: Numbers) -> None:
         """What `numbers` gave; nothing, if it is no such thing."""
-        for start in range(1, 1 + 6 * (numbers[0] if numbers else 0), 6):
-            why, *loss = numbers[start : start + 6]
-            if len(loss) == 5 and why < len(WHYS):
+        left = list(numbers[1:])
+        for _ in range(numbers[0] if numbers else 0):
+            (place, *loss), left = left[:6], left[6:]
+            why = place % _TOLD
+            if len(loss) < 5 or why >= len(WHYS):
+                return
+            if place >= _TOLD and left:
+                self._told[WHYS[why]] = (left.pop(0), Loss(*loss))
+            else:
                 self.note(WHYS[why], Loss(*loss))
+
+    def opened(self, newest: int) -> None:
+        """The newest record of lane `events` has this number: those behind it were not written and are due again."""
+        self.committed(newest)
+        for why, (_, loss) in self._told.items():
+            self.note(why, loss)
+        self._told.clear()
+
+
+def _saved(loss: Loss) -> Numbers:
+    return tuple(max(number, 0) for number in loss)

@@ -16,6 +16,7 @@ Files: `segment.py` (layout, invariants, what a crash leaves), `record.py` (fram
 (opening), `takeover.py` (journals of earlier versions), `salvage.py` (damage). The folder:
 
     floor                                    numbers that may have been used
+    wear                                     what was written in the last days
     events/00000000000000000001.seg …        a lane's segments, and NAME.torn, NAME.damaged: set aside
     events/DESTINATION.cursor                its place in this lane
     samples/…                                the same
@@ -80,7 +81,7 @@ class Journal:
         self._opened, self._written_before = time.monotonic(), disk.written
         self._thread = thread
         self._lock = lock
-        self._writer = Writer(disk, folder, self.definitions, reserve)
+        self._writer = Writer(disk, folder, self.definitions, reserve, found.floor_file, found.wear_file)
         events, samples = (
             Lane(known.name, known.folder, known.chain, settings.recent_bytes, goes_on=known.goes_on)
             for known in found.lanes
@@ -91,7 +92,7 @@ class Journal:
             if lane.active:
                 same = (key for key, said in known.definitions.items() if self.definitions[key] == said)
                 writer.go_on(set(same))
-        self._commits = Commits(found, settings, self.lanes, self._writer, thread)
+        self._commits = Commits(found, settings, self.lanes, self._writer, thread, disk)
         self._pending = self._commits.pending
         self._mending = Mending(self._commits, self._writer, disk, self.to_thread)
         self._keys = {name: key for key, (name, _) in sorted(self.definitions.items())}
@@ -225,6 +226,7 @@ class Journal:
         for lane in self.lanes:
             if lane.cursors.pop(name, None):
                 await self.in_thread(self.disk.remove, cursor_path(lane.folder, name))
+                await self.in_thread(self.disk.sync_folder, lane.folder)
 
     async def more(self) -> None:
         """Return as soon as anything was committed after this call. RuntimeError once the journal is closed."""
@@ -237,6 +239,7 @@ class Journal:
         """Flush, sync the places, let go. What a failing disk did not take is lost and reported."""
         if self.closed:
             return
+        await self._mending.finish()
         await self.flush()
         await self._commits.finish()
         self.closed = True

@@ -14,7 +14,7 @@ from edge_agent.journal.disk import Disk
 from edge_agent.journal.lane import LANES, Lane
 from edge_agent.journal.record import HEAD_SIZE, OWN
 from edge_agent.journal.recovery import aside
-from edge_agent.journal.salvage import salvage
+from edge_agent.journal.salvage import amend, salvage
 from edge_agent.journal.segment import Damage, Segment, blocks
 from edge_agent.journal.writer import Writer
 
@@ -37,6 +37,7 @@ class Mending:
         self._disk = disk
         self._in_thread = in_thread
         self._patience: dict[Segment, int] = {}
+        self._tasks: dict[Segment, asyncio.Task[None]] = {}
 
     async def mend(self, lane: Lane, segment: Segment, trouble: Exception) -> None:
         """Reading `segment` met trouble. Afterwards it is intact, or gone from the chain, or worth another
@@ -47,6 +48,18 @@ class Mending:
                 await asyncio.sleep(PAUSE_S)
                 return
         self._patience.pop(segment, None)
+        task = self._tasks.get(segment)
+        if task is None:
+            task = self._tasks[segment] = asyncio.create_task(self._replace(lane, segment))
+            task.add_done_callback(lambda _: self._tasks.pop(segment, None))
+        await asyncio.shield(task)  # it is not half done because a reader no longer waits for it
+
+    async def finish(self) -> None:
+        """Wait until nothing is being mended."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _replace(self, lane: Lane, segment: Segment) -> None:
+        """Put what is intact in place of the segment, in the folder and in the chain."""
         if lane.active is segment:
             lane.active = None
         await self._commits.quiet()
@@ -64,6 +77,21 @@ class Mending:
         lane.chain.aside = set_aside
         for cursor in lane.cursors.values():
             cursor.shrank(old, left, begins, total)
+        await self._amend(lane, new)
+
+    async def _amend(self, lane: Lane, mended: Segment) -> None:
+        """The next segment says what the mended one was; once what was lost is noted durably, let it say what it is, or
+        whoever opens the journal would tell of it again."""
+        self._commits.sync_places()
+        await self._commits.flush()
+        following = next((one for one in lane.chain.segments if one.first > mended.first), None)
+        if self._commits.failing or following is None or following.header.before.first != mended.first:
+            return
+        following.header = following.header._replace(before=mended.closed())
+        try:
+            await self._in_thread(amend, self._disk, following.path, following.header)
+        except OSError as error:
+            self._commits.tell(f"{following.path.name}: its header cannot be written ({error.strerror})")
 
     def _salvage(
         self, lane: Lane, segment: Segment

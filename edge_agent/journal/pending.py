@@ -49,16 +49,22 @@ class Pending:
     def shed(self) -> None:
         """Drop the oldest samples, then the oldest of anything, down to nine tenths of the limit (so that
         it happens rarely)."""
-        self._drop(SAMPLES)
-        self._drop(EVENTS)
+        for lane in (SAMPLES, EVENTS):
+            self._drop(lane, self.bytes - self.limit * 9 // 10)
+
+    def abandon(self) -> int:
+        """Give up all that is left; returns how many records that were."""
+        before = self.dropped
+        for lane in (SAMPLES, EVENTS):
+            self._drop(lane, self.bytes)
+        return self.dropped - before
 
     def losses(self) -> dict[int, Loss]:
         """What was given up since this was last asked, of each lane."""
         losses, self._losses = self._losses, {}
         return losses
 
-    def _drop(self, lane: int) -> None:
-        excess = self.bytes - self.limit * 9 // 10
+    def _drop(self, lane: int, excess: int) -> None:
         kept: list[Raw] = []
         gone: list[Raw] = []
         for i, raw in enumerate(self.raws):

@@ -47,6 +47,11 @@ class Place:
         """The furthest it claims to have come."""
         return max(max(stretch.released, stretch.end or 0) for stretch in self.stretches)
 
+    def numbers(self) -> Numbers:
+        """To be saved."""
+        ranges = [(stretch.released, stretch.end) for stretch in self.stretches]
+        return packed(self.evicted, self.lost, self.since, ranges, self.gaps)
+
 
 def packed(evicted: int, lost: int, since: int, stretches: list[tuple[int, int | None]], gaps: Gaps) -> Numbers:
     """The numbers to be saved."""

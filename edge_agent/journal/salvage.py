@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_agent.journal.disk import Disk
 from edge_agent.journal.record import OWN, Raw, frame, is_torn, next_intact, take
-from edge_agent.journal.segment import HEADER_SIZE, Segment, Tally
+from edge_agent.journal.segment import HEADER_SIZE, Header, Segment, Tally
 
 SECTOR = 4096  # what a medium loses at once
 
@@ -84,6 +84,17 @@ def salvage(disk: Disk, segment: Segment) -> str:
         f"{segment.path.name}: {lost} damaged bytes{missing}, {segment.records} intact records go on, "
         f"the file as it was is kept in {damaged.name}"
     )
+
+
+def amend(disk: Disk, path: Path, header: Header) -> None:
+    """Write a segment's header anew, in place and durably. OSError. Torn, it costs no record: see `salvage`."""
+    file = disk.open(path)
+    try:
+        file.write(0, header.pack())
+        file.sync()
+        disk.wrote(0, HEADER_SIZE)
+    finally:
+        file.close()
 
 
 def readable(disk: Disk, segment: Segment) -> bytes:

@@ -15,9 +15,21 @@ from edge_agent.journal.place import unpacked
 from edge_agent.journal.reading import intact_blocks, records_of
 from edge_agent.journal.record import OWN, Record, is_torn
 from edge_agent.journal.salvage import intact
-from edge_agent.journal.segment import ASIDE, Before, Damage, Header, Segment, Tally, blocks, first_of, read_header
+from edge_agent.journal.segment import (
+    ASIDE,
+    Before,
+    Damage,
+    Header,
+    Segment,
+    Tally,
+    blocks,
+    first_of,
+    path_of,
+    read_header,
+)
 from edge_agent.journal.slots import Slots
 from edge_agent.journal.takeover import CURSOR
+from edge_agent.journal.wear import FILE, Written, total
 
 
 @dataclass(slots=True)
@@ -72,6 +84,8 @@ class FolderFacts:
     cursors: list[CursorFacts] = field(default_factory=list)
     aside: dict[str, int] = field(default_factory=dict)
     """files set aside and their sizes"""
+    worn: Written = field(default_factory=Written)
+    """while it was open in the last days, as it has counted it itself"""
 
     @property
     def intact(self) -> bool:
@@ -170,6 +184,7 @@ def _facts(folder: Path, *, thorough: bool) -> FolderFacts:
         facts.cursors += [_cursor(disk, lane, path, segments, mine) for path in files if path.name.endswith(CURSOR)]
     facts.size = sum(one.size for one in facts.segments) + sum(facts.aside.values())
     facts.records = sum(one.records for one in facts.segments)
+    facts.worn = total(Slots(disk, folder / FILE).load() or ())
     facts.epoch = newest.epoch
     facts.first = min((one.first for one in facts.segments), default=0)
     facts.last = max((one.last for one in facts.segments), default=0)
@@ -186,7 +201,24 @@ def _segment_facts(
     )  # fmt: skip
     if not trouble and (thorough or not segment.records or newest):
         _look_through(disk, segment, facts, newest=newest)
+    if not newest and not facts.trouble:
+        said = segments[i + 1][0].header.before
+        if said.first == segment.first and facts.records < said.records:
+            facts.trouble = f"{said.records - facts.records} records fewer than when it was closed"
+    if not facts.trouble and (missing := _missing(segments, i)):
+        facts.trouble = missing
     return facts
+
+
+def _missing(segments: list[tuple[Segment, str]], i: int) -> str:
+    """What is gone before a segment, though an older one is there: it was not evicted."""
+    said, path = segments[i][0].header.before, segments[i][0].path
+    firsts = [segment.first for segment, _ in segments[:i]]
+    if not firsts or not said.records or said.first in firsts or said.first < firsts[0]:
+        return ""
+    if not segments[0][0].path.exists():
+        return ""  # evicted while we looked, and that one behind it
+    return f"{path_of(path.parent, said.first).name} before it is missing, with {said.records} records"
 
 
 def _look_through(disk: Disk, segment: Segment, facts: SegmentFacts, *, newest: bool) -> None:
@@ -208,8 +240,6 @@ def _look_through(disk: Disk, segment: Segment, facts: SegmentFacts, *, newest: 
     except OSError as error:
         facts.trouble = f"cannot be read: {error.strerror}"
         return
-    if tally.records < segment.records and not facts.trouble:
-        facts.trouble = f"{segment.records - tally.records} records fewer than when it was closed"
     facts.records, facts.last, facts.newest = tally.records, tally.last, tally.time
 
 

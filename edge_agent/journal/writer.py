@@ -46,6 +46,7 @@ class Order:
     places: tuple[tuple[Cursor, Numbers], ...] = ()
     sync_places: bool = False
     remove: tuple[Path, ...] = ()
+    wear: Numbers | None = None
 
 
 @dataclass(slots=True)
@@ -84,12 +85,14 @@ class Done:
 class Writer:
     """Owns what is open for writing; `commit` blocks and runs in the journal's thread."""
 
-    def __init__(self, disk: Disk, folder: Path, definitions: Definitions, reserve: int) -> None:
+    def __init__(
+        self, disk: Disk, folder: Path, definitions: Definitions, reserve: int, floor: Slots, wear: Slots
+    ) -> None:
         self._disk = disk
         self._folder = folder
         self._reserve = reserve
-        self._floor = Slots(disk, folder / "floor")
-        self._floor.load()
+        self._floor = floor
+        self._wear = wear
         self.lanes = tuple(LaneWriter(disk, folder / name, definitions) for name in LANES)
 
     def close(self) -> None:
@@ -102,6 +105,7 @@ class Writer:
         done = Done()
         self._save_places(order, done)
         self._remove(order, done)
+        self._save_wear(order, done)
         sums = [_sum_up(part.batch) for part in order.parts]
         try:
             self._check_reserve(order, done)
@@ -165,6 +169,13 @@ class Writer:
                 self._disk.remove(path)
             except OSError as error:
                 done.notes.append(f"{path.name} cannot be removed ({error.strerror})")
+
+    def _save_wear(self, order: Order, done: Done) -> None:
+        if order.wear:
+            try:
+                self._wear.save(order.wear, sync=False)
+            except OSError as error:
+                done.notes.append(f"what was written cannot be noted ({error.strerror})")
 
 
 def _mb(size: int) -> str:

@@ -20,26 +20,28 @@ _LEAST_S: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Wear:
-    """What the journal writes: its segments over the time that they span. None where that is too short to tell."""
+    """What the journal writes, and what is left of it."""
 
     bytes_a_day: int | None
+    """as it has counted it itself while it was open, whole pages, all files; None: too young to tell"""
+    bytes_a_year: int | None
+    """to be held against what the medium stands"""
     full_in_days: float | None
     """until `max_size` is reached and the oldest go; None: never, for they are `max_age` old before"""
 
     @classmethod
     def of(cls, facts: FolderFacts, max_size: int, max_age_ns: int) -> Wear:
         """From the facts, and the caps in the site file."""
-        if not facts.segments:
-            return cls(None, None)
+        a_day = facts.worn.a_day
         newest = max((one.newest for one in facts.segments), default=0)
-        span_s = (newest - min(one.created for one in facts.segments)) / _S
-        if span_s < _LEAST_S:
-            return cls(None, None)
-        written = sum(one.size for one in facts.segments)
-        a_day = round(written / span_s * _DAY)
-        if a_day * (max_age_ns / _S / _DAY) < max_size:
-            return cls(a_day, None)
-        return cls(a_day, max(0.0, round((max_size - facts.size) / a_day, 2)))
+        span_s = (newest - min((one.created for one in facts.segments), default=0)) / _S
+        if a_day is None or span_s < _LEAST_S:
+            return cls(None, None, None)
+        worn = round(a_day), round(a_day * 365)
+        kept_a_day = sum(one.size for one in facts.segments) / span_s * _DAY
+        if kept_a_day * (max_age_ns / _S / _DAY) < max_size:
+            return cls(*worn, None)
+        return cls(*worn, max(0.0, round((max_size - facts.size) / kept_a_day, 2)))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""
@@ -99,7 +101,7 @@ def overview(
     full = "older records go by journal.max_age before journal.max_size is reached"
     if wear.full_in_days is not None:
         full = f"journal.max_size is reached in {wear.full_in_days:g} days; then the oldest go"
-    yield f"written a day: {size(wear.bytes_a_day)}; {full}"
+    yield f"written a day: {size(wear.bytes_a_day)}, a year: {size(wear.bytes_a_year or 0)}; {full}"
 
 
 def troubles(facts: FolderFacts) -> Iterator[str]:
@@ -128,7 +130,7 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def size(n: int) -> str:
     """`4.2 MB`."""
-    for unit, one in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    for unit, one in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if n >= one:
             return f"{n / one:.1f} {unit}"
     return f"{n} B"

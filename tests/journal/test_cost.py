@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import LANES, Journal, RecordKind
+from edge_agent.journal import LANES, Journal, RecordKind, stat
 from edge_agent.journal.commit import SYNC_PLACES_S
-from edge_agent.journal.wear import DAY_S, bytes_a_day
+from edge_agent.journal.wear import DAY_S, DAYS, Meter, Written, bytes_a_day, total
 
 Opener = Callable[..., Awaitable[Journal]]
 
@@ -67,6 +67,38 @@ async def test_what_is_written_is_counted_and_can_be_said_in_advance(opened: Ope
     assert 0.8 * real < counted < 1.05 * real
     assert said == pytest.approx(real, rel=0.2)
     assert journal.written_a_day >= journal.written_bytes
+
+
+async def test_what_was_written_is_known_over_restarts_to_whoever_looks_at_the_folder(
+    opened: Opener, folder: Path
+) -> None:
+    written = 0
+    for hours in (1, 2):
+        journal = await opened()
+        for _ in range(20):
+            journal.append(RecordKind.SAMPLES, os.urandom(900))
+            await journal.flush()
+        before_close = journal.written_bytes
+        journal._commits._meter._saved_s -= hours * 3600
+        await journal.close()
+        written += before_close
+    said = stat(folder).worn
+    assert 3 * 3600 <= said.seconds < 3 * 3600 + 600
+    assert written <= said.bytes <= written + 2 * 8 * 4096     # a few places and the floor at the end
+    assert said.a_day == pytest.approx(said.bytes * 8, rel=0.1)
+
+
+def test_wear_is_that_of_the_last_days_and_of_no_less_than_ten_minutes() -> None:
+    meter = Meter(None, 0.0, 0)
+    assert meter.due(0, 599.0, 10) is None
+    told: tuple[int, ...] = ()
+    for day in range(1, 30):
+        told = meter.due(day * DAY_S * 10**9, day * 1000.0, day * 10) or ()
+        assert len(told) <= 3 * DAYS
+    assert total(told) == Written(DAYS * 1000, DAYS * 10)
+    meter = Meter(told, 7.0, 3)
+    assert total(meter.due(29 * DAY_S * 10**9, 10.0, 9, every_s=1.0) or ()) == Written(DAYS * 1000 + 3, DAYS * 10 + 6)
+    assert (Written(599, 7).a_day, Written(DAY_S // 2, 7).a_day) == (None, 14)
 
 
 async def test_appending_costs_microseconds(

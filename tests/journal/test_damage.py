@@ -11,10 +11,23 @@ import pytest
 
 from edge_agent.core.report import Gap
 from edge_agent.encode.records import unpack_gap
-from edge_agent.journal import Journal, Record, RecordKind, records, verify
+from edge_agent.journal import Cursor, Journal, Record, RecordKind, records, verify
 
 Opener = Callable[..., Awaitable[Journal]]
 Crash = Callable[[Journal], None]
+
+
+async def read_all(cursor: Cursor, count: int, most: int = 1000) -> list[int]:
+    """The numbers of the next `count` records; what is told of gaps between them does not count."""
+    got: list[int] = []
+    while len(got) < count:
+        got += [number(one.body) for one in await cursor.read(most) if one.kind != RecordKind.GAP]
+    return got
+
+
+def told(folder: Path) -> int:
+    """How many gaps."""
+    return len(gaps(folder))
 
 
 async def fill(journal: Journal, start: int, stop: int, per_flush: int = 5, size: int = 100) -> None:
@@ -103,9 +116,7 @@ async def test_damage_in_a_closed_segment_costs_only_what_it_hit(opened: Opener,
     while ahead.released < 90:
         ahead.release((await ahead.read(10))[-1].seq)
     spoil(victim, 88 + 132 * 4 + 50)
-    got: list[int] = []
-    while len(got) < 199:
-        got += [number(record.body) for record in await behind.read(7)]
+    got = await read_all(behind, 199, most=7)
     missing = set(range(200)) - set(got)
     assert len(missing) == 1
     assert got == sorted(got)
@@ -113,8 +124,8 @@ async def test_damage_in_a_closed_segment_costs_only_what_it_hit(opened: Opener,
     assert victim.with_name(victim.name + ".damaged").exists()
     assert "damaged bytes, 1 records lost" in journal.reports[0]
     behind.release(200)
-    assert (behind.backlog_records, behind.backlog_bytes) == (0, 0)
-    assert verify(folder).segments[2].records == 199 - sum(
+    assert behind.backlog_records == told(folder)
+    assert verify(folder).segments[2].records == 199 + told(folder) - sum(
         s.records for i, s in enumerate(verify(folder).segments) if i != 2
     )
 
@@ -130,13 +141,11 @@ async def test_damage_under_unreleased_records_keeps_the_count_right(opened: Ope
     cursor.ranges[0]._ahead.clear()
     cursor.ranges[0]._spot = None
     spoil(segments(folder)[0], 88 + 132 * 2000 + 50)
-    got = [number(r.body) for r in held]
-    while len(got) < 3009:
-        got += [number(record.body) for record in await cursor.read()]
+    got = [number(r.body) for r in held] + await read_all(cursor, 2959)
     assert set(range(3010)) - set(got) == {2000}
-    assert (cursor.lost, cursor.backlog_records) == (1, 3009)
+    assert (cursor.lost, cursor.backlog_records) == (1, 3009 + told(folder))
     cursor.release(3010)
-    assert (cursor.backlog_records, cursor.backlog_bytes) == (0, 0)
+    assert cursor.backlog_records == told(folder) == 1
 
 
 async def test_damage_that_waits_for_a_restart_to_be_found_keeps_the_count_right(
@@ -153,13 +162,10 @@ async def test_damage_that_waits_for_a_restart_to_be_found_keeps_the_count_right
     journal = await opened()
     cursor = journal.cursor("north", "events")
     assert cursor.backlog_records == 36
-    got: list[Record] = []
-    while len(got) < 35:
-        got += await cursor.read()
-    assert [number(record.body) for record in got] == [*range(4, 10), *range(11, 40)]
-    assert (cursor.lost, cursor.backlog_records) == (1, 35)
-    cursor.release(got[-1].seq)
-    assert (cursor.backlog_records, cursor.backlog_bytes) == (0, 0)
+    assert await read_all(cursor, 35) == [*range(4, 10), *range(11, 40)]
+    assert (cursor.lost, cursor.backlog_records) == (1, 35 + told(folder))
+    cursor.release(40)
+    assert cursor.backlog_records == told(folder) == 1
 
 
 async def test_damage_in_the_middle_of_the_newest_segment_is_told_from_a_torn_tail(

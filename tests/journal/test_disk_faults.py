@@ -32,6 +32,7 @@ class Moody(Disk):
         self.cut_error: int | None = None
         self.partly = 0
         self.sync_s = 0.0
+        self.in_sync = False
         self.dead = range(0)
         self.inode = 0
         """of the file that cannot be read in the range `dead`"""
@@ -70,7 +71,9 @@ class MoodyFile(File):
         super().write(offset, data)
 
     def sync(self) -> None:
+        self._disk.in_sync = True
         time.sleep(self._disk.sync_s)
+        self._disk.in_sync = False
         raise_if(self._disk.sync_error)
         super().sync()
 
@@ -192,7 +195,8 @@ async def test_memory_is_bounded_and_samples_are_given_up_first(opened: Opener, 
 async def read_all(cursor: Cursor, count: int) -> list[int]:
     got: list[int] = []
     while len(got) < count:
-        got += [int(record.body.split(b".")[0]) for record in await asyncio.wait_for(cursor.read(), 5)]
+        read = await asyncio.wait_for(cursor.read(), 5)
+        got += [int(record.body.split(b".")[0]) for record in read if record.kind != RecordKind.GAP]
     return got
 
 
@@ -239,7 +243,7 @@ async def test_a_sector_that_cannot_be_read_costs_the_records_on_it(
     assert got == sorted(got)
     assert lost == list(range(lost[0], lost[0] + 32))
     assert cursor.lost == 32
-    assert cursor.backlog_records == 168
+    assert cursor.backlog_records == 168 + 1     # and what tells of the others
     assert damaged(folder) == 88 + 200 * 132
 
 
@@ -302,26 +306,24 @@ async def test_the_event_loop_never_waits_for_a_slow_disk(opened: Opener) -> Non
     journal = await opened(disk=disk, segment_bytes=1 << 20)
     cursor = journal.cursor("north", "events")
     disk.sync_s = 0.2
-    worst = 0.0
+    turns, syncing = 0, 0
 
     async def watch() -> None:
-        nonlocal worst
+        nonlocal turns
         while True:
-            before = time.perf_counter()
             await asyncio.sleep(0.001)
-            worst = max(worst, time.perf_counter() - before - 0.001)
+            turns += disk.in_sync
 
     watching = asyncio.ensure_future(watch())
-    started = time.perf_counter()
     for i in range(5):
         append(journal, i * 500, (i + 1) * 500, size=2048)
+        before = turns
         await journal.flush()
+        syncing += turns > before
         while cursor.released < journal.committed:
             cursor.release((await cursor.read())[-1].seq)
-    took = time.perf_counter() - started
     watching.cancel()
-    assert took > 1.0
-    assert worst < 0.05, f"the loop stood still for {worst * 1000:.0f} ms"
+    assert syncing == 5, "the loop stood still while the disk was synced"
 
 
 @pytest.fixture
@@ -360,10 +362,7 @@ async def test_a_real_full_disk_is_survived_and_left(opened: Opener, small_disk:
     ballast.unlink()
     await journal.flush()
     assert journal.failing is None
-    got: list[int] = []
-    while len(got) < kept + 20:
-        got += [int(record.body.split(b".")[0]) for record in await cursor.read()]
-    assert got == list(range(kept + 20))
+    assert await read_all(cursor, kept + 20) == list(range(kept + 20))
 
 
 async def test_a_file_size_limit_is_a_full_disk(opened: Opener, folder: Path) -> None:

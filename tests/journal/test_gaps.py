@@ -85,6 +85,26 @@ async def test_a_gap_that_was_not_told_before_a_crash_is_told_after_it(
     assert [gap.records for gap in told(folder)] == [evicted]
 
 
+async def test_a_gap_is_told_once_whichever_flush_a_crash_follows(
+    opened: Opener, crash: Crash, folder: Path
+) -> None:
+    lost = 0
+    for _ in range(12):
+        journal = await opened(max_bytes=60_000)
+        cursor = journal.cursor("north", "samples", start="oldest")
+        lost = max(lost, cursor.evicted)
+        await fill(journal, 40)
+        await journal.flush()
+        lost = cursor.evicted
+        crash(journal)
+    journal = await opened(max_bytes=60_000)
+    for _ in range(2):
+        journal.append(RecordKind.ALIVE, b"")
+        await journal.flush()
+    assert lost > 100
+    assert sum(gap.records for gap in told(folder)) == lost
+
+
 async def test_what_grows_too_old_is_told(opened: Opener, clock: Any) -> None:
     hour = 3600 * 10**9
     journal = await opened(max_age_ns=24 * hour)
