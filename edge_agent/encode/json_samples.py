@@ -45,6 +45,20 @@ def groups(samples: Samples) -> list[Group]:
     return made
 
 
+def rows(samples: Samples) -> list[Group]:
+    """As `groups`, for platforms that keep one value a tag and millisecond: a second one of a tag within the same is
+    told a millisecond later, so that it does not take the place of the first."""
+    made: list[Group] = []
+    last: dict[str, int] = {}
+    for group in groups(samples):
+        known = [last[name] for name in group["values"] if name in last]
+        if known and (behind := max(known)) >= group["t"]:
+            group["t"] = behind + 1
+        last.update(dict.fromkeys(group["values"], group["t"]))
+        made.append(group)
+    return made
+
+
 def plain(samples: Samples) -> tuple[Batch, list[Any], list[int] | None]:
     """The samples in time order, the value of each as JSON knows it (None: it has none), and the class of each
     (None: all are good)."""
@@ -106,7 +120,7 @@ def _plain(samples: Samples, batch: Batch) -> tuple[list[Any], Mask | None]:
     if np.count_nonzero(finite) == len(finite):
         if not np.count_nonzero(kinds):
             return batch.value.tolist(), None
-        if not np.count_nonzero(kinds != Kind.INT) and np.count_nonzero(_is_whole(batch.value)) == len(finite):
+        if not np.count_nonzero(kinds != Kind.INT) and np.count_nonzero(is_whole(batch.value)) == len(finite):
             return batch.value.astype(np.int64).tolist(), None
     return _mixed(samples, batch, kinds[batch.tag], finite)
 
@@ -114,7 +128,7 @@ def _plain(samples: Samples, batch: Batch) -> tuple[list[Any], Mask | None]:
 def _mixed(samples: Samples, batch: Batch, kind: Bytes, finite: Mask) -> tuple[list[Any], Mask]:
     no_value = ~finite
     plain = batch.value.astype(object)
-    _set(plain, (kind == Kind.INT) & _is_whole(batch.value), batch.value, np.int64)
+    _set(plain, (kind == Kind.INT) & is_whole(batch.value), batch.value, np.int64)
     _set(plain, (kind == Kind.BOOL) & finite, batch.value, np.bool_)
     text = ((kind == Kind.TEXT) & finite).nonzero()[0]
     if len(text):
@@ -126,7 +140,8 @@ def _mixed(samples: Samples, batch: Batch, kind: Bytes, finite: Mask) -> tuple[l
     return values, no_value
 
 
-def _is_whole(value: Floats) -> Mask:
+def is_whole(value: Floats) -> Mask:
+    """Mask, shape (n,): what an int64 holds exactly."""
     with np.errstate(invalid="ignore"):
         whole: Mask = (np.abs(value) < _INT64) & (value == np.rint(value))
     return whole

@@ -24,10 +24,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from edge_agent.core.batch import Batch, Floats, Int32s, Int64s
+from edge_agent.core.batch import Batch, Floats, Int32s
 from edge_agent.core.report import Samples
-from edge_agent.core.selection import Places, stable_order, take
+from edge_agent.core.selection import Places, take
 from edge_agent.core.tags import Kind
+from edge_agent.encode.instants import apart
 from edge_agent.encode.line_protocol_text import key, text
 
 Tokens = NDArray[np.object_]
@@ -101,30 +102,11 @@ def _in_time(batch: Batch, unit: int, tags: int) -> Batch:
     if np.count_nonzero(batch.time[1:] < batch.time[:-1]):
         batch = take(batch, batch.time.argsort(kind="stable"))
     time = batch.time if unit == 1 else batch.time // unit
-    # The tags of a scan stand in their order: then none of them stands twice at its time.
-    if np.count_nonzero((time[1:] == time[:-1]) & (batch.tag[1:] <= batch.tag[:-1])):
-        moved = _strictly(time, batch.tag, tags)
-        if moved is not None:
-            order = moved.argsort(kind="stable")
-            batch, time = take(batch, order), moved[order]
+    moved = apart(time, batch.tag, tags)
+    if moved is not None:
+        order = moved.argsort(kind="stable")
+        batch, time = take(batch, order), moved[order]
     return Batch(batch.tag, time, batch.value, batch.quality)
-
-
-def _strictly(time: Int64s, tag: Int32s, tags: int) -> Int64s | None:
-    """`time`, which does not decrease, so that no tag has two samples at one; None if none has."""
-    order = stable_order(tag, tags)
-    at, of = time[order], tag[order]
-    same = of[1:] == of[:-1]
-    twice = of[1:][same & (at[1:] == at[:-1])]
-    if not len(twice):
-        return None
-    for one in np.unique(twice).tolist():
-        mine = slice(*np.searchsorted(of, (one, one + 1)).tolist())
-        step = np.arange(mine.stop - mine.start)
-        at[mine] = np.maximum.accumulate(at[mine] - step) + step
-    moved = np.empty_like(time)
-    moved[order] = at
-    return moved
 
 
 # -- values -------------------------------------------------------------------------------------

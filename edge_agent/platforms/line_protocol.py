@@ -16,7 +16,8 @@ class LineProtocolConfig(ProfileConfig):
 
     precision: Literal["ns", "us", "ms", "s"] = "ns"
     """of time stamps; take `ms` for servers that keep no more (VictoriaMetrics): of two samples of a tag in one step
-    the second is put one step later, as they would replace each other there"""
+    the second is put one step later, as they would replace each other there. So take none that is coarser than the
+    samples of a tag lie apart"""
     measurement: str = ""
     """of the samples of all devices, each with its tag `device`; default: a measurement for each device, of its
     name. A field keeps its first type for ever within a measurement: devices that share it must agree about that"""

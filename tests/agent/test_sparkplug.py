@@ -443,14 +443,15 @@ def self_listens(bench: Bench) -> bool:
     return commands is not None and commands.state == "listening"
 
 
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
 async def test_a_retained_command_is_passed_over_once_and_not_with_every_fence(
-    bench: Bench, host: Host, caplog: pytest.LogCaptureFixture
+    bench: Bench, host: Host, caplog: pytest.LogCaptureFixture, version: str
 ) -> None:
     rebirth = Metric("Node Control/Rebirth", DataType.BOOLEAN, True)
     from edge_agent.encode.sparkplug.payload import body_of
 
     host.say("spBv1.0/acme/NCMD/gw-01", body_of((rebirth,), birth=True), retain=True)
-    async with bench.running():
+    async with bench.running(version=f'"{version}"'):
         await until(born(host))
         await asyncio.sleep(2)
     said = [one for one in caplog.messages if "retained" in one]

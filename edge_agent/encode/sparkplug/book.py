@@ -60,6 +60,8 @@ class Book:
         if self._templates and self._machines:
             members = {name: one for of in self._machines.values() for name, one in of.items()}
             defined = tuple(Metric(name, one.datatype, None, now_ms) for name, one in members.items())
+            for of in self._machines.values():      # in a birth, an instance has all members
+                of |= {one.name: one for one in defined if one.name not in of}
             yield self._named(Metric(DEFINITION, DataType.TEMPLATE, Template(defined), now_ms), DEFINITION)
         for machine, of in self._machines.items():
             yield from self._of_machine(machine, [

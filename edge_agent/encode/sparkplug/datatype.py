@@ -99,10 +99,14 @@ def to_wire(datatype: int, value: Any) -> Any:
 def from_wire(datatype: int, value: Any) -> Any:
     """The value that the field of a simple type or an array carries. ValueError if it is none of that type."""
     if datatype in _BITS:
+        if not isinstance(value, int):
+            raise ValueError(f"{value!r} is no {DataType(datatype).name}")
         mask = (1 << _BITS[datatype]) - 1
         value &= mask
         return value - mask - 1 if datatype in _SIGNED and value > mask >> 1 else value
     if datatype in _PACKED or datatype in (DataType.BOOLEAN_ARRAY, DataType.STRING_ARRAY):
+        if not isinstance(value, bytes):
+            raise ValueError(f"{value!r} is no {DataType(datatype).name}")
         return _from_array(datatype, value)
     return value
 

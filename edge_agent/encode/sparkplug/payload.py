@@ -6,16 +6,21 @@ the whole is its time, the body, its number. So encoding stays pure, and what is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
-from edge_agent.encode.sparkplug.datatype import DataType
+from edge_agent.encode.sparkplug.datatype import FIELD, DataType
 from edge_agent.encode.sparkplug.metric import Metric, write
 from edge_agent.encode.sparkplug.wire import Payload, parsed
 
 # Keys of the fields 1 and 3 of a payload, both varints: number << 3.
 _TIMESTAMP: Final = b"\x08"
 _SEQ: Final = b"\x18"
+# Of the fields in which values of tags come: their types.
+_OWN: Final = {
+    "double_value": DataType.DOUBLE, "long_value": DataType.INT64, "boolean_value": DataType.BOOLEAN,
+    "string_value": DataType.STRING,
+}  # fmt: skip
 
 
 def body_of(metrics: Iterable[Metric], *, birth: bool) -> bytes:
@@ -33,11 +38,15 @@ def stamped(body: bytes, time_ms: int, seq: int | None) -> bytes:
     return b"".join((_TIMESTAMP, varint(time_ms), body, number))
 
 
-def as_history(body: bytes) -> bytes:
-    """The same body, all its metrics marked as history."""
+def as_history(body: bytes, born: Callable[[Any], int] | None = None) -> bytes:
+    """The same body, all its metrics marked as history. `born(metric)`: the datatype that the last birth says of a
+    device's tag; one that was encoded as of another birth says its own."""
     payload = parsed(body)
     for metric in payload.metrics:
         metric.is_historical = True
+        held = metric.WhichOneof("value") if born else None
+        if born and held and held != FIELD.get(born(metric)) and not metric.HasField("datatype"):
+            metric.datatype = _OWN[held]
     encoded: bytes = payload.SerializeToString()
     return encoded
 

@@ -114,7 +114,8 @@ class SparkplugProfile(Profile):
         kind, device = kind_and_device(message.topic)
         if kind not in ("NDATA", "DDATA") or message.token == self._token(device):
             return message
-        return None if message.passing else replace(message, payload=as_history(message.payload))
+        born = self.devices[device].born_as if device else None
+        return None if message.passing else replace(message, payload=as_history(message.payload, born))
 
     # -- data --------------------------------------------------------------------------------
 
@@ -173,11 +174,12 @@ class SparkplugProfile(Profile):
         try:
             payload = parsed(received.payload)
             [wire] = payload.metrics
-            named = Metric(wire.name, 0, alias=wire.alias if wire.HasField("alias") else None)
-            tag = None if of is None else of.tag(named)
+            if not isinstance(wire.name, str):      # protobuf hands out as bytes what is no UTF-8
+                return Asked(id, device, error="no command: the name of its metric is no text")
+            tag = None if of is None else of.named(wire)
             if of is None or tag is None:
-                called = named.name or f"alias {named.alias}"
-                return Asked(id, device, named.name, error=f"{called[:64]} is no metric of {device}")
+                called = wire.name or f"alias {wire.alias}"
+                return Asked(id, device, wire.name, error=f"{called[:64]} is no metric of {device}")
             value = read(wire, of.datatype(tag)).value
         except ValueError as error:
             return Asked(id, device, error=f"no command: {error}")
@@ -187,7 +189,7 @@ class SparkplugProfile(Profile):
     def reply(self, asked: Asked, outcome: Outcome, received: Received) -> Message | None:
         """DDATA with what the tag holds now, also where nothing was written; None where that is not known."""
         of, latest = self.devices.get(asked.device), self.latest()
-        tag = None if of is None else of.tag(Metric(asked.tag, 0))
+        tag = None if of is None else of.tag(asked.tag)
         if of is None or tag is None:
             return None
         value = outcome.read_back

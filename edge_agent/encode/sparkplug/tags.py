@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.core.batch import Batch
-from edge_agent.core.quality import BAD, REASON, UNCERTAIN, Reason
+from edge_agent.core.quality import BAD, GOOD, REASON, UNCERTAIN, Reason
 from edge_agent.core.report import Samples
 from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.writing import held
-from edge_agent.encode.json_samples import plain
+from edge_agent.encode.instants import apart
+from edge_agent.encode.json_samples import is_whole, plain
 from edge_agent.encode.sparkplug import metric as metrics
 from edge_agent.encode.sparkplug.datatype import DataType, proper, to_wire
 from edge_agent.encode.sparkplug.metric import Metric, Property
@@ -66,45 +67,55 @@ class DeviceTags:
         self._place = {tag.name: place for place, tag in enumerate(self.tags)}
         self._names = tuple(proper(tag.name) for tag in self.tags)
         self._first_alias = first_alias
+        self._wide = set[int]()     # whole numbers by their kind that have had a value which INT64 cannot hold
         self._types = self._types_now()
         self._newest = np.full(len(self.tags), _NEVER, np.int64)
         self._known: tuple[tuple[str, ...], NDArray[np.int32]] = ((), np.empty(0, np.int32))
 
-    def tag(self, metric: Metric) -> Tag | None:
-        """The tag a command names, or gives the alias of."""
-        if metric.name:
-            place = self._place.get(metric.name)
-        elif metric.alias is None or self._first_alias is None:
-            place = None
-        else:
-            place = metric.alias - self._first_alias
-        return None if place is None or not 0 <= place < len(self.tags) else self.tags[place]
+    def tag(self, name: str) -> Tag | None:
+        """The tag of that name."""
+        place = self._place.get(name)
+        return None if place is None else self.tags[place]
+
+    def named(self, wire: Any) -> Tag | None:
+        """The tag that a metric of the wire names, or gives the alias of."""
+        if wire.name:
+            return self.tag(wire.name)
+        place = wire.alias - self._first_alias if wire.HasField("alias") and self._first_alias is not None else -1
+        return self.tags[place] if 0 <= place < len(self.tags) else None
 
     def datatype(self, tag: Tag) -> DataType:
         """As the birth said it."""
         return DataType(self._types[self._place[tag.name]])
 
+    def born_as(self, wire: Any) -> int:
+        """The datatype of a metric of the wire, as the birth said it."""
+        tag = self.named(wire)
+        return DataType.UNKNOWN if tag is None else self.datatype(tag)
+
     @property
     def is_outdated(self) -> bool:
-        """The kind of a tag has been learned since the birth."""
+        """The kind of a tag has been learned since the birth, or how large its numbers are."""
         return self._types != self._types_now()
 
     def birth(self, latest: Batch | None, now_ms: int) -> bytes:
         """The body of DBIRTH. `latest`: the last sample of each of these tags, in their order."""
-        self._types = self._types_now()
         if latest is None:
             self._newest.fill(_NEVER)
         else:
             self._newest[:] = latest.time
+            wide = (np.isfinite(latest.value) & ~is_whole(latest.value)).nonzero()[0].tolist()
+            self._wide.update(place for place in wide if self.tags[place].kind is Kind.INT)
+        self._types = self._types_now()
         return body_of((self._born(place, latest, now_ms) for place in range(len(self.tags))), birth=True)
 
     def now(self, tag: Tag, value: Any, time_ns: int) -> bytes:
         """The body of DDATA that says what one tag holds at this instant."""
         place = self._place[tag.name]
         self._newest[place] = max(self._newest[place], time_ns)
-        alias = None if self._first_alias is None else self._first_alias + place
-        said = Metric(tag.name, self._types[place], value, time_ns // _MS, alias=alias)
-        return body_of((said,), birth=False)
+        if tag.kind is Kind.INT and isinstance(value, int | float):
+            value = int(value) if is_whole(np.array([value], float))[0] else float(value)
+        return self._encoded([place], [time_ns // _MS], [value], [GOOD], [False])
 
     def data(self, samples: Samples, largest: int) -> list[bytes]:
         """Bodies of DDATA of at most `largest` bytes, unless a single sample is larger."""
@@ -115,11 +126,17 @@ class DeviceTags:
         batch, values, _ = plain(samples)
         place = places[batch.tag]
         historical = (batch.time < self._newest[place]) | samples.historical
+        times = np.maximum(batch.time // _MS, 0)    # the wire has no time before 1970
         live = ~historical
         np.maximum.at(self._newest, place[live], batch.time[live])
-        columns = (
-            place.tolist(), (batch.time // _MS).tolist(), values, batch.quality.tolist(), historical.tolist(),
+        moved = apart(times, batch.tag, len(samples.names))
+        columns: tuple[list[Any], ...] = (
+            place.tolist(), (times if moved is None else moved).tolist(), values, batch.quality.tolist(),
+            historical.tolist(),
         )  # fmt: skip
+        if moved is not None:
+            order = moved.argsort(kind="stable").tolist()
+            columns = tuple([column[at] for at in order] for column in columns)
         return list(self._bodies(columns, slice(0, len(batch)), largest))
 
     def _places(self, names: tuple[str, ...]) -> NDArray[np.int32]:
@@ -174,32 +191,38 @@ class DeviceTags:
                 if quality < UNCERTAIN:
                     _mark(said, metrics.BAD)
             else:
-                _SETTERS.get((types[place], kind), _in_its_own_type)(said, value)
+                self._set(said, place, value)
         encoded: bytes = payload.SerializeToString()
         return encoded
 
+    def _set(self, said: Any, place: int, value: Any) -> None:
+        """A value of another kind than most. What INT64 cannot hold is told in its own type, and makes the next birth,
+        a tick later, say that the tag is a double."""
+        if setter := _SETTERS.get((self._types[place], type(value))):
+            setter(said, value)
+            return
+        _in_its_own_type(said, value)
+        if isinstance(value, float) and self.tags[place].kind is Kind.INT:
+            self._wide.add(place)
+
     def _types_now(self) -> list[int]:
-        return [int(TYPES[tag.kind]) for tag in self.tags]
+        return [
+            _DOUBLE if tag.kind is Kind.INT and place in self._wide else int(TYPES[tag.kind])
+            for place, tag in enumerate(self.tags)
+        ]
 
     def _born(self, place: int, latest: Batch | None, now_ms: int) -> Metric:
         tag, value, time, quality = self.tags[place], None, _NEVER, BAD | Reason.STALE
         if latest is not None and latest.time[place] != _NEVER:
             time, quality = int(latest.time[place]), int(latest.quality[place])
-            value = _held(tag, float(latest.value[place]))
+            value = held(tag, float(latest.value[place]), 0)
         properties = dict(_static(tag))
         stands = QUALITIES[quality] if value is not None or quality >= UNCERTAIN else metrics.BAD
         if stands != metrics.GOOD:
             properties[metrics.QUALITY] = Property(DataType.INT32, stands)
         alias = None if self._first_alias is None else self._first_alias + place
-        never = max(0, now_ms - metrics.EARLIER_MS - tag.period_ns // _MS)
-        time_ms = never if time == _NEVER else time // _MS
-        return Metric(tag.name, self._types[place], value, time_ms, properties, alias=alias)
-
-
-def _held(tag: Tag, value: float) -> Any:
-    """What the birth says: the value even where it is not good, if it is one of its type."""
-    said = held(tag, value, 0)
-    return None if tag.kind is Kind.INT and not isinstance(said, int) else said
+        time_ms = now_ms - metrics.EARLIER_MS - tag.period_ns // _MS if time == _NEVER else time // _MS
+        return Metric(tag.name, self._types[place], value, max(0, time_ms), properties, alias=alias)
 
 
 def _static(tag: Tag) -> Iterator[tuple[str, Property]]:

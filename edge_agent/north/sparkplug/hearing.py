@@ -35,9 +35,14 @@ class Hearing:
         self._rebirth = rebirth
         self._opened_ns = opened_ns
         self._number = 0
+        self._kept: bytes | None = None     # what is retained there: in MQTT 3.1.1 every fence brings it again
 
     def hear(self, received: Received) -> None:
         """Take one message; never waits."""
+        if received.retained:
+            if received.payload == self._kept:
+                return
+            self._kept = received.payload
         if trouble := self._taken(received):
             self._health.add(Count.COMMANDS_REFUSED)
             log.warning("%s: passes over what came on %s: %s", self._name, received.topic, trouble)

@@ -169,6 +169,16 @@ def test_a_value_in_the_wrong_field_is_refused() -> None:
         parsed(b"{}")
 
 
+@pytest.mark.parametrize("datatype", [DataType.INT64, DataType.INT32, DataType.DOUBLE_ARRAY, DataType.BOOLEAN_ARRAY])
+def test_a_property_or_a_cell_in_the_wrong_field_is_refused(datatype: DataType) -> None:
+    payload = Payload()
+    metric = payload.metrics.add(name="m", datatype=DataType.DOUBLE, double_value=1.0)
+    metric.properties.keys.append("unit")
+    metric.properties.values.add(type=datatype, string_value="7")
+    with pytest.raises(ValueError, match=rf"'7' is no {datatype.name}"):
+        read(metric)
+
+
 def test_half_a_character_becomes_a_question_mark() -> None:
     assert there_and_back(Metric("m", 12, "a\ud800")).value == "a?"
 

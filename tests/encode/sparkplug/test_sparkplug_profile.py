@@ -23,11 +23,12 @@ from edge_agent.encode.sparkplug.metric import Metric, Property, read
 from edge_agent.encode.sparkplug.payload import body_of, stamped
 from edge_agent.encode.sparkplug.profile import SparkplugProfile
 from edge_agent.encode.sparkplug.topic import EdgeNode
-from edge_agent.encode.sparkplug.wire import parsed
+from edge_agent.encode.sparkplug.wire import Payload, parsed
 from tests.encode.scene import (
     ALARMS,
     FINAL,
     GAP,
+    METER,
     MS,
     NO_SAMPLES,
     OPEN,
@@ -272,6 +273,62 @@ def test_a_kind_that_was_learned_asks_for_a_birth_and_older_values_say_their_own
     assert [one.value for one in metrics(message, born)] == [5.0]
 
 
+@MODES
+@pytest.mark.parametrize("number", [2.0**64 - 2048, 2.0**63, -(2.0**63), -1e30, 1.5])
+def test_a_whole_number_that_int64_cannot_hold_is_born_and_told_as_a_double(
+    mode: dict[str, bool], number: float
+) -> None:
+    latest = replace(LATEST, value=np.array([21.5, number, 0.0, 0.0, np.nan]))
+    profile = made(latest, **mode)
+    born = profile.device_birth("press-1")
+    assert [(one.datatype, one.value) for one in metrics(born)][1] == (DataType.DOUBLE, number)
+    data = replace(SAMPLES, batch=batch((1, T0 + 2 * S, number, GOOD), (1, T0 + 3 * S, 5.0, GOOD)))
+    [message] = profile.samples(data)
+    assert [one.value for one in metrics(message, born)] == [number, 5.0]
+    assert not profile.devices["press-1"].is_outdated
+
+
+@MODES
+def test_a_number_that_becomes_too_large_says_its_own_type_until_the_next_birth(mode: dict[str, bool]) -> None:
+    profile = made(LATEST, commands=True, **mode)
+    born = profile.device_birth("press-1")
+    asked = command(profile, Metric("total", 8, 2**64 - 1), birth=True)
+    reply = profile.reply(asked, Outcome(True, "", 2**64 - 1, "done"), Received("t", b""))
+    assert reply is not None
+    assert [(one.datatype, one.value) for one in metrics(reply, born)] == [(DataType.DOUBLE, 2.0**64)]
+    [message] = profile.samples(replace(SAMPLES, batch=batch((1, T0 + 2 * S, 1e19, GOOD))))
+    assert [(one.datatype, one.value) for one in metrics(message, born)] == [(DataType.DOUBLE, 1e19)]
+    assert profile.devices["press-1"].is_outdated
+    born = profile.device_birth("press-1")
+    assert [(one.datatype, one.value) for one in metrics(born)][1] == (DataType.DOUBLE, 1234.0)
+    assert not profile.devices["press-1"].is_outdated
+
+
+@MODES
+def test_what_was_encoded_as_of_another_kind_says_its_type_behind_the_birth(mode: dict[str, bool]) -> None:
+    profile = made(LATEST, **mode)
+    profile.device_birth("meter-1")
+    [message] = profile.samples(METER)
+    profile.devices["meter-1"].tags[0].kind = Kind.INT
+    born = profile.device_birth("meter-1")
+    later = profile.as_of_birth(message)
+    assert later is not None
+    assert [(one.datatype, one.value) for one in metrics(later, born)] == [(DataType.DOUBLE, 3.25)]
+
+
+def test_several_changes_of_a_metric_in_one_message_have_times_of_their_own_and_stand_in_order() -> None:
+    quick = batch((0, T0, 1.0, GOOD), (0, T0 + 1, 2.0, GOOD), (1, T0 + 2, 7.0, GOOD), (0, T0 + MS, 3.0, GOOD))
+    [message] = made().samples(replace(SAMPLES, batch=quick))
+    found = [(one.name, one.timestamp - T0 // MS) for one in parsed(message.payload).metrics]
+    assert found == [("temp", 0), ("total", 0), ("temp", 1), ("temp", 2)]
+
+
+def test_a_time_before_1970_costs_no_other_sample() -> None:
+    profile = made()
+    [message] = profile.samples(replace(SAMPLES, batch=batch((0, -5 * S, 1.0, GOOD), (0, T0, 2.0, GOOD))))
+    assert [one.timestamp for one in parsed(message.payload).metrics] == [0, T0 // MS]
+
+
 def test_the_end_of_a_line_is_said_by_the_death_of_its_device_alone() -> None:
     profile = made()
     lost = replace(SAMPLES, batch=batch((0, T0, np.nan, bad(Reason.COMM_LOST)), (1, T0, 5.0, bad(Reason.STALE))))
@@ -326,6 +383,20 @@ def test_payloads_template_definition_stands_before_its_instances_and_names_all_
     assert {"state", "reason", "shift/oee", "shift/counts/good", "shift/time/apt"} <= members
 
 
+def test_payloads_template_instance_members_birth_every_machine_has_what_any_has() -> None:
+    profile = made(templates=True)
+    profile.birth()
+    profile.book.note_machine("press-1", [Metric("shift/energy/e_total", DataType.DOUBLE, 7.5, T0 // MS)])
+    assert profile.book.grew
+    definition, *instances = [one for one in metrics(profile.birth()) if one.datatype == DataType.TEMPLATE]
+    names = {one.name for one in definition.value.members}
+    assert [{one.name for one in instance.value.members} for instance in instances] == [names, names]
+    values = [{one.name: one.value for one in instance.value.members} for instance in instances]
+    assert [one["shift/energy/e_total"] for one in values] == [7.5, None]
+    profile.book.note_machine("press-2", [Metric("shift/energy/e_total", DataType.DOUBLE, 1.0, T0 // MS + 1)])
+    assert not profile.book.grew
+
+
 def command(
     profile: SparkplugProfile, *said: Metric, device: str = "press-1", time: int | None = None, birth: bool = False
 ) -> Any:
@@ -363,6 +434,42 @@ def test_operational_behavior_data_commands_dcmd_metric_value_what_does_not_fit_
     garbage = profile.command(Received("spBv1.0/acme/DCMD/gw-01/press-1", b"{", token=b"i"))
     assert garbage is not None
     assert garbage.error
+
+
+@given(st.data())
+def test_whatever_is_sent_to_a_device_is_a_command_or_says_why_not(data: st.DataObject) -> None:
+    profile = made(aliases=True, commands=True)
+
+    def fill(into: Any, depth: int = 0) -> None:
+        for field in into.DESCRIPTOR.fields:
+            if depth > 3 or not data.draw(st.booleans()):
+                continue
+            if field.message_type:
+                fill(getattr(into, field.name).add() if field.is_repeated else getattr(into, field.name), depth + 1)
+                continue
+            kinds: dict[int, st.SearchStrategy[Any]] = {
+                field.CPPTYPE_UINT32: st.integers(0, 40), field.CPPTYPE_UINT64: st.integers(0, 40),
+                field.CPPTYPE_FLOAT: st.floats(width=32), field.CPPTYPE_DOUBLE: st.floats(),
+                field.CPPTYPE_BOOL: st.booleans(),
+                field.CPPTYPE_STRING: st.binary(max_size=9) if field.type == field.TYPE_BYTES
+                else st.sampled_from(["temp", "total", "program", "x"]),
+            }  # fmt: skip
+            value = data.draw(kinds[field.cpp_type])
+            if field.is_repeated:
+                getattr(into, field.name).append(value)
+            else:
+                setattr(into, field.name, value)
+
+    payload = Payload()
+    fill(payload.metrics.add())
+    asked = profile.command(Received("spBv1.0/acme/DCMD/gw-01/press-1", payload.SerializeToString(), token=b"id"))
+    assert asked.error or asked.tag in ("temp", "total", "running", "program")
+
+
+def test_a_name_that_is_no_text_names_nothing() -> None:
+    raw = b"\x12\x05\x0a\x03\xff\xfe\xfd"
+    asked = made(commands=True).command(Received("spBv1.0/acme/DCMD/gw-01/press-1", raw, token=b"id"))
+    assert (asked.tag, asked.error) == ("", "no command: the name of its metric is no text")
 
 
 def test_a_command_is_answered_by_what_the_tag_holds() -> None:
