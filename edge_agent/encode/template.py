@@ -22,7 +22,7 @@ from edge_agent.encode.profile import Limits, Profile, Scene
 from edge_agent.encode.template_data import Data, Facts, points
 from edge_agent.encode.template_language import Renderer
 
-_NO_TOPIC: Final = re.compile(r"[+#\x00-\x1f]|^\$SYS|^$")
+_NO_TOPIC: Final = re.compile(r"[+#\x00-\x1f\ud800-\udfff]|^\$SYS|^$")
 LONGEST_TOPIC: Final = 65_535
 """bytes (MQTT 3.1.1, 1.5.3)"""
 

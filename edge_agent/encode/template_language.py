@@ -3,29 +3,35 @@
 Allowed is what is named here, nothing else: text, `{{ … }}`, `if`, `for`, `set`; arithmetic, comparison, `~`; the
 filters and tests below. There are no calls, no methods, no macros, no imports, no `range`: attributes are looked up
 among the keys of the data only, so there is no way to anything of Python's. What a rendering may take is bounded: loops
-go over the data and have a budget together, texts and numbers a largest size, and lists cannot be nested or added. So
-the cost of a rendering is bounded by what it is given.
+go over the data, texts and numbers have a largest size, lists cannot be nested or added, and all it does is paid for
+from one budget: a round of a loop by what stands in it, an operation by the size of what it works on.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import orjson
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.filters import do_round
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LARGEST: Final = 4_000_000
 """characters of a text, also of what comes out: far above the largest message of any platform"""
 
-ROUNDS: Final = 1_000_000
-"""of all loops of a rendering: a record has some thousand samples"""
+BUDGET: Final = 1_000_000
+"""of a rendering, each about a microsecond: a record has some thousand samples, each some dozen steps"""
+
+_STEPS: Final = 5      # nodes of a template that are worked off for one of the budget
+_CHARACTERS: Final = 8     # of a text, or members of a list, likewise; sorting takes as long as that
+_DIGITS: Final = 20     # to which, and of which, a number can be rounded: more than a float has
 
 _BITS: Final = 256      # of a whole number: times in ns take 63
 _LOOP: Final = frozenset({"first", "last", "index", "index0", "revindex", "revindex0", "length"})
@@ -43,7 +49,7 @@ _TESTS: Final = frozenset({
     "defined", "undefined", "none", "true", "false", "boolean", "integer", "float", "number", "string", "mapping",
     "sequence", "in", "eq", "ne", "lt", "le", "gt", "ge", "even", "odd", "divisibleby",
 })  # fmt: skip
-_OWN: Final = frozenset({"default", "d", "first", "last", "length", "count", "round", "abs", "int", "float", "string",
+_OWN: Final = frozenset({"default", "d", "first", "last", "length", "count", "abs", "int", "float", "string",
                          "lower", "upper", "trim", "sort", "unique", "reverse"})  # fmt: skip
 """filters of Jinja2's own that make nothing larger than what they are given"""
 
@@ -57,9 +63,14 @@ def _small(value: Any) -> Any:
     return value
 
 
+def _steps(value: Any) -> int:
+    """What it costs to work on a value."""
+    return len(value) // _CHARACTERS if isinstance(value, str | list | tuple | dict) else 0
+
+
 def _plain(value: Any) -> Any:
     """The value itself, unless it is a list or a group."""
-    if isinstance(value, list | tuple | dict):
+    if not isinstance(value, str | int | float | Undefined | None):
         raise SecurityError("a list or a group is written with | json")
     return value
 
@@ -79,7 +90,7 @@ def _json(value: Any) -> str:
 
 def _iso(time_ms: int, zone: str = "UTC") -> str:
     """`2026-11-23T06:00:00.000+08:00`, in UTC with Z."""
-    written = _moment(time_ms).astimezone(ZoneInfo(zone)).isoformat(timespec="milliseconds")
+    written = _moment(time_ms).astimezone(_zone(zone)).isoformat(timespec="milliseconds")
     return written.replace("+00:00", "Z") if zone == "UTC" else written
 
 
@@ -87,7 +98,21 @@ def _time(time_ms: int, form: str, zone: str = "UTC") -> str:
     """As `form` says, in the directives of strftime."""
     if not _TIME_FORMAT.fullmatch(form):
         raise SecurityError(f"time takes %Y %m %d %H %M %S %f %j %y %z, not {form!r}")
-    return _moment(time_ms).astimezone(ZoneInfo(zone)).strftime(form)
+    return _moment(time_ms).astimezone(_zone(zone)).strftime(form)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:    # a directory, a name too long, none of them
+        raise SecurityError(f"there is no time zone {str(name)[:40]!r}") from error
+
+
+def _round(number: float, digits: int = 0, method: str = "common") -> float:
+    """As Jinja2's own, which would count as many digits as it is told to."""
+    if not isinstance(digits, int) or abs(digits) > _DIGITS:
+        raise SecurityError(f"round takes from -{_DIGITS} to {_DIGITS} digits")
+    return do_round(number, digits, method)     # type: ignore[arg-type]  # it refuses any other method
 
 
 def _moment(time_ms: int) -> datetime:
@@ -129,6 +154,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "values": lambda mapping: list(mapping.values()),
     "replace": _replace,
     "join": _join,
+    "round": _round,
 }
 """Filters beside Jinja2's own; what is not here cannot be used."""
 
@@ -144,12 +170,20 @@ class Language(ImmutableSandboxedEnvironment):
         )
         self.globals.clear()
         own = {name: self.filters[name] for name in _OWN}
-        self.filters = {**own, **FILTERS, _COUNTED: self._counted, _FLAT: _flat}
+        paid = {name: self._paid(one) for name, one in {**own, **FILTERS, _WEIGHED: lambda value: value}.items()}
+        self.filters = {**paid, _COUNTED: self._counted, _FLAT: _flat}
         self.tests = {name: test for name, test in self.tests.items() if name in _TESTS}
-        self._rounds = 0
+        self._left = BUDGET
 
     def renderer(self, source: str, known: Iterable[str]) -> Renderer:
         """What renders this text with variables of these names; TemplateSyntaxError has the line that is wrong."""
+        try:
+            return self._renderer(source, known)
+        except (RecursionError, MemoryError, SyntaxError) as error:     # Python's own compiler has such limits, too
+            raise TemplateSyntaxError("is nested too deeply", 1) from error
+
+    def _renderer(self, source: str, known: Iterable[str]) -> Renderer:
+        self.begin()
         tree = self.parse(source)
         for node in tree.find_all(nodes.Node):
             self._check(node)
@@ -160,7 +194,8 @@ class Language(ImmutableSandboxedEnvironment):
                 line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), 1)
                 raise TemplateSyntaxError(f"there is no {name!r} here; known are {', '.join(sorted(known))}", line)
         for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+            steps = 1 + sum(1 for _ in loop.find_all(nodes.Node)) // _STEPS
+            loop.iter = nodes.Filter(loop.iter, _COUNTED, [nodes.Const(steps)], [], None, None, lineno=loop.lineno)
         return Renderer(self, tree, frozenset(undeclared))
 
     def _check(self, node: nodes.Node) -> None:
@@ -183,16 +218,33 @@ class Language(ImmutableSandboxedEnvironment):
 
     def begin(self) -> None:
         """A rendering begins, with its whole budget."""
-        self._rounds = ROUNDS
+        self._left = BUDGET
 
-    def _counted(self, over: Any) -> Any:
+    def _pay(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise SecurityError("takes too long: its loops go round too often, or work on too much text")
+
+    def _paid(self, one: Callable[..., Any]) -> Callable[..., Any]:
+        """The filter, paid for by what goes in and what comes out; what it makes is a value, and of a sane size."""
+
+        @wraps(one)
+        def paid(*given: Any, **named: Any) -> Any:
+            self._pay(1 + sum(map(_steps, given)))
+            made = one(*given, **named)
+            if isinstance(made, Iterator):
+                made = list(made)
+            self._pay(_steps(made))
+            return _small(made)
+
+        return paid
+
+    def _counted(self, over: Any, steps: int) -> Any:
         if isinstance(over, Undefined):
             return over         # says which name, once it is looped over
         if not isinstance(over, list | tuple | dict):
             raise SecurityError("a loop goes over a list, or over the names of a group")
-        self._rounds -= len(over)
-        if self._rounds < 0:
-            raise SecurityError(f"loops go round more than {ROUNDS} times")
+        self._pay(len(over) * steps)
         return over
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -209,6 +261,7 @@ class Language(ImmutableSandboxedEnvironment):
             return obj[argument] if argument in obj else self.undefined(obj=obj, name=str(argument))
         if isinstance(obj, Sequence) and isinstance(argument, int | slice):
             try:
+                self._pay(_steps(obj) if isinstance(argument, slice) else 1)
                 return obj[argument]
             except IndexError:
                 return self.undefined(obj=obj, name=str(argument))
@@ -220,8 +273,8 @@ class Language(ImmutableSandboxedEnvironment):
         if not numbers and not (operator == "+" and isinstance(left, str) and isinstance(right, str)):
             kinds = f"{type(left).__name__} and {type(right).__name__}"
             raise SecurityError(f"{operator} cannot be used with {kinds}")
+        self._pay(1 + _steps(left) + _steps(right))
         return _small(super().call_binop(context, operator, left, right))
-
 
 
 class Renderer:
@@ -252,11 +305,16 @@ class Renderer:
 
 
 def _bounded(value: Any) -> Any:
-    """In a field of a node: `a ~ b` as the filter `join` of a list, which keeps to a size; literals as flat ones."""
+    """In a field of a node: `a ~ b` as the filter `join` of a list, which keeps to a size; literals as flat ones; what
+    is compared is paid for."""
     if isinstance(value, list):
         return [_bounded(one) for one in value]
     if isinstance(value, nodes.Concat):
         return _filtered(nodes.List(value.nodes, lineno=value.lineno), "join")
+    if isinstance(value, nodes.Compare | nodes.Operand | nodes.Test):
+        field = "node" if isinstance(value, nodes.Test) else "expr"
+        setattr(value, field, _filtered(getattr(value, field), _WEIGHED))
+        return value
     if isinstance(value, nodes.List | nodes.Dict | nodes.Tuple) and getattr(value, "ctx", "load") == "load":
         return _filtered(value, _FLAT)
     return value
@@ -268,6 +326,7 @@ def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
 
 # With a space: no template can name them.
 _COUNTED: Final = "counted "
+_WEIGHED: Final = "weighed "
 _FLAT: Final = "flat "
 _WORDS: Final = {
     "call": "a call", "macro": "a macro", "pow": "**", "include": "include", "extends": "extends", "block": "a block",

@@ -19,6 +19,9 @@ from edge_agent.encode.template_trial import trial
 LARGEST: Final = 1_000_000
 """bytes of a file; what people write by hand has some thousand"""
 
+DEEPEST: Final = 20
+"""lists and groups within each other; a file of templates has three"""
+
 KINDS: Final = tuple(dict.fromkeys(kind for kind, _ in NAMES))
 
 
@@ -107,10 +110,11 @@ class _Reader:
     def _model(self) -> TemplateFile:
         try:
             text = self._text()
-            for event in yaml.parse(text, yaml.SafeLoader):
-                if isinstance(event, yaml.AliasEvent):
+            for event, depth in _events(text):
+                wrong = "has an alias (*name)" if isinstance(event, yaml.AliasEvent) else "is nested too deeply"
+                if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
                     line = event.start_mark.line + 1 if event.start_mark else 0
-                    raise ConfigError(Mistake(self._key, "has an alias (*name)", file=str(self._path), line=line))
+                    raise ConfigError(Mistake(self._key, wrong, file=str(self._path), line=line))
             self._node = yaml.compose(text, yaml.SafeLoader)
             data = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -174,6 +178,14 @@ class _Reader:
         line = _line(self._node, where, line_within)
         key = ".".join(str(step) for step in where if step != 0) or self._key
         self._mistakes.append(Mistake(key, why, file=str(self._path), line=line))
+
+
+def _events(text: str) -> Iterator[tuple[yaml.Event, int]]:
+    """What YAML reads, one after the other, and how deep it stands."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        yield event, depth
 
 
 def _line(node: Any, where: Sequence[str | int], within: int) -> int:

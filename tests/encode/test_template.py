@@ -138,6 +138,7 @@ def test_what_cannot_be_rendered_later_is_raised_for_the_follower_to_count(tmp_p
         ("limits: {payload: 5}\nstate: {topic: x, payload: '1'}", (1, "limits.payload", "needs a unit")),
         ("state: {topic: x, payload: '1'}\nstate: {topic: x, payload: '1'}", (2, "state", "is written twice")),
         ("state: &a {topic: x, payload: '1'}\ngap: *a", (2, "publish.cloud.template", "has an alias")),
+        ("state: " + "[" * 500_000, (1, "publish.cloud.template", "is nested too deeply")),
         ("state: [", (1, "publish.cloud.template", "is no YAML")),
         ("report: {topic: x, payload: '{{ kpi.oee * 100 }}'}", (1, "report.payload", "cannot be used with NoneType")),
         ("a" * 1_000_001, (0, "publish.cloud.template", "is larger than")),

@@ -18,6 +18,9 @@ DATA: dict[str, Any] = {
 }  # fmt: skip
 
 
+TWICE, END = "{% for x in many %}{% for y in many %}", "{% endfor %}{% endfor %}"
+
+
 def rendered(source: str, **data: Any) -> str:
     given = {**DATA, **data}
     return LANGUAGE.renderer(source, given).render(given)
@@ -34,6 +37,9 @@ def rendered(source: str, **data: Any) -> str:
         ("{% for k, v in group | items %}{{ k }}={{ v }}{{ '' if loop.last else ',' }}{% endfor %}",
          "temp=21.5,items=None"),
         ("{% for one in list if one > 1 %}{{ loop.index }}:{{ one }} {% else %}none{% endfor %}", "1:2 2:3 "),
+        ("{% for x in list | reverse %}{{ x }}{% endfor %} {{ [3, 1, 3] | sort | unique | join }}", "321 13"),
+        ("{{ 2.567 | round(2) }} {{ 2.1 | round(0, 'ceil') }} {{ 17 | round(-1) }} {{ '0x1f' | int(0, 16) }}",
+         "2.57 3.0 20 31"),
         ("{% set x = n + 1 %}{{ x * 2 }} {{ 'a' ~ n ~ 'b' }} {{ 'a' + 'b' }} {{ n // 2 }}", "8 a3b ab 1"),
         ("{{ name | level }} {{ name | replace('/', '-') }} {{ list | join('+') }}", "a_b a-b 1+2+3"),
         ("{{ 'good' | opc }} {{ 'uncertain' | opc }} {{ 'bad' | opc }}", "192 64 0"),
@@ -114,29 +120,64 @@ def test_there_is_no_way_to_what_is_behind_the_data(source: str) -> None:
         ("{{ '%99999999d' % n }}", "cannot be used"),
         ("{{ list * 9 }}", "cannot be used"),
         ("{% set a = n %}" + "{% set a = a * a %}" * 40 + "{{ a }}", "too large"),
-        ("{% set a = name %}" + "{% set a = a ~ a %}" * 40 + "{{ a }}", "more than"),
-        ("{% set a = name %}" + "{% set a = a + a %}" * 40 + "{{ a }}", "more than"),
+        ("{% set a = name %}" + "{% set a = a ~ a %}" * 40 + "{{ a }}", "more than|too long"),
+        ("{% set a = name %}" + "{% set a = a + a %}" * 40 + "{{ a }}", "more than|too long"),
         ("{% set a = list + list %}", "cannot be used"),
-        ("{% set a = 'aa' %}" + "{% set a = a | replace('a', a) %}" * 40 + "{{ a }}", "more than"),
-        ("{% set a = name %}" + "{% set a = [a, a] | join %}" * 40 + "{{ a }}", "more than"),
+        ("{% set a = 'aa' %}" + "{% set a = a | replace('a', a) %}" * 40 + "{{ a }}", "more than|too long"),
+        ("{% set a = name %}" + "{% set a = [a, a] | join %}" * 40 + "{{ a }}", "more than|too long"),
         ("{% set a = [name] %}{% set a = [a, a] %}", "cannot be put into"),
         ("{% set a = {'a': list} %}", "cannot be put into"),
         ("{% set a = (1, list) %}", "cannot be put into"),
         ("{{ list }}", "json"),
         ("{{ [group] | join }}", "json|cannot be put into"),
         ("{% for a in many %}" * 5 + "x" + "{% endfor %}" * 5, "go round"),
-        ("{% for a in many %}{% for b in many %}{{ text }}{% endfor %}{% endfor %}", "more than"),
+        ("{% for a in many %}{% for b in many %}{{ text }}{% endfor %}{% endfor %}", "more than|too long"),
         ("{{ t | time('%999999999d') }}", "time takes"),
         ("{% for a in name %}{% endfor %}", "goes over a list"),
         ("{% for a in 5 %}{% endfor %}", "goes over a list"),
         ("{{ 1 / 0 }}", "division"),
-        ("{{ t | iso('../etc') }}", "No time zone|ZoneInfo|normalized"),
+        ("{{ t | iso('../etc') }}", "no time zone"),
+        ("{{ t | iso('America') }}", "no time zone"),
+        ("{{ t | time('%H', '" + "x" * 500 + "') }}", "no time zone"),
+        ("{{ n | round(999999999, 'ceil') }}", "round takes"),
+        ("{{ 5 | round(-999999999) }}", "round takes"),
+        ("{% set a = 'f' %}" + "{% set a = a ~ a %}" * 21 + "{% set a = a | int(0, 16) %}{% set a = a * a %}", "large"),
+        ("{% set a = name %}" + "{% set a = a ~ a %}" * 19 + "{% set b = a ~ 'b' %}" * 99, "too long"),
+        ("{% set a = name %}" + "{% set a = a ~ a %}" * 20 + TWICE + "{{ a | upper | length }}" + END, "too long"),
+        ("{% set a = name %}" + "{% set a = a ~ a %}" * 20 + TWICE + "{{ a[::-1] == a }}" + END, "too long"),
+        ("{% set a = name %}" + "{% set a = a ~ a %}" * 20 + TWICE + "{{ 'c' in a }}" + END, "too long"),
+        (TWICE + "{% if n < 3 %}x{% endif %}" * 500 + END, "go round"),
+        ("{{ list | unique }}", "json"),
+        ("{{ loop_ }}", "json"),
         ("{{ group.gone }}", "gone"),
     ],
 )
 def test_nothing_grows_beyond_bounds(source: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        rendered(source, many=list(range(200)), text="x" * 1000)
+        rendered(source, many=list(range(200)), text="x" * 1000, loop_=object())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+        "{{ " + " + ".join(["n"] * 5000) + " }}",
+        "{% for a in list %}" * 25 + "x" + "{% endfor %}" * 25,
+        "{% if n %}" * 120 + "x" + "{% endif %}" * 120,
+    ],
+)
+def test_what_is_nested_too_deeply_for_python_is_told_so(source: str) -> None:
+    with pytest.raises(TemplateSyntaxError, match="nested too deeply"):
+        LANGUAGE.renderer(source, DATA)
+
+
+def test_the_samples_of_a_large_record_are_well_within_the_budget() -> None:
+    samples = [{"t": n, "tag": "temp", "value": n / 2, "quality": "good", "unit": "Cel"} for n in range(20_000)]
+    source = (
+        '[{% for s in samples %}{"t":{{ s.t }},"n":{{ s.tag | json }},"v":{{ s.value | json }},'
+        '"q":{{ s.quality | opc }},"u":{{ s.unit | json }}}{% if not loop.last %},{% endif %}{% endfor %}]'
+    )
+    assert rendered(source, samples=samples).count('"t":') == 20_000
 
 
 ATOMS = [
