@@ -112,8 +112,12 @@ class TencentProfile(ThingProfile[TencentThing]):
         self, thing: TencentThing, groups: Sequence[Group], *, past: bool = False, about: str = ""
     ) -> list[Message]:
         """A message for each time; what is older than what the platform has goes into its history only."""
+
+        def report(group: Group) -> bytes:
+            return _tokened("report", thing, {"timestamp": group.time, "params": _plain(group.values)})
+
         made = []
-        for n, (payload, _) in enumerate(pieces(groups, _report, self.limits.payload, _NO_LIMIT)):
+        for n, (payload, _) in enumerate(pieces(groups, report, self.limits.payload, _NO_LIMIT)):
             topic = f"$thing/up/property/{thing.path}"
             made.append(Message(topic, payload, answer=_token(payload), about=about and f"{about}/{n}"))
         return made
@@ -123,7 +127,7 @@ class TencentProfile(ThingProfile[TencentThing]):
     ) -> list[Message]:
         """An event of the thing model, of the kind that people are told of."""
         said = {"eventId": name, "type": "alert", "timestamp": time_ms, "params": _plain(values)}
-        payload = _tokened("event_post", said)
+        payload = _tokened("event_post", thing, said)
         return [Message(f"$thing/up/event/{thing.path}", payload, answer=_token(payload))]
 
     # -- what is heard -----------------------------------------------------------------------
@@ -196,13 +200,9 @@ def _token(payload: bytes) -> str:
     return payload.partition(_TOKEN)[2][:_TOKEN_DIGITS].decode()
 
 
-def _report(group: Group) -> bytes:
-    return _tokened("report", {"timestamp": group.time, "params": _plain(group.values)})
-
-
-def _tokened(method: str, said: Mapping[str, Any]) -> bytes:
-    """With a token that is the same each time the same is said."""
-    token = f"{zlib.crc32(orjson.dumps(said)):08x}"
+def _tokened(method: str, thing: TencentThing, said: Mapping[str, Any]) -> bytes:
+    """With a token that is the same each time the same is said of the same thing, and of no other."""
+    token = f"{zlib.crc32(orjson.dumps(said), zlib.crc32(f'{method} {thing.path}'.encode())):08x}"
     return orjson.dumps({"method": method, "clientToken": token, **said})
 
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from edge_agent.core.command import Outcome
 from edge_agent.core.tags import Kind, Tag, TagTable
+from edge_agent.encode.cloud_points import Group
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Answer, Asked, Profile, Scene
+from edge_agent.encode.tencent_profile import TencentProfile
 from tests.encode.cloud_profiles import PLUGINS, profile
-from tests.encode.scene import METER, SAMPLES, SCENE, STATUS
+from tests.encode.scene import METER, SAMPLES, SCENE, STATUS, T0
 
 TAGS = TagTable(
     [Tag(0, "press-1", "temp"), Tag(1, "press-1", "running", Kind.BOOL), Tag(2, "meter-1", "limit")]
@@ -271,6 +273,17 @@ def test_tencent_answers_by_the_token_and_of_sub_devices_by_their_name() -> None
             assert answer.key == asking.answer
             assert bool(answer.refusal) is (result not in (0, 806, 809))
             assert answer.later is (result == -2)
+
+
+def test_what_tencent_is_told_of_two_things_at_once_has_two_tokens() -> None:
+    made = profile("tencent-iot")
+    assert isinstance(made, TencentProfile)
+    values = [Group(T0 // 1_000_000, {"running": True})]
+    [of_gateway], [of_press] = (made.post(thing, values) for thing in (made.gateway, made.things["press-1"]))
+    assert of_gateway.answer != of_press.answer
+    assert made.post(made.gateway, values) == [of_gateway]
+    [event], [other] = (made.event(thing, "gap", {}, 1) for thing in (made.gateway, made.things["press-1"]))
+    assert event.answer != other.answer
 
 
 def test_huawei_says_which_sub_devices_it_did_not_take() -> None:
