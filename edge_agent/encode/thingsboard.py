@@ -124,7 +124,7 @@ class ThingsboardProfile(Profile):
             return []
         name = self._names.devices.get(samples.device, samples.device)
         rows: list[Row] = []
-        for group in json_samples.groups(samples):
+        for group in json_samples.rows(samples):
             values = {tag: value for tag, value in group["values"].items() if value is not None}
             values |= {f"{tag}.quality": quality for tag, quality in group.get("quality", {}).items()}
             rows.append((group["t"], values))

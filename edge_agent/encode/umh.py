@@ -6,8 +6,9 @@
 Payload: `{"timestamp_ms": …, "tag": value, …}` with numbers and texts; truth values are 1 and 0. UMH knows a row by tag
 and time, so a value that is sent again changes nothing; nothing is retained. Groups: none for the tags of the machine's
 own device, the device's name for those of others, `quality` for what is not good (`{"temp": "bad"}`), `state`,
-`kpi/{window}` for final windows, `digital`. What UMH has no form for goes where it is not processed:
-`_local/status` (retained, the will says online 0), `_local/alarms`, `_local/gap`.
+`kpi/{window}` for final windows (revision n stands n ms later, or UMH would pass it over), `digital`. What UMH has no
+form for goes where it is not processed: `_local/status` (retained, the will says online 0), `_local/alarms`,
+`_local/gap`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class UmhProfile(Profile):
         topic = self._historian(samples.device)
         keys = {name: self._keys.get((samples.device, name)) or portable(name) for name in samples.names}
         told: list[Message] = []
-        for group in json_samples.groups(samples):
+        for group in json_samples.rows(samples):
             values = {keys[name]: _plain(value) for name, value in group["values"].items() if value is not None}
             told += self._rows(topic, group["t"], values)
             not_good = {keys[name]: quality for name, quality in group.get("quality", {}).items()}
@@ -94,7 +95,8 @@ class UmhProfile(Profile):
     def _figures(self, path: str, told: Report | Rollup, record: Mapping[str, Any]) -> list[Message]:
         figures = chosen_kpis.chosen(record, self._kpis)
         topic = f"{self._path(path)}/{_HISTORIAN}/kpi/{told.window.kind}"
-        return self._rows(topic, told.window.end // _MS, {k: v for k, v in figures.items() if v is not None})
+        time_ms = told.window.end // _MS + told.revision
+        return self._rows(topic, time_ms, {k: v for k, v in figures.items() if v is not None})
 
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
         """The indices, and each level."""

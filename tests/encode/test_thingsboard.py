@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from edge_agent.core.batch import concat, row
 from edge_agent.core.command import Outcome
+from edge_agent.core.quality import GOOD
 from edge_agent.core.report import Samples
 from edge_agent.core.tags import Kind, Tag, TagTable
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Limits
 from edge_agent.encode.thingsboard import ThingsboardProfile
 from edge_agent.encode.thingsboard_names import DEVICE, MACHINE, Names
-from tests.encode.scene import ALARMS, FINAL, SAMPLES, SCENE, STATE, STATUS, T0, S, compare_with_golden
+from tests.encode.scene import ALARMS, FINAL, MS, SAMPLES, SCENE, STATE, STATUS, T0, S, batch, compare_with_golden
 
 
 def profile(limits: Limits | None = None, **more: Any) -> ThingsboardProfile:
@@ -46,6 +47,15 @@ def test_samples_are_rows_of_their_device_and_what_is_not_good_is_told_beside_it
         {"ts": 1795384801000, "values": {"total": 1235, "temp.quality": "bad", "total.quality": "uncertain"}},
         {"ts": 1795384802000, "values": {"temp": 500.0, "temp.quality": "bad"}},
     ]}  # fmt: skip
+
+
+def test_two_samples_within_a_millisecond_are_both_kept_by_a_server_that_knows_no_less() -> None:
+    times = (T0, T0 + 100, T0 + 200, T0 + MS)
+    quick = replace(SAMPLES, batch=batch(*((0, time, float(n), GOOD) for n, time in enumerate(times))))
+    [message] = profile().samples(quick)
+    assert [(row["ts"] - T0 // MS, row["values"]) for row in said(message)["press-1"]] == [
+        (n, {"temp": float(n)}) for n in range(4)
+    ]
 
 
 def test_at_each_link_what_is_there_is_connected_and_described() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
+from edge_agent.core.quality import BAD, GOOD
 from edge_agent.core.tags import Tag, TagTable
 from edge_agent.encode.isa95 import DEFAULT, Tree
 from edge_agent.encode.umh import UmhProfile
-from tests.encode.scene import FINAL, METER, OPEN, SAMPLES, SCENE, STATE, compare_with_golden
+from tests.encode.scene import FINAL, METER, MS, OPEN, SAMPLES, SCENE, STATE, T0, batch, compare_with_golden
 
 PRESS = "umh/v1/acme/suzhou/machining/line-a/press-1/_historian"
 BELONGING = replace(SCENE, devices={"press-1": "press-1", "meter-1": "press-1"})
@@ -33,6 +34,16 @@ def test_one_message_a_source_time_has_numbers_and_texts_only() -> None:
     }  # fmt: skip
 
 
+def test_two_samples_within_a_millisecond_are_two_rows() -> None:
+    nothing = float("nan")
+    quick = replace(SAMPLES, batch=batch((0, T0, 1.0, GOOD), (0, T0 + 1, 2.0, GOOD), (0, T0 + 2, nothing, BAD)))
+    told = [orjson.loads(message.payload) for message in profile().samples(quick)]
+    assert told == [
+        {"timestamp_ms": T0 // MS, "temp": 1.0}, {"timestamp_ms": T0 // MS + 1, "temp": 2.0},
+        {"timestamp_ms": T0 // MS + 2, "temp": "bad"},
+    ]  # fmt: skip
+
+
 def test_what_is_not_good_is_told_in_a_group_of_its_own() -> None:
     told = [(one.topic, orjson.loads(one.payload)) for one in profile().samples(SAMPLES)[1:3]]
     assert told[0] == (PRESS, {"timestamp_ms": 1795384801000, "total": 1235})
@@ -51,6 +62,13 @@ def test_figures_are_told_once_final_at_the_end_of_their_window() -> None:
     said = orjson.loads(message.payload)
     assert (message.topic, said["timestamp_ms"]) == (f"{PRESS}/kpi/shift", FINAL.window.end // 1_000_000)
     assert None not in said.values()
+
+
+def test_a_revision_is_a_row_of_its_own_for_one_of_the_same_time_would_be_passed_over() -> None:
+    times = [
+        orjson.loads(profile().report(replace(FINAL, revision=n))[0].payload)["timestamp_ms"] for n in range(2)
+    ]
+    assert times == [FINAL.window.end // MS, FINAL.window.end // MS + 1]
 
 
 def test_a_group_too_large_is_split() -> None:
