@@ -79,6 +79,11 @@ class Cursor:
         """Whether there is something to read now."""
         return any(one.pending for one in self._ranges)
 
+    @property
+    def waited(self) -> int:
+        """The end of the last range that has one; without, the last number that is committed."""
+        return self._ranges[-2].end or 0 if len(self._ranges) > 1 else self.lane.committed
+
     def split(self, worth_bytes: int = WORTH_BYTES) -> bool:
         """Let what comes from now on have a range of its own; whether that was done.
 

@@ -79,6 +79,12 @@ class Lane(Protocol):
         """What is not released, oldest first; the last one has no end."""
         ...
 
+    @property
+    def waited(self) -> int:
+        """The last number of what has waited, if the newest range is new; all that is committed, if there is no
+        other."""
+        ...
+
     def split(self, worth_bytes: int) -> bool:
         """From now on what is appended is a range of its own, if so much waits that this is worth it."""
         ...
@@ -124,6 +130,9 @@ class Drain:
         self._pace = pace
         self._deliver = deliver
         self._more = more
+        self.waited = 0
+        """samples up to this number have waited for the link: they are history, by number and not by time, so that
+        what goes out beside them, in whichever order, is not"""
         self._in_a_row = [0, 0]     # sendings of events, of what is new, since something of less weight had its turn
         self._turn = FIRST_TURN
         self._rest_until = 0.0
@@ -146,6 +155,7 @@ class Drain:
         self._samples.rewind()
         if self._order == "live-first":
             self._samples.split(WORTH_BYTES)
+        self.waited = self._samples.waited
         while True:
             ready = self._ready()
             if not ready:

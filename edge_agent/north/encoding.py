@@ -13,15 +13,14 @@ from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.journal import Record, RecordKind
 
 
-def messages_of(profile: Profile, record: Record, opened_ns: int, destination: str) -> list[Message]:
-    """What `profile` makes of the record for `destination`. `opened_ns`: when the link was opened; older samples are
-    history."""
-    return profile.numbered(record.seq, _messages_of(profile, record, opened_ns, destination))
+def messages_of(profile: Profile, record: Record, waited: int, destination: str) -> list[Message]:
+    """What `profile` makes of the record for `destination`. Samples up to the number `waited` are history."""
+    return profile.numbered(record.seq, _messages_of(profile, record, waited, destination))
 
 
-def _messages_of(profile: Profile, record: Record, opened_ns: int, destination: str) -> list[Message]:
+def _messages_of(profile: Profile, record: Record, waited: int, destination: str) -> list[Message]:
     if record.kind == RecordKind.SAMPLES:
-        return profile.samples(samples_of(record, historical=record.time < opened_ns))
+        return profile.samples(samples_of(record, historical=record.seq <= waited))
     if record.kind == RecordKind.STATE:
         change = records.unpack_state(record.body)
         return profile.state(change) if change.shown else []

@@ -99,7 +99,6 @@ class Follower:
         self._order: Order = order
         self._rate = Pace(drain_rate or 0)
         self._converse = converse
-        self._opened_ns = 0
         self._drain: Drain | None = None
 
     @property
@@ -136,7 +135,6 @@ class Follower:
 
     async def _use(self, link: Link) -> None:
         self._health.add(Count.LINKS_OPENED)
-        self._opened_ns = self._clock()
         name, places = self.line.name, self.places
         try:
             self.profile.fit(link.largest if isinstance(link, LimitedLink) else None)
@@ -176,10 +174,11 @@ class Follower:
     async def _deliver(self, link: Link, records: Sequence[Record]) -> int:
         """Send what the profile makes of these records; returns bytes of payload, once all is taken or refused."""
         messages: list[Message] = []
+        waited = self._drain.waited if self._drain else 0
         for record in records:
             # One that cannot be read must not keep back all that come after it.
             what = f"records of kind {record.kind}"
-            said = self.profile, record, self._opened_ns, self.line.name
+            said = self.profile, record, waited, self.line.name
             messages += self.sending.encoded(messages_of, *said, what=what) or []
             if record.kind == RecordKind.SAMPLES:
                 await asyncio.sleep(0)      # it may hold thousands of samples: the readers go on meanwhile

@@ -41,6 +41,7 @@ class Places:
     def __init__(self, *seqs: int) -> None:
         self.stretches = [Stretch(seqs)]
         self.rewound = 0
+        self.waited = 0
 
     @property
     def ranges(self) -> list[Stretch]:

@@ -37,6 +37,7 @@ class Broker:
         self.links: list[FakeLink] = []
         self.refuse: Callable[[Message], str] = lambda message: ""
         self.hold = False           # acknowledge nothing
+        self.holds = "-"            # acknowledge nothing on topics that end so
 
     async def connect(self) -> FakeLink:
         self.links.append(FakeLink(self))
@@ -64,7 +65,7 @@ class FakeLink:
         if self._end.is_set():
             raise NotConnected("cut")
         self.received += messages
-        if self._broker.hold:
+        if self._broker.hold or any(m.topic.endswith(self._broker.holds) for m in messages):
             await self._end.wait()
             raise NotConnected("cut")
         await asyncio.sleep(0)
@@ -314,6 +315,45 @@ async def test_after_an_outage_what_is_new_goes_before_what_has_waited_and_each_
     assert {payload["seq"]: payload["historical"] for payload in bench.broker.on("/tags")} == {
         **dict.fromkeys(before, True), new[0]: False,
     }  # fmt: skip
+
+
+def ascend(seqs: Sequence[object]) -> bool:
+    return list(seqs) == sorted(seqs)   # type: ignore[type-var]
+
+
+async def test_what_a_short_outage_left_does_not_overtake_an_older_backlog_as_history(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "WORTH_BYTES", 5000)
+    bench.broker.holds = "/tags"
+    before = await bench.write(300)
+    async with bench.following():
+        await bench.until(lambda: bench.broker.seqs())
+    bench.broker.holds = "-"
+    after = await bench.write(3)    # not worth a way of its own
+    async with bench.following():
+        await bench.until(lambda: bench.follower.places.backlog == 0)
+        await bench.write(1)
+        await bench.until(lambda: bench.follower.places.backlog == 0)
+    told = [orjson.loads(m.payload) for m in bench.broker.links[1].received if m.topic.endswith("/tags")]
+    assert sorted(payload["seq"] for payload in told)[:-1] == before + after
+    for historical in (False, True):
+        assert ascend([payload["seq"] for payload in told if payload["historical"] == historical])
+
+
+async def test_what_is_committed_only_after_the_link_opened_is_new_however_long_ago_it_was_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "WORTH_BYTES", 0)
+    before = await bench.write(300)
+    batch = row(np.zeros(1, np.int32), time.time_ns(), np.array([0.0]))
+    late = bench.journal.append(RecordKind.SAMPLES, columns.pack(batch, 0, {}), bench._key)
+    async with bench.following():
+        await bench.until(lambda: bench.broker.seqs())
+        await bench.journal.flush()
+        await bench.until(lambda: bench.follower.places.backlog == 0)
+    told = bench.broker.on("/tags")
+    assert {payload["seq"]: payload["historical"] for payload in told} == {**dict.fromkeys(before, True), late: False}
 
 
 async def test_in_strict_order_what_is_new_waits_behind_what_has_waited(strict: Bench) -> None:
