@@ -25,6 +25,8 @@ from tests.peers.opcua_world import Wire
 
 AGENT = Path(__file__).with_name("stepped_agent.py")
 SLOW_S, LOSS = 0.3, 0.1
+# A process begins and ends in a second, on a busy computer in many.
+PATIENCE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -160,7 +162,7 @@ class Agent:
         assert self._process
         self.lives[-1].ends_ns = time.monotonic_ns()
         self._process.send_signal(how)
-        return self._process.wait(20)
+        return self._process.wait(PATIENCE_S)
 
 
 def overwrite(folder: Path, dice: random.Random) -> str:

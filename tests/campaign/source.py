@@ -2,8 +2,8 @@
 
 Every whole read of a unit gets the next number of that unit, in eight tags at once (`NUMBERS`), so what is missing at
 the far end was read and lost, whatever the agent was doing. (A driver that tries one register gets none.) The machine
-itself goes by time: it makes `RATE` pieces a second through the first part of every order and stands still for the
-rest, so that whoever reads it at all counts the same.
+itself goes by time: it makes `RATE` pieces a second in the middle of every order and stands still for `STILL_S` at its
+beginning and at its end, so that two who read it within that time of a change see the same pieces in the same order.
 
 A line of the ledger: `unit number monotonic_ns total scrap order`, written once the answer has been sent.
 """
@@ -23,7 +23,8 @@ APART = 100_000_000
 """Tag k of answer n says n + k × APART: a value under another tag's name would show."""
 
 ORDER_S = 6.0
-MAKES_S = 4.0
+STILL_S = 1.0
+MAKES_S = ORDER_S - 2 * STILL_S
 RATE = 20
 SCRAP_EACH = 7
 IDLE, RUN, FAULT = range(3)
@@ -41,8 +42,9 @@ _REGISTERS = 7 + 2 * NUMBERS
 def machine(passed_s: float) -> tuple[int, int, int, int]:
     """State, total, scrap and order after that time."""
     order, at = divmod(passed_s, ORDER_S)
-    total = int(order * MAKES_S * RATE) + min(int(at * RATE), int(MAKES_S * RATE))
-    state = RUN if at < MAKES_S else FAULT if int(order) % 2 else IDLE
+    makes = min(max(at - STILL_S, 0.0), MAKES_S)
+    total = int(order * MAKES_S * RATE) + int(makes * RATE)
+    state = RUN if 0.0 < makes < MAKES_S else FAULT if int(order) % 2 else IDLE
     return state, total, total // SCRAP_EACH, 1 + int(order)
 
 
@@ -59,9 +61,24 @@ class Answer:
 
 def answers(ledger: Path, unit: int) -> list[Answer]:
     """What `unit` was given, in order."""
-    lines = ledger.read_text().splitlines(keepends=True)
+    return _answers(ledger.read_text().splitlines(keepends=True), unit)
+
+
+def _answers(lines: list[str], unit: int) -> list[Answer]:
     rows = [line.split() for line in lines if line.endswith("\n")]
     return [Answer(*map(int, row[1:])) for row in rows if int(row[0]) == unit]
+
+
+# Two units' lines of a moment are shorter by far.
+_TAIL = 4096
+
+
+def latest(ledger: Path, unit: int) -> Answer:
+    """What `unit` was given last; number 0, of no time, before the first."""
+    with ledger.open("rb") as file:
+        file.seek(max(0, ledger.stat().st_size - _TAIL))
+        found = _answers(file.read().decode().splitlines(keepends=True)[1:], unit)
+    return found[-1] if found else Answer(0, 0, 0, 0, 0)
 
 
 class Source:

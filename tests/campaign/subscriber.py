@@ -20,6 +20,7 @@ class Subscriber:
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self.listens = threading.Event()
         """it has a subscription at a broker that runs"""
+        self._root = root
         client = self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="campaign", clean_session=False)
         client.reconnect_delay_set(AGAIN_S, AGAIN_S)  # type: ignore[arg-type]
         client.on_connect = lambda *_: client.subscribe(f"{root}/#", 1)
@@ -38,3 +39,12 @@ class Subscriber:
     def on(self, ending: str) -> list[dict[str, Any]]:
         """Payloads of the topics that end so, in order of arrival."""
         return [payload for topic, payload in list(self.messages) if topic.endswith(ending)]
+
+    def below(self) -> list[tuple[str, dict[str, Any]]]:
+        """All, with the topics below the root."""
+        return [(topic.removeprefix(self._root), payload) for topic, payload in list(self.messages)]
+
+    def numbers(self) -> set[int]:
+        """The numbers of the first tag."""
+        groups = (group["values"] for payload in self.on("/m1/tags") for group in payload["samples"])
+        return {int(values["n0"]) for values in groups if values.get("n0") is not None}

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.campaign import source
+from tests.campaign.committed import numbers_in
 from tests.campaign.faults import Agent, Clock, Disk
-from tests.campaign.ledger import in_journal
 from tests.peers.influx_v1 import INFLUXD, TOKEN, InfluxV1
 from tests.peers.opcua_world import Process
 from tests.peers.waiting import free_port, wait_for
@@ -79,7 +79,7 @@ async def test_what_was_committed_is_in_influxdb_once_whoever_is_killed(
                 influx.kill()
                 await asyncio.sleep(dice.uniform(0.0, 2.0))
             agent.kill()
-            committed |= {number for _, number in in_journal(agent.journal)}
+            committed |= {number for _, number in numbers_in(agent.journal)}
             agent.start()
             began = time.monotonic_ns()
             await asyncio.to_thread(
@@ -87,7 +87,7 @@ async def test_what_was_committed_is_in_influxdb_once_whoever_is_killed(
             )
             if kill % 3 == 1:
                 await asyncio.to_thread(influx.start)
-        numbers = {number for _, number in in_journal(agent.journal)} | committed
+        numbers = {number for _, number in numbers_in(agent.journal)} | committed
         assert len(numbers) > 50
         await asyncio.to_thread(
             wait_for, lambda: numbers <= {row.get("n0") for row in stored(influx)}, 60, "everything committed"
