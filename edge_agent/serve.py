@@ -83,7 +83,7 @@ class Look:
             return None
         tag = self._engine.table[position]
         if tag.kind is Kind.TEXT:
-            return tag.vocabulary.text(value)
+            return tag.vocabulary.proper(value)
         if tag.kind is Kind.BOOL:
             return bool(value)
         return int(value) if tag.kind is Kind.INT and value.is_integer() else value

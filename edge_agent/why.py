@@ -74,7 +74,7 @@ def plain(tag: Tag, raw: float) -> Value | None:
     if not np.isfinite(raw):
         return None
     if tag.kind is Kind.TEXT:
-        return tag.vocabulary.text(raw)
+        return tag.vocabulary.proper(raw)
     if tag.kind is Kind.BOOL:
         return bool(raw)
     return int(raw) if tag.kind is Kind.INT and raw.is_integer() else float(raw)

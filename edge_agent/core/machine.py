@@ -350,5 +350,5 @@ class Machine:
 def key_of(tag: Tag, value: float) -> int | str:
     """A value as maps of states and products have it: a whole number or a text."""
     if tag.kind is Kind.TEXT:
-        return tag.vocabulary.text(value)
+        return tag.vocabulary.proper(value)
     return int(value) if abs(value) < EXACT else repr(value)

@@ -47,6 +47,12 @@ class Vocabulary:
         """The text of `code`."""
         return self.texts[int(code)]
 
+    def proper(self, code: float) -> str:
+        """The text of `code` as it can be kept and told: a device's stray half characters, which are bytes of another
+        encoding than it says, become question marks."""
+        text = self.texts[int(code)]
+        return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
 
 @dataclass(slots=True)
 class Tag:

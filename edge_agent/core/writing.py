@@ -91,7 +91,7 @@ def held(tag: Tag, value: float, quality: int) -> Value | None:
     if quality >= BAD or not math.isfinite(value):
         return None
     if tag.kind is Kind.TEXT:
-        return tag.vocabulary.text(value)
+        return tag.vocabulary.proper(value)
     if tag.kind is Kind.BOOL:
         return bool(value)
     return int(value) if tag.kind is Kind.INT and value.is_integer() else float(value)

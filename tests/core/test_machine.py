@@ -128,6 +128,24 @@ def test_each_product_counts_with_its_own_ideal_cycle() -> None:
     assert held.ledger.cell(0, 100 * S).ipt == 4 * 2 + 2 * 5
 
 
+
+def test_a_product_in_another_encoding_than_the_device_says_can_be_kept_and_told() -> None:
+    job, number = Tag(3, "plc", "job", Kind.TEXT), Tag(4, "plc", "number", Kind.TEXT)
+    held = machine(ideal=None, job=job, number=number, products={"A": Fraction(2)})
+    for tag in (job, number):
+        tag.vocabulary.code("零件".encode("gbk").decode("utf-8", "surrogateescape"))
+    held.feed(samples([(STATE, 0, 1), (job, 0, 0), (number, 0, 0), (TOTAL, 1, 0), (SECOND, 1, 0), (TOTAL, 10, 3)]))
+    events = held.take_events()
+    assert "job" in orjson.dumps(events).decode()
+    assert sorted({text for text in _texts(events) if "?" in text}) == ["?" * 4]
+
+
+def _texts(said: object) -> list[str]:
+    if isinstance(said, str):
+        return [said]
+    inner = said.values() if isinstance(said, dict) else said if isinstance(said, (list, tuple)) else ()
+    return [text for one in inner for text in _texts(one)]
+
 def test_pieces_seen_across_a_gap_prove_run_time_in_it() -> None:
     held = machine()
     held.feed(samples([(STATE, 0, 1), (TOTAL, 0, 0), (SECOND, 0, 0)]))

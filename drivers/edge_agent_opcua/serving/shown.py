@@ -161,7 +161,7 @@ def _change(tag: Tag, value: float, status: int, time: int) -> Change:
 
 def _as_kind(tag: Tag, value: float) -> Value:
     if tag.kind is Kind.TEXT:
-        return tag.vocabulary.text(value)
+        return tag.vocabulary.proper(value)
     if tag.kind is Kind.BOOL:
         return bool(value)
     return int(value) if tag.kind is Kind.INT and value.is_integer() else value
