@@ -75,6 +75,7 @@ class Commits:
         # A segment is at most an eighth of the cap, so that evicting one leaves most of the history, also
         # while the segments being written are full and new ones begin.
         self._limit = max(min(settings.segment_bytes, settings.max_bytes // 8), 4096)
+        self._heads = [0, 0]    # bytes of each lane's newest segment that only take up what was before it
         self._lanes = lanes
         self._writer = writer
         self._thread = thread
@@ -237,7 +238,10 @@ class Commits:
         if active.first == first:
             return False  # it has nothing but its head, and the next would have its name
         old = bool(age) and now - active.header.created > (age or 0) // AGE_PARTS
-        return old or active.size + _size(batch) > self._limit
+        # A day of a large plant makes a checkpoint larger than a segment: as much again must follow before the next,
+        # in either lane, else every commit would write one, and everything be evicted for it.
+        most = max(self._limit, 2 * max(self._heads))
+        return old or active.size + _size(batch) > most
 
     def _ask_checkpoint(self) -> bytes | None:
         try:
@@ -339,6 +343,8 @@ class Commits:
         lane = self._lanes[one.part.lane]
         if one.part.roll:
             lane.replace(one.segment)
+            own = [raw for raw in one.part.batch if raw[1] not in OWN]
+            self._heads[one.part.lane] = one.size - _size(own)
         one.segment.size = one.size
         if one.fresh:
             lane.grew(one.segment, one.fresh, one.bytes)

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from edge_agent.journal import Journal, RecordKind
+import pytest
+
+from edge_agent.journal import Journal, RecordKind, records
 from edge_agent.journal.disk import Disk
 
 Opener = Callable[..., Awaitable[Journal]]
@@ -133,6 +135,21 @@ async def test_the_cap_counts_definitions_and_checkpoints_too(opened: Opener, fo
         await journal.flush()
         assert on_disk(folder) == journal.size <= 60_000
     assert journal.size > 40_000
+
+
+@pytest.mark.parametrize("kind", [RecordKind.EVENT, RecordKind.SAMPLES])
+async def test_a_checkpoint_larger_than_a_segment_is_not_written_with_every_commit(
+    opened: Opener, folder: Path, kind: RecordKind
+) -> None:
+    journal = await opened(max_bytes=400_000, segment_bytes=16_384, checkpoint=lambda: bytes(60_000))
+    cursor = journal.cursor("north", "events")
+    for _ in range(300):
+        journal.append(kind, bytes(400))
+        journal.append(RecordKind.STATE, b"RUN")
+        await journal.flush()
+        assert on_disk(folder) == journal.size <= 400_000
+    assert cursor.evicted == 0
+    assert len(list(records(folder, kinds={RecordKind.CHECKPOINT}))) <= 4
 
 
 class Filling(Disk):
