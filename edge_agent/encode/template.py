@@ -94,8 +94,7 @@ class TemplateProfile(Profile):
         """The status of the rule that says `will: true`, offline and without a time."""
         for rule in self._rules.get("status", ()):
             if rule.will:
-                [data] = self._facts.status(Status(online=False, time=0))
-                return rule.message({**data, "t": None})
+                return rule.message(self._facts.will())
         return None
 
     def hello(self, status: Status) -> list[Message]:

@@ -99,6 +99,11 @@ class Facts:
         }  # fmt: skip
         return [{**self._common, **said}]
 
+    def will(self) -> Data:
+        """The status when the agent is gone: when that will be, and what it will have counted, nobody knows."""
+        [said] = self.status(Status(online=False, time=0))
+        return {**said, "t": None}
+
     def gap(self, gap: Gap) -> list[Data]:
         """Records that can no longer be delivered."""
         said = {

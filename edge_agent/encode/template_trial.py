@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from fractions import Fraction
 from typing import Any, Final
@@ -13,18 +13,19 @@ from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.batch import concat, row
 from edge_agent.core.cell import Cell
 from edge_agent.core.quality import Reason, bad
-from edge_agent.core.report import Gap, Report, Samples, StateChange, Status, Window
+from edge_agent.core.report import OPEN, Gap, Report, Samples, StateChange, Status, Window
 from edge_agent.core.rollup import Rollup
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Kind
 from edge_agent.encode.profile import Scene
-from edge_agent.encode.template import Rule
+from edge_agent.encode.template import Rule, Unusable
 from edge_agent.encode.template_data import Data, Facts, points
 
 _S: Final = 1_000_000_000
 _HOUR: Final = 3600 * _S
 _T0: Final = 1_767_225_600 * _S     # 2026-01-01T00:00:00Z
 _WINDOW: Final = Window("hour", "hour", _T0, _T0 + _HOUR, date(2026, 1, 1), "UTC")
+_JOB: Final = Window("job", "A100", _T0, OPEN, date(2026, 1, 1), "UTC", "4711")
 _CELLS: Final = (
     Cell(),     # nothing was made: no ratio is defined
     Cell(ct=_HOUR, apt=_HOUR, pq=10, gq=9, sq=1, ipt=Fraction(3000), igt=Fraction(2700)),
@@ -35,10 +36,18 @@ _DEVICES: Final = 50
 
 def trial(rule: Rule, scene: Scene) -> None:
     """Nothing, if the rule makes messages of all that may come; else raises `Unusable`."""
-    for data in _given(rule, Facts(scene), scene):
+    facts = Facts(scene)
+    for data in _given(rule, facts, scene):
         if rule.kind == "samples" and rule.each == "device":
             data["samples"] = points(data["groups"], data["units"])
         rule.message(data)
+    if not rule.will:
+        return
+    try:
+        rule.message(facts.will())
+    except Unusable as error:
+        why = f"as the will: {error.why}; then t is none, and devices, backlog and counts have nothing in them"
+        raise Unusable(error.part, why) from error
 
 
 def _given(rule: Rule, facts: Facts, scene: Scene) -> Iterator[Data]:
@@ -49,7 +58,7 @@ def _given(rule: Rule, facts: Facts, scene: Scene) -> Iterator[Data]:
             facts.samples(one, rule.each) for device in devices for one in _samples(scene, device)
         ),
         "state": lambda: (facts.state(StateChange(machine, state, "", _T0)) for state in MachineState),
-        "report": lambda: map(facts.report, _reports(machine)),
+        "report": lambda: map(facts.report, _reports(machine, scene.windows)),
         "rollup": lambda: map(facts.rollup, map(_rollup, _reports(machine))),
         "digital": lambda: [facts.digital(_digital(devices), _T0)],
         "alarms": lambda: [facts.alarms(1, devices[0], _alarms(devices[0]), rule.each)],
@@ -65,10 +74,12 @@ def _statuses(devices: tuple[str, ...]) -> Iterator[Status]:
         yield Status(online, _T0, dict.fromkeys(devices, "connected"), {"x": 1}, {"n": 1})
 
 
-def _reports(machine: str) -> Iterator[Report]:
+def _reports(machine: str, windows: Collection[str] = ()) -> Iterator[Report]:
     for cell in _CELLS:
         for final in (False, True):
             yield Report(machine, _WINDOW, 0, final, _T0 + _HOUR, "", cell)
+    if "job" in windows:        # while it goes on, nobody knows when it ends
+        yield Report(machine, _JOB, 0, False, _T0 + _HOUR, "", _CELLS[1])
 
 
 def _rollup(one: Report) -> Rollup:

@@ -134,6 +134,8 @@ def test_what_cannot_be_rendered_later_is_raised_for_the_follower_to_count(tmp_p
         ("samples:\n  each: machine\n  topic: x\n  payload: y", (2, "samples.each", "known are device, group, tag")),
         ("state: {topic: x, payload: '1', each: tag}", (1, "state.each", "state has none")),
         ("state: {topic: x, payload: '1', will: true}", (1, "state.will", "only a status")),
+        ("status: {topic: x, payload: '{{ t | iso | json }}', will: true}", (1, "status.payload", "as the will: ")),
+        ("status:\n  topic: x\n  payload: '{{ counts.n }}'\n  will: true", (3, "status.payload", "then t is none")),
         ("state: {topic: x, payload: '1', qos: 2}", (1, "state.qos", "0 or 1")),
         ("limits: {payload: 5}\nstate: {topic: x, payload: '1'}", (1, "limits.payload", "needs a unit")),
         ("state: {topic: x, payload: '1'}\nstate: {topic: x, payload: '1'}", (2, "state", "is written twice")),
@@ -148,6 +150,15 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, found: tuple
     line, key, message = mistakes(tmp_path, text)[0]
     assert (line, key) == found[:2]
     assert found[2] in message
+
+
+def test_the_end_of_a_job_that_goes_on_is_tried_where_there_are_jobs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("report: {topic: x, payload: '{{ end | iso | json }}'}")
+    config = TemplateConfig(template=path)
+    make(config, replace(SCENE, windows=("shift",)))
+    with pytest.raises(ConfigError, match=r"report\.payload"):
+        make(config, replace(SCENE, windows=("shift", "job")))
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
