@@ -20,11 +20,12 @@ from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.command import Outcome
 from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
-from edge_agent.encode.cloud_thing import command_id, read
+from edge_agent.encode.cloud_thing import read
 from edge_agent.encode.json_command import write_reply
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Asked, Credentials, Limits, Profile
+from edge_agent.encode.repeats import Repeats
 
 LIMITS: Final = Limits(payload=250_000, firm=True)
 """a message has at most 256 KB with its properties, which are a few hundred bytes; how many a second, the tier says"""
@@ -41,10 +42,18 @@ class AzureProfile(Profile):
 
     limits = LIMITS
 
-    def __init__(self, device: str, agent: str, version: str, sign: Callable[[int], Credentials]) -> None:
+    def __init__(
+        self, device: str, agent: str, version: str, sign: Callable[[int], Credentials], destination: str = ""
+    ) -> None:
         self._json: Profile = JsonProfile("", agent, version, LIMITS.payload)
         self._events = f"devices/{quote(device, safe='')}/messages/events/"
         self._sign = sign
+        self._repeats = Repeats(destination)
+
+    def hello(self, status: Status) -> list[Message]:
+        """The birth. Direct methods are numbered anew with each link, and wait for none."""
+        self._repeats.forget()
+        return self.status(status)
 
     def credentials(self, now_ns: int) -> Credentials:
         """A token that ends some time after `now_ns`."""
@@ -73,6 +82,7 @@ class AzureProfile(Profile):
 
     def status(self, status: Status) -> list[Message]:
         """The birth, and the status from then on."""
+        self._repeats.now_ns = status.time
         return self._sent(self._json.status(status))
 
     def samples(self, samples: Samples) -> list[Message]:
@@ -112,7 +122,7 @@ class AzureProfile(Profile):
         name, _, rid = received.topic.removeprefix(_METHODS).partition("/?$rid=")
         if not rid:
             return None
-        id = command_id(received)
+        id = self._repeats.id(received)
         if name != WRITE:
             return Asked(id, "", error=f"there is no method {name[:64]!r}; write is one")
         said = read(received.payload)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from hashlib import sha256
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -29,6 +28,7 @@ from edge_agent.encode.cloud_points import (
 )
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Asked, Profile, Scene
+from edge_agent.encode.repeats import Repeats
 
 TOLD: Final = ("tags", "state", "kpi", "alarms", "digital", "status")
 """What can be told; `told` of a profile names which of it is."""
@@ -51,6 +51,7 @@ class ThingProfile(Profile, Generic[T]):
         self._told = frozenset(told)
         self._destination = scene.destination
         self._now_ms = 0        # of the newest status
+        self._repeats = Repeats(scene.destination)
         # Of what kind a tag is, its driver may learn later.
         self._writable: dict[tuple[T, str], Tag] = {
             (self.thing(tag.device), names.of(tag.device, tag.name)): tag
@@ -75,6 +76,7 @@ class ThingProfile(Profile, Generic[T]):
     def status(self, status: Status) -> list[Message]:
         """Which devices are connected, and how many records wait for this destination."""
         self._now_ms = status.time // 1_000_000
+        self._repeats.now_ns = status.time
         if "status" not in self._told:
             return []
         said: dict[T, dict[str, Any]] = {self.gateway: {BACKLOG: status.backlog.get(self._destination, 0)}}
@@ -150,7 +152,7 @@ class ThingProfile(Profile, Generic[T]):
 
     def asked(self, received: Received, thing: T | None, values: Any) -> Asked:
         """A property to be set; `values`: identifier → value, as the platform sends them."""
-        id = command_id(received)
+        id = self._repeats.id(received)
         if thing is None:
             return Asked(id, "", error="there is no such device here")
         if not isinstance(values, dict) or len(values) != 1:
@@ -169,11 +171,6 @@ class ThingProfile(Profile, Generic[T]):
 def _alarm(span: AlarmSpan) -> dict[str, Any]:
     """The record of the profile `json`; what nobody knows has no value in a thing model."""
     return {name: value for name, value in json_alarms.alarm(span).items() if value is not None}
-
-
-def command_id(received: Received) -> str:
-    """The same for what is received twice. Platforms number their commands anew each day, or not at all."""
-    return sha256(received.topic.encode() + b"\0" + received.payload).hexdigest()[:32]
 
 
 def read(payload: bytes) -> dict[str, Any]:

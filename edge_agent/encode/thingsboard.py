@@ -65,7 +65,7 @@ class ThingsboardProfile(Profile):
         self._kpis = tuple(kpis)
         limits = limits or Limits(PAYLOAD)
         self.limits = replace(limits, payload=limits.payload - _PACKET, firm=True)
-        self._calls = Calls(self._names)
+        self._calls = Calls(self._names, scene.destination)
         self._at_hello: Mapping[str, str] = {}
         self._turned: set[str] = set()
 
@@ -93,7 +93,7 @@ class ThingsboardProfile(Profile):
 
     def status(self, status: Status) -> list[Message]:
         """Which devices came or went since the link was opened, and what the agent counts."""
-        self._calls.now_ns = status.time
+        self._calls.repeats.now_ns = status.time
         told = []
         for own, name in self._names.devices.items():
             now = status.devices.get(own)
@@ -187,7 +187,7 @@ class ThingsboardProfile(Profile):
             "lane": gap.lane, "from_seq": gap.first, "to_seq": gap.last, "records": gap.records,
             "from": gap.start // _MS or None, "to": gap.end // _MS or None, "why": gap.why,
         }  # fmt: skip
-        return [self._own(gap.end or self._calls.now_ns, {"gap": said}, "")]
+        return [self._own(gap.end or self._calls.repeats.now_ns, {"gap": said}, "")]
 
     # -- calls -------------------------------------------------------------------------------
 

@@ -7,12 +7,11 @@
 and the answer on the same topic: {"device": "press-1", "id": 7, "data": {"success": true, "read_back": 23.4}}.
 
 ThingsBoard numbers its calls anew whenever it has forgotten a device, and after a new link sends again what was not
-answered: only the same call within two minutes is taken for the same one.
+answered: see `repeats`.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any, Final
 
 import orjson
@@ -21,24 +20,18 @@ from edge_agent.core.command import Outcome
 from edge_agent.encode.json_command import LONGEST, STATEMENT
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Asked
+from edge_agent.encode.repeats import Repeats
 from edge_agent.encode.thingsboard_names import Names
 
 TOPIC: Final = "v1/gateway/rpc"
-
-# Calls are answered, or given up by the server, within 10 s; the status tells the time every minute.
-AGAIN_NS: Final = 120_000_000_000
-# More calls than a person, or a rule, makes in that time.
-KEPT: Final = 1000
 
 
 class Calls:
     """The calls of one gateway; remembers which it has heard lately."""
 
-    def __init__(self, names: Names) -> None:
-        self.now_ns = 0     # as told with the latest status
+    def __init__(self, names: Names, destination: str) -> None:
+        self.repeats = Repeats(destination)
         self._names = names
-        self._heard: OrderedDict[bytes, tuple[int, str]] = OrderedDict()
-        self._count = 0
 
     def read(self, received: Received) -> Asked | None:
         """What a call asks for; None for what is no call, such as our own answers. Never raises."""
@@ -48,7 +41,7 @@ class Calls:
         name, method, params = found["device"], found["data"]["method"], found["data"].get("params")
         if len(received.payload) > LONGEST:
             return Asked("", "", error=f"a call has at most {LONGEST} bytes, not {len(received.payload)}")
-        id = self._id(received.payload)
+        id = self.repeats.id(received)
         device, machine = self._names.device_of(name), self._names.machine_of(name)
         if method == "state" and machine:
             if not isinstance(params, dict) or not any(key in params for key in STATEMENT):
@@ -61,17 +54,6 @@ class Calls:
                 return Asked(id, device, error='params must be such as {"tag": "speed", "value": 5}')
             return Asked(id, device, params["tag"], params["value"])
         return Asked(id, device, method, params)
-
-    def _id(self, payload: bytes) -> str:
-        known = self._heard.get(payload)
-        if known is not None and self.now_ns - known[0] <= AGAIN_NS:
-            return known[1]
-        self._count += 1
-        self._heard[payload] = self.now_ns, f"rpc-{self._count}"
-        self._heard.move_to_end(payload)
-        if len(self._heard) > KEPT:
-            self._heard.popitem(last=False)
-        return f"rpc-{self._count}"
 
 
 def answer(outcome: Outcome, received: Received) -> Message | None:

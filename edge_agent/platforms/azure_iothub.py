@@ -56,7 +56,7 @@ def make(config: AzureConfig, scene: Scene) -> AzureProfile:
     sign: partial[Credentials] = partial(
         cloud_signing.azure, hub, config.device_id, secret, life_ns=config.token_life, api_version=config.api_version
     )
-    profile = AzureProfile(config.device_id, scene.agent, scene.version, sign)
+    profile = AzureProfile(config.device_id, scene.agent, scene.version, sign, scene.destination)
     profile.limits = config.limited(profile.limits)
     return profile
 

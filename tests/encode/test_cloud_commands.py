@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Answer, Asked, Profile, Scene
 from edge_agent.encode.tencent_profile import TencentProfile
 from tests.encode.cloud_profiles import PLUGINS, profile
-from tests.encode.scene import METER, SAMPLES, SCENE, STATUS, T0
+from tests.encode.scene import METER, SAMPLES, SCENE, STATUS, T0, S
 
 TAGS = TagTable(
     [Tag(0, "press-1", "temp"), Tag(1, "press-1", "running", Kind.BOOL), Tag(2, "meter-1", "limit")]
@@ -81,6 +82,30 @@ def test_a_command_that_comes_twice_is_known_by_its_id_and_another_is_another(wa
     assert again is not None
     assert other is not None
     assert first.id == again.id != other.id
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_command_later_is_another_for_platforms_number_theirs_anew(way: str) -> None:
+    made, received, _ = asked(way)
+    made.status(STATUS)
+    first = made.command(received)
+    made.status(replace(STATUS, time=STATUS.time + 90 * S))
+    assert made.command(received) == first
+    made.status(replace(STATUS, time=STATUS.time + 600 * S))
+    later = made.command(received)
+    assert first is not None
+    assert later is not None
+    assert (later.tag, later.value) == (first.tag, first.value)
+    assert later.id != first.id
+
+
+def test_a_direct_method_of_another_link_is_another_though_it_has_the_number_of_one_before() -> None:
+    made, received, first = asked("azure-method")
+    made.hello(STATUS)
+    again = made.command(received)
+    assert first is not None
+    assert again is not None
+    assert again.id != first.id
 
 
 REPLIES: dict[str, tuple[str, Any, Any]] = {
