@@ -29,7 +29,8 @@ from edge_agent.encode.sparkplug.book import Book
 from edge_agent.encode.sparkplug.datatype import DataType
 from edge_agent.encode.sparkplug.metric import Metric, read
 from edge_agent.encode.sparkplug.payload import as_history, body_of, death_of
-from edge_agent.encode.sparkplug.tags import LINE_LOST, DeviceTags
+from edge_agent.encode.sparkplug.quality import LINE_LOST
+from edge_agent.encode.sparkplug.tags import DeviceTags
 from edge_agent.encode.sparkplug.topic import EdgeNode, kind_and_device
 from edge_agent.encode.sparkplug.wire import parsed
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.core.batch import Batch
-from edge_agent.core.quality import BAD, GOOD, REASON, UNCERTAIN, Reason
+from edge_agent.core.quality import BAD, GOOD, UNCERTAIN, Reason
 from edge_agent.core.report import Samples
 from edge_agent.core.tags import Kind, Tag
 from edge_agent.core.writing import held
@@ -25,6 +25,7 @@ from edge_agent.encode.sparkplug import metric as metrics
 from edge_agent.encode.sparkplug.datatype import DataType, proper, to_wire
 from edge_agent.encode.sparkplug.metric import Metric, Property
 from edge_agent.encode.sparkplug.payload import body_of
+from edge_agent.encode.sparkplug.quality import QUALITIES
 from edge_agent.encode.sparkplug.wire import Payload
 
 TYPES: Final = {
@@ -39,22 +40,6 @@ _DOUBLE: Final = int(DataType.DOUBLE)
 _INT64: Final = int(DataType.INT64)
 # Names of tags that are no more, each worth a line in the log: more than anybody looks at.
 _VANISHED: Final = 200
-# The line to the device, or the agent, was gone: the value is the last one known, and old.
-_OLD: Final = frozenset({Reason.COMM_LOST, Reason.STALE, Reason.AGENT_DOWN, Reason.NO_ANSWER})
-
-
-def _quality(byte: int) -> int:
-    """Property `Quality` of a quality byte; `GOOD` is not written. What is doubtful is shown as stale."""
-    if byte < UNCERTAIN:
-        return metrics.GOOD
-    if byte < BAD or byte & REASON in _OLD:
-        return metrics.STALE
-    return metrics.BAD
-
-
-QUALITIES: Final = tuple(_quality(byte) for byte in range(256))
-LINE_LOST: Final = np.array([byte >= BAD and byte & REASON in _OLD for byte in range(256)])
-"""Quality bytes, shape (256,), of what the death of a device says as well."""
 
 
 class DeviceTags:
@@ -104,8 +89,8 @@ class DeviceTags:
             self._newest.fill(_NEVER)
         else:
             self._newest[:] = latest.time
-            wide = (np.isfinite(latest.value) & ~is_whole(latest.value)).nonzero()[0].tolist()
-            self._wide.update(place for place in wide if self.tags[place].kind is Kind.INT)
+            wide = np.isfinite(latest.value) & ~is_whole(latest.value) & (latest.quality < BAD)
+            self._wide.update(place for place in wide.nonzero()[0].tolist() if self.tags[place].kind is Kind.INT)
         self._types = self._types_now()
         return body_of((self._born(place, latest, now_ms) for place in range(len(self.tags))), birth=True)
 
@@ -191,18 +176,18 @@ class DeviceTags:
                 if quality < UNCERTAIN:
                     _mark(said, metrics.BAD)
             else:
-                self._set(said, place, value)
+                self._set(said, place, value, quality)
         encoded: bytes = payload.SerializeToString()
         return encoded
 
-    def _set(self, said: Any, place: int, value: Any) -> None:
+    def _set(self, said: Any, place: int, value: Any, quality: int) -> None:
         """A value of another kind than most. What INT64 cannot hold is told in its own type, and makes the next birth,
-        a tick later, say that the tag is a double."""
+        a tick later, say that the tag is a double, unless it is bad anyway."""
         if setter := _SETTERS.get((self._types[place], type(value))):
             setter(said, value)
             return
         _in_its_own_type(said, value)
-        if isinstance(value, float) and self.tags[place].kind is Kind.INT:
+        if isinstance(value, float) and quality < BAD and self.tags[place].kind is Kind.INT:
             self._wide.add(place)
 
     def _types_now(self) -> list[int]:
@@ -216,6 +201,8 @@ class DeviceTags:
         if latest is not None and latest.time[place] != _NEVER:
             time, quality = int(latest.time[place]), int(latest.quality[place])
             value = held(tag, float(latest.value[place]), 0)
+            if self._types[place] == _INT64 and not is_whole(latest.value[place : place + 1])[0]:
+                value = None
         properties = dict(_static(tag))
         stands = QUALITIES[quality] if value is not None or quality >= UNCERTAIN else metrics.BAD
         if stands != metrics.GOOD:

@@ -304,6 +304,18 @@ def test_a_number_that_becomes_too_large_says_its_own_type_until_the_next_birth(
     assert not profile.devices["press-1"].is_outdated
 
 
+def test_a_bad_reading_does_not_change_the_type_of_its_tag() -> None:
+    value, quality = LATEST.value.copy(), LATEST.quality.copy()
+    value[1], quality[1] = 1e30, bad(Reason.OUT_OF_RANGE)
+    profile = made(replace(LATEST, value=value, quality=quality))
+    born = profile.device_birth("press-1")
+    total = of(born)["total"]
+    assert (total.datatype, total.value, total.properties["Quality"].value) == (DataType.INT64, None, 0)
+    [message] = profile.samples(replace(SAMPLES, batch=batch((1, T0 + 2 * S, 1e30, bad(Reason.OUT_OF_RANGE)))))
+    assert [(one.datatype, one.value) for one in metrics(message, born)] == [(DataType.DOUBLE, 1e30)]
+    assert not profile.devices["press-1"].is_outdated
+
+
 @MODES
 def test_what_was_encoded_as_of_another_kind_says_its_type_behind_the_birth(mode: dict[str, bool]) -> None:
     profile = made(LATEST, **mode)
