@@ -25,7 +25,8 @@ class AwsConfig(CloudConfig):
     basic_ingest: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]{1,128}$")
     """a rule that gets the messages, and nobody else: `$aws/rules/{rule}/` before each topic"""
     sitewise: bool = False
-    """samples as AWS IoT SiteWise wants them, by alias `/{enterprise}/{site}/{area}/{device}/{tag}`"""
+    """samples as AWS IoT SiteWise wants them, by alias `/{enterprise}/{site}/{area}/{device}/{tag}`; properties of
+    numbers are of type DOUBLE there, whole or not"""
 
     @field_validator("root")
     @classmethod

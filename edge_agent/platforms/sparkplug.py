@@ -35,6 +35,9 @@ class SparkplugConfig(ProfileConfig):
     """believe a primary host of Sparkplug 2.2 as well, which says ONLINE and OFFLINE on `STATE/{id}`"""
     aliases: bool = False
     """numbers instead of names in data: for metered links"""
+    datatypes: bool = False
+    """data say the datatype of each metric, too: for hosts that do not look it up in the birth, such as those made with
+    the library sparkplug-payload (Node-RED), which read no value without it"""
     templates: bool = False
     """each machine is one metric, an instance of the template `_types_/Machine`, instead of one metric a figure"""
 
@@ -59,7 +62,7 @@ def _made(config: Any, scene: Scene) -> SparkplugProfile:
 
     return SparkplugProfile(
         EdgeNode(config.group, config.node or scene.agent), scene,
-        aliases=config.aliases, templates=config.templates, commands=config.listens(),
+        aliases=config.aliases, templates=config.templates, commands=config.listens(), datatypes=config.datatypes,
     )  # fmt: skip
 
 

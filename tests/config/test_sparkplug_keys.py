@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.core.report import Status
 from edge_agent.encode.sparkplug.profile import SparkplugProfile
+from edge_agent.encode.sparkplug.wire import parsed
 from tests.config.test_open_profiles import LINE, mistake, prepared
 
 
@@ -18,6 +20,14 @@ def test_group_is_enough_and_the_agent_is_the_node(tmp_path: Path) -> None:
     assert list(profile.command_topics()) == []
     listening = prepared(tmp_path, "profile: sparkplug, group: acme, node: n, commands: true")
     assert list(listening.command_topics()) == ["spBv1.0/acme/DCMD/n/+"]
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_data_say_their_datatypes_where_that_is_asked_for(tmp_path: Path, typed: bool) -> None:
+    profile = prepared(tmp_path, f"profile: sparkplug, group: acme, datatypes: {str(typed).lower()}")
+    assert isinstance(profile, SparkplugProfile)
+    [message] = profile.status(Status(online=True, time=1))
+    assert {one.HasField("datatype") for one in parsed(message.payload).metrics} == {typed}
 
 
 @pytest.mark.parametrize(

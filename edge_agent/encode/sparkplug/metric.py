@@ -65,16 +65,16 @@ class Metric:
     alias: int | None = None
 
 
-def write(into: Any, metric: Metric, *, birth: bool) -> None:
+def write(into: Any, metric: Metric, *, birth: bool, typed: bool = False) -> None:
     """Into a fresh metric of the wire. In a birth name, alias and datatype stand side by side; in data the alias
-    instead of the name, if there is one."""
+    instead of the name, if there is one, and the datatype only if they are `typed`."""
     if birth or metric.alias is None:
         into.name = proper(metric.name)
     if metric.alias is not None:
         into.alias = metric.alias
     if metric.time is not None:
         into.timestamp = metric.time
-    if birth:
+    if birth or typed:
         into.datatype = metric.datatype
     if metric.historical:
         into.is_historical = True

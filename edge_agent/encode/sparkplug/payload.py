@@ -23,11 +23,11 @@ _OWN: Final = {
 }  # fmt: skip
 
 
-def body_of(metrics: Iterable[Metric], *, birth: bool) -> bytes:
-    """The metrics, without time and number."""
+def body_of(metrics: Iterable[Metric], *, birth: bool, typed: bool = False) -> bytes:
+    """The metrics, without time and number; see `write`."""
     payload = Payload()
     for metric in metrics:
-        write(payload.metrics.add(), metric, birth=birth)
+        write(payload.metrics.add(), metric, birth=birth, typed=typed)
     encoded: bytes = payload.SerializeToString()
     return encoded
 

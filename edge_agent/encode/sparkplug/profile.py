@@ -45,8 +45,9 @@ class SparkplugProfile(Profile):
     """One edge node. What belongs to an instant is asked for: see `latest`, `now`, `next_bdseq`."""
 
     def __init__(
-        self, node: EdgeNode, scene: Scene, *, aliases: bool = False, templates: bool = False, commands: bool = False
-    ) -> None:
+        self, node: EdgeNode, scene: Scene, *, aliases: bool = False, templates: bool = False, commands: bool = False,
+        datatypes: bool = False,
+    ) -> None:  # fmt: skip
         self.node = node
         self.limits = Limits(payload=LARGEST)
         self.bdseq = 0
@@ -62,9 +63,12 @@ class SparkplugProfile(Profile):
         self._births = Counter[str]()       # of each device, and of the node: what data were encoded after
         self._destination = scene.destination
         self._commands = commands
+        self._typed = datatypes
         self._slices = {device: scene.tags.device_slice(device) for device in scene.tags.devices()}
         self.devices = {
-            device: DeviceTags(scene.tags.device_tags(device), place.start if aliases else None)
+            device: DeviceTags(
+                scene.tags.device_tags(device), place.start if aliases else None, typed=datatypes
+            )
             for device, place in self._slices.items()
         }
         self.strangers = Counter[str]()
@@ -215,7 +219,7 @@ class SparkplugProfile(Profile):
         return self._node_data(self.book.note(said), about)
 
     def _node_data(self, said: list[Metric], about: str) -> list[Message]:
-        return [replace(self._message("NDATA", "", body_of(said, birth=False)), about=about)]
+        return [replace(self._message("NDATA", "", body_of(said, birth=False, typed=self._typed)), about=about)]
 
     def _message(self, kind: str, device: str, body: bytes) -> Message:
         return Message(self.node.topic(kind, device), body, qos=0, token=self._token(device))

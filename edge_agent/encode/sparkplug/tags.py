@@ -43,15 +43,16 @@ _VANISHED: Final = 200
 
 
 class DeviceTags:
-    """One device's tags; `first_alias` None: they have no aliases."""
+    """One device's tags; `first_alias` None: they have no aliases; `typed`: data say datatypes, too."""
 
-    def __init__(self, tags: Sequence[Tag], first_alias: int | None = None) -> None:
+    def __init__(self, tags: Sequence[Tag], first_alias: int | None = None, *, typed: bool = False) -> None:
         self.tags = tuple(tags)
         self.vanished = Counter[str]()
         """samples of tags that the site file no longer has, by name; whoever tells of them may clear it"""
         self._place = {tag.name: place for place, tag in enumerate(self.tags)}
         self._names = tuple(proper(tag.name) for tag in self.tags)
         self._first_alias = first_alias
+        self._typed = typed
         self._wide = set[int]()     # whole numbers by their kind that have had a value which INT64 cannot hold
         self._types = self._types_now()
         self._newest = np.full(len(self.tags), _NEVER, np.int64)
@@ -162,6 +163,8 @@ class DeviceTags:
             else:
                 said.alias = first + place
             said.timestamp = time
+            if self._typed:
+                said.datatype = types[place]
             if old:
                 said.is_historical = True
             if quality >= UNCERTAIN:

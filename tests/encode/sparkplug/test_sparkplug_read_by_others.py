@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent.core.quality import GOOD
 from edge_agent.encode.message import Message
 from edge_agent.encode.sparkplug.datatype import DataType
 from edge_agent.encode.sparkplug.metric import DataSet, Metric, Property, Template, read
@@ -19,7 +20,7 @@ from edge_agent.encode.sparkplug.payload import body_of, death_of, stamped
 from edge_agent.encode.sparkplug.profile import SparkplugProfile
 from edge_agent.encode.sparkplug.topic import EdgeNode
 from edge_agent.encode.sparkplug.wire import parsed
-from tests.encode.scene import SCENE, told
+from tests.encode.scene import MS, SAMPLES, SCENE, STATE, T0, S, batch, told
 
 NODE = Path(__file__).parents[2] / "peers" / "node"
 MISSING = shutil.which("node") is None or not (NODE / "node_modules" / "sparkplug-payload").is_dir()
@@ -42,7 +43,7 @@ def messages(**mode: bool) -> list[Message]:
     return [profile.birth(), *map(profile.device_birth, profile.devices), *everything]
 
 
-@pytest.mark.parametrize("mode", [{}, {"aliases": True, "templates": True}])
+@pytest.mark.parametrize("mode", [{}, {"aliases": True, "templates": True}, {"datatypes": True}])
 def test_every_payload_of_a_plant_says_the_same_to_others(mode: dict[str, bool]) -> None:
     said = [stamped(message.payload, 1_795_384_800_000, n % 256) for n, message in enumerate(messages(**mode))]
     for n, (ours, theirs) in enumerate(zip(said, read_by_others(said), strict=True)):
@@ -85,6 +86,22 @@ def test_values_of_every_type_the_library_knows_are_read_as_they_are() -> None:
     assert machine["value"]["templateRef"] == "_types_/Machine"
     assert not machine["value"]["isDefinition"]
     assert machine["value"]["metrics"][0]["value"] == 0.5
+
+
+def test_with_datatypes_others_read_every_value_of_data_without_the_birth() -> None:
+    profile = SparkplugProfile(EdgeNode("acme", "gw-01"), SCENE, datatypes=True)
+    profile.birth()
+    profile.device_birth("press-1")
+    large = replace(SAMPLES, batch=batch((1, T0 + 5 * S, 1e19, GOOD), (1, T0 + 6 * S, -5.0, GOOD)))
+    said = [*profile.samples(SAMPLES), *profile.samples(large), *profile.state(STATE)]
+    found = read_by_others([stamped(message.payload, 5, 0) for message in said])
+    values = [(one["name"], one["value"]) for payload in found for one in payload["metrics"]]
+    assert values == [
+        ("temp", 21.5), ("total", "1234"), ("running", True), ("program", "程序 7"), ("temp", None), ("total", "1235"),
+        ("temp", 500.0), ("total", 1e19), ("total", "-5"), ("Machines/press-1/state", "FAULT"),
+        ("Machines/press-1/state_code", int(STATE.state)), ("Machines/press-1/reason", "E17"),
+        ("Machines/press-1/since", str(STATE.since // MS)),
+    ]  # fmt: skip
 
 
 def test_a_death_is_read_by_others() -> None:
