@@ -16,6 +16,10 @@ from edge_agent.encode.sparkplug.wire import Payload, parsed
 # Keys of the fields 1 and 3 of a payload, both varints: number << 3.
 _TIMESTAMP: Final = b"\x08"
 _SEQ: Final = b"\x18"
+STAMP: Final = 11
+"""bytes that time and number add to a body, at most"""
+MARK: Final = 3
+"""bytes that a metric grows by when it is marked as history, at most: the mark, and its length"""
 # Of the fields in which values of tags come: their types.
 _OWN: Final = {
     "double_value": DataType.DOUBLE, "long_value": DataType.INT64, "boolean_value": DataType.BOOLEAN,

@@ -24,7 +24,7 @@ from edge_agent.encode.json_samples import is_whole, plain
 from edge_agent.encode.sparkplug import metric as metrics
 from edge_agent.encode.sparkplug.datatype import DataType, proper, to_wire
 from edge_agent.encode.sparkplug.metric import Metric, Property
-from edge_agent.encode.sparkplug.payload import body_of
+from edge_agent.encode.sparkplug.payload import MARK, STAMP, body_of
 from edge_agent.encode.sparkplug.quality import QUALITIES
 from edge_agent.encode.sparkplug.wire import Payload
 
@@ -104,7 +104,8 @@ class DeviceTags:
         return self._encoded([place], [time_ns // _MS], [value], [GOOD], [False])
 
     def data(self, samples: Samples, largest: int) -> list[bytes]:
-        """Bodies of DDATA of at most `largest` bytes, unless a single sample is larger."""
+        """Bodies of DDATA of which whole payloads have at most `largest` bytes, also as history, unless a single
+        sample is larger."""
         places = self._places(samples.names)
         samples = self._without_vanished(samples, places)
         if not len(samples.batch):
@@ -144,7 +145,7 @@ class DeviceTags:
     def _bodies(self, columns: tuple[list[Any], ...], rows: slice, largest: int) -> Iterator[bytes]:
         body = self._encoded(*(column[rows] for column in columns))
         count = rows.stop - rows.start
-        if len(body) <= largest or count == 1:
+        if len(body) + STAMP + count * MARK <= largest or count == 1:
             yield body
             return
         middle = rows.start + count // 2
