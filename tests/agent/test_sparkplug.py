@@ -460,7 +460,7 @@ async def test_a_retained_command_is_passed_over_once_and_not_with_every_fence(
 
 
 async def test_message_flow_edge_node_birth_publish_phid_wait_and_termination_host_offline(
-    bench: Bench, host: Host
+    bench: Bench, host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
     host.state(False, 1000)
     async with bench.running(primary_host="scada"):
@@ -469,6 +469,7 @@ async def test_message_flow_edge_node_birth_publish_phid_wait_and_termination_ho
         host.state(True, 900)
         await asyncio.sleep(0.5)
         assert host.heard() == [], "phid-timestamp: older than what was heard"
+        assert [one for one in caplog.messages if "was its clock set back?" in one]
         host.state(True, 2000)
         await until(born(host))
         host.state(False, 1999)

@@ -22,6 +22,8 @@ class Host:
         """`old_form`: the texts ONLINE and OFFLINE of Sparkplug 2.2 are believed, too; they have no time."""
         self.online: bool | None = None
         """None: it has not said yet"""
+        self.is_set_back = False
+        """it last said that it is online, at an earlier time than what it had said before"""
         self.topics = (state_topic(host), old_state_topic(host)) if old_form else (state_topic(host),)
         self._time: int | None = None
 
@@ -37,7 +39,9 @@ class Host:
         if said is None:
             return False
         online, time = said
-        if self._time is not None and time is not None and time < self._time:
+        older = self._time is not None and time is not None and time < self._time
+        self.is_set_back = older and online
+        if older:
             return False
         self.online, self._time = online, time
         return True

@@ -244,6 +244,11 @@ class Talk:
     def _hear_host(self, received: Received) -> None:
         assert self._host is not None
         if not self._host.hear(received.topic, received.payload):
+            if self._host.is_set_back and not self._online.is_set():
+                log.warning(
+                    "%s: %s is online, it says, but as of a time before what it said last: was its clock set back? "
+                    "Sparkplug has it passed over", self._node.name, self._node.host,
+                )  # fmt: skip
             return
         if self._host.online:
             self._online.set()
