@@ -1,9 +1,10 @@
 """How long the agent lived: one instant in one small file, renewed with every commit.
 
 Layout: the ns UTC as 20 digits and a newline, overwritten in place and *not* synced. After a kill
-the kernel still has it, so the agent's end is known to within one commit without a write to flash
-for it. After a power cut the file may be old, empty or torn: then the journal's newest record, which
-is synced, tells the end instead (an ALIVE record comes every ten seconds at the latest).
+the kernel still has it, so the agent's end is known to within one commit; the kernel writes that page to flash
+in its own time, twice a minute at most, and not with every commit. After a power cut the file may be old,
+empty or torn: then the journal's newest record, which is synced, tells the end instead (an ALIVE record
+comes every ten seconds at the latest).
 """
 
 from __future__ import annotations

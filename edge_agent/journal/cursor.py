@@ -198,4 +198,5 @@ class Cursor:
 def _loss(segment: Segment, released: int, last: int, records: int) -> Loss:
     """So many records of a segment, behind `released` and up to `last`."""
     first, last = max(released + 1, segment.first), min(last, segment.last)
-    return Loss(first, max(first, last), records, segment.header.created, segment.time)
+    # A file is begun after what is written to it was appended.
+    return Loss(first, max(first, last), records, min(segment.header.created, segment.time), segment.time)

@@ -320,7 +320,7 @@ def _beginning(slots: Slots, lane: Lane, start: Literal["now", "oldest"] | int) 
     chain = lane.chain
     if start == "now":
         return Place(slots, [Stretch(lane.committed, at=chain.total)])
-    since = start if isinstance(start, int) else 0
+    since = max(start, 0) if isinstance(start, int) else 0
     segment = next((one for one in chain.segments if one.records and one.time >= since), None)
     if segment is None:
         return Place(slots, [Stretch(lane.committed, at=chain.total)], since=since)

@@ -75,6 +75,7 @@ class Mending:
         place = segments.index(segment)
         segments[place : place + 1] = [new] if new.size else []
         lane.chain.aside = set_aside
+        lane.recent.forget(lane.committed)
         for cursor in lane.cursors.values():
             cursor.shrank(old, left, begins, total)
         await self._amend(lane, new)

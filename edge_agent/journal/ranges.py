@@ -130,8 +130,7 @@ class Range:
     def shrank(self, old: Segment, left: Sequence[tuple[int, int]], begins: Amount, total: Amount) -> int:
         """For the cursor: of what `old` says was in a segment, which begins at `begins` on the ruler, only `left`
         (seq and size of each) is there; `total` was the end of the ruler. Returns how many records were lost."""
-        self._spot = None  # offsets have changed
-        self._moves += 1
+        self._move(self._read)  # offsets have changed, and what was read ahead may be gone
         given = Amount(len(self._given), sum(size for _, size in self._given))
         known = self._given[-1][0] if self._given else self.released
         unread = (self._top or total).records - self._at_records - given.records

@@ -40,6 +40,11 @@ class Recent:
         if self._bytes > self._limit + self._limit // 4:
             self._trim()
 
+    def forget(self, floor: int) -> None:
+        """All up to `floor`, the newest there is: what lies on disk is no longer the same."""
+        self.floor = floor
+        self._raws, self._bytes = [], 0
+
     def _trim(self) -> None:
         gone = 0
         while gone < len(self._raws) and self._bytes > self._limit:

@@ -85,6 +85,16 @@ async def test_a_gap_that_was_not_told_before_a_crash_is_told_after_it(
     assert [gap.records for gap in told(folder)] == [evicted]
 
 
+async def test_a_gap_does_not_end_before_it_starts(opened: Opener, folder: Path) -> None:
+    journal = await opened(max_bytes=40_000, segment_bytes=4096)
+    journal.cursor("north", "samples")
+    for _ in range(40):     # a file each, begun after its only record was appended
+        journal.append(RecordKind.SAMPLES, bytes(4000))
+        await journal.flush()
+    assert told(folder)
+    assert all(0 < gap.start <= gap.end for gap in told(folder))
+
+
 async def test_a_gap_is_told_once_whichever_flush_a_crash_follows(
     opened: Opener, crash: Crash, folder: Path
 ) -> None:

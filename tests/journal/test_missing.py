@@ -236,6 +236,27 @@ async def test_a_destination_whose_whole_backlog_is_destroyed_can_be_forgotten(
     assert cursor.lost == 60
 
 
+@pytest.mark.parametrize("had", [10, 40, 95])
+async def test_what_another_reader_finds_destroyed_is_lost_to_all_and_the_counts_stay_right(
+    opened: Opener, folder: Path, had: int
+) -> None:
+    journal = await opened(recent_bytes=2000)   # ten records
+    finder, other = journal.cursor("finder", "samples"), journal.cursor("other", "samples")
+    seqs = await fill(journal, 100)
+    while other.released < had:
+        other.release((await other.read(5))[-1].seq)    # more are read ahead, or still in memory
+    for place in (60, 97):
+        spoil(segments(folder)[0], place)
+    got = await drain(finder)
+    assert len(got) == 100 - finder.lost
+    rest = await drain(other)
+    lost = [seq for seq in (61, 98) if seq > had]
+    assert rest == [seq for seq in seqs if seq > had and seq not in lost]
+    assert other.lost == len(lost)
+    other.release(rest[-1])
+    assert (other.backlog_records, other.backlog_bytes) == (0, 0)
+
+
 class NoSegments(Disk):
     fails = False
 

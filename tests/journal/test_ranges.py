@@ -149,6 +149,16 @@ async def test_a_new_cursor_may_start_at_an_instant(opened: Opener, crash: Crash
     assert not future.pending
 
 
+async def test_a_new_cursor_may_start_before_time_began(opened: Opener) -> None:
+    journal = await opened()
+    for _ in range(10):
+        journal.append(RecordKind.EVENT, b"x")
+    await journal.flush()
+    cursor = journal.cursor("north", "events", start=-86_400_000_000_000)
+    await journal.flush()
+    assert len(await cursor.read()) == 10
+
+
 async def test_more_returns_with_the_next_commit_and_raises_when_the_journal_closes(opened: Opener) -> None:
     journal = await opened()
     cursor = journal.cursor("north", "events")
