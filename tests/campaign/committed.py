@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -59,12 +59,16 @@ class Committed:
         """What is not heard yet, and was not told to be gone."""
         seqs = {payload["seq"] for topic, payload in messages if topic.endswith("/tags")}
         heard = {said(*one) for one in messages if _is_told(*one)}
-        gone = [(gap["lane"], gap["from_seq"], gap["to_seq"]) for topic, gap in messages if topic == "/gap"]
+        gaps = [gap for topic, gap in messages if topic == "/gap"]
+        gone, lost = list(spans_of(gaps)), list(spans_of(gaps, "events"))
         left: list[object] = [
             seq for seq in sorted(set(self.numbers.values()) - seqs - self.destroyed)
-            if not any(first <= seq <= last for lane, first, last in gone if lane == "samples")
+            if not any(first <= seq <= last for first, last in gone)
         ]  # fmt: skip
-        left += [one for seq, one in self.events.items() if one not in heard and seq not in self.destroyed]
+        left += [
+            one for seq, one in self.events.items()
+            if one not in heard and seq not in self.destroyed and not any(first <= seq <= last for first, last in lost)
+        ]  # fmt: skip
         return left
 
     def missing(self, folder: Path) -> None:
@@ -92,23 +96,36 @@ def _events_in(folder: Path, after: int = 0) -> Iterator[tuple[int, Said]]:
                 yield record.seq, said(message.topic, orjson.loads(message.payload))
 
 
+def spans_of(gaps: Iterable[Mapping[str, Any]], lane: str = "samples") -> Iterator[tuple[int, int]]:
+    """From which seq to which they tell that records of a lane are gone. For space all older samples go before any
+    event: where events have gone, the samples before them have, and what told of it may have gone with the events."""
+    for gap in gaps:
+        if gap["lane"] == lane:
+            yield gap["from_seq"], gap["to_seq"]
+        elif lane == "samples" and gap.get("why") == "space":
+            yield 0, gap["to_seq"]
+
+
 def _is_told(topic: str, payload: Mapping[str, Any]) -> bool:
     return topic.endswith(("/state", "/gap")) or ("/kpi/" in topic and payload["final"])
 
 
-def judge_events(messages: Messages, committed: Committed, verdict: Verdict) -> None:
+def judge_events(messages: Messages, committed: Committed, verdict: Verdict, *, forgets: bool) -> None:
     """States, final KPI records and gaps: all that were committed were heard, in their order, and nothing else was.
 
-    What was told twice in the same words is one.
+    What was told twice in the same words is one. `forgets`: see `Plan`.
     """
     first: dict[Said, int] = {}
     for place, one in enumerate(messages):
         if _is_told(*one):
             first.setdefault(said(*one), place)
     verdict.told = len(first)
-    due = {seq: committed.events[seq] for seq in sorted(committed.due - committed.destroyed)}
+    lost = list(spans_of((payload for topic, payload in messages if topic == "/gap"), "events"))
+    told = {seq for seq in committed.due if any(low <= seq <= high for low, high in lost)} if forgets else set()
+    due = {seq: committed.events[seq] for seq in sorted(committed.due - committed.destroyed - told)}
     verdict.blame("committed, not heard", [(seq, *one) for seq, one in due.items() if one not in first])
-    verdict.blame("heard, never committed", first.keys() - set(committed.events.values()))
+    unknown = first.keys() - set(committed.events.values())
+    verdict.blame("heard, never committed", () if forgets else unknown)
     latest, known = -1, set()
     for seq, one in sorted(committed.events.items()):
         if one in first and one not in known:

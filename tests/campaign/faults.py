@@ -235,12 +235,16 @@ async def restart(north: North, seconds: float) -> None:
 
 async def crash(north: North, seconds: float) -> None:
     """The broker is killed and forgets its sessions: nobody is let in before the subscriber listens again, for what a
-    broker takes for nobody is acknowledged and gone."""
+    broker takes for nobody is acknowledged and gone; so is what it has acknowledged and the subscriber has not read,
+    because a killed process resets its connections."""
+    north.wire.hold()
+    await asyncio.to_thread(north.subscriber.catch_up)
     north.wire.refuse()
     north.broker.kill()
+    north.wire.reset()
     await asyncio.sleep(seconds)
     await asyncio.to_thread(north.broker.start)
-    assert await asyncio.to_thread(north.subscriber.listens.wait, 20)
+    assert await asyncio.to_thread(north.subscriber.listens.wait, PATIENCE_S)
     north.wire.mend()
 
 

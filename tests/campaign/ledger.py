@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tests.campaign.committed import Committed
+from tests.campaign.committed import Committed, spans_of
 from tests.campaign.faults import Life
 from tests.campaign.source import APART, NUMBERS, Answer
 from tests.campaign.verdict import Verdict
@@ -99,16 +99,16 @@ def judge_losses(
     verdict: Verdict,
     *,
     evicts: bool,
+    forgets: bool,
 ) -> set[int]:
-    """Who is missing, and whether that may be; returns the numbers heard. `evicts`: whether the journal was too small
-    for what waited."""
+    """Who is missing, and whether that may be; returns the numbers heard. `evicts`, `forgets`: see `Plan`."""
     all_heard = [{one.number for one in numbers if one.name == name} for name in NAMES]
     whole = set.intersection(*all_heard)
     given = {one.number for one in answers}
     verdict.answered, verdict.heard = len(given), len(whole)
     # The source was stopped between its last answer and the line for it, at worst.
     verdict.blame("never given", sorted(set.union(*all_heard) - given - {max(given, default=0) + 1}))
-    _judge_numbering(numbers, committed, verdict, evicts=evicts)
+    _judge_numbering(numbers, committed, verdict, forgets=forgets)
     told = _told(given - whole, numbers, committed, gaps)
     destroyed = {number for number, seq in committed.numbers.items() if seq in committed.destroyed} - whole
     verdict.blame("destroyed, and no gap tells it", sorted(destroyed - told))
@@ -128,11 +128,11 @@ def judge_losses(
     return whole
 
 
-def _judge_numbering(numbers: Sequence[Heard], committed: Committed, verdict: Verdict, *, evicts: bool) -> None:
-    """What was heard was committed, under that seq. (What is evicted may have come and gone between two looks.)"""
+def _judge_numbering(numbers: Sequence[Heard], committed: Committed, verdict: Verdict, *, forgets: bool) -> None:
+    """What was heard was committed, under that seq. (What is forgotten may have come and gone between two looks.)"""
     first = [one for one in numbers if one.name == "n0"]
     unknown = [one.number for one in first if one.number not in committed.numbers]
-    verdict.blame("heard, never committed", () if evicts else unknown)
+    verdict.blame("heard, never committed", () if forgets else unknown)
     other = [one.number for one in first if committed.numbers.get(one.number, one.seq) != one.seq]
     verdict.blame("heard with another seq than it was committed with", other)
 
@@ -144,7 +144,7 @@ def _told(
     neighbours."""
     known = committed.numbers | {one.number: one.seq for one in numbers}
     places = sorted(known.items())
-    spans = [(gap["from_seq"], gap["to_seq"]) for gap in gaps if gap["lane"] == "samples"]
+    spans = list(spans_of(gaps))
     found = set()
     for number in missing:
         at = bisect_left(places, (number, 0))
@@ -164,6 +164,8 @@ def judge_gaps(
     those that were heard, and evicted before that was acknowledged."""
     heard = {one.seq for one in numbers}
     told = {(gap["from_seq"], gap["to_seq"]): gap["records"] for gap in gaps if gap["lane"] == "samples"}
+    if any(gap["lane"] == "events" for gap in gaps):
+        return      # with them went what told of samples before
     unheard = len(set(committed.numbers.values()) - heard)
     within = sum(any(first <= seq <= last for first, last in told) for seq in heard)
     if not unheard <= sum(told.values()) <= unheard + within:

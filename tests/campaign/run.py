@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def _tracks(on: Stage, plan: Plan, seed: int, over: asyncio.Event) -> list[Corou
         tracks.append(_keep_setting_the_clock(on, random.Random(f"{seed} clock"), over))
     if plan.disk_full_s:
         tracks.append(_keep_filling_the_disk(on, plan.disk_full_s, random.Random(f"{seed} disk"), over))
-    if plan.journal:
+    if plan.forgets:
         tracks.append(_keep_reading_the_journal(on, over))
     return tracks
 
@@ -155,9 +155,9 @@ async def _settle(on: Stage, plan: Plan) -> None:
     os.kill(on.source.pid, signal.SIGSTOP)
     await _until_all_is_heard(on)
     if not plan.damage:     # what counted the pieces may be destroyed with what was heard of them
-        await _until_counted(on, 1, on.north.subscriber)
+        await _until_counted(on.north.subscriber, source.answers(on.ledger, 1), _known(on, plan))
     if on.twin_heard:
-        await _until_counted(on, 2, on.twin_heard)
+        await _until_counted(on.twin_heard, source.answers(on.ledger, 2), on.twin_heard.numbers())
     await _until_all_is_heard(on)
     on.committed.due = set(on.committed.events)
     for agent in (on.agent, on.twin):
@@ -181,13 +181,19 @@ async def _until_all_is_heard(on: Stage) -> None:
             ends, count = time.monotonic() + QUIET_S, len(subscriber.on("/m1/tags"))
 
 
-async def _until_counted(on: Stage, unit: int, subscriber: Subscriber) -> None:
+def _known(on: Stage, plan: Plan) -> set[int]:
+    """The answers that the agent has taken for good: if it was never killed, all."""
+    if not plan.kills:
+        return {one.number for one in source.answers(on.ledger, 1)}
+    return on.north.subscriber.numbers() | on.committed.numbers.keys()
+
+
+async def _until_counted(subscriber: Subscriber, given: Sequence[source.Answer], known: set[int]) -> None:
     """The pieces of the day, and those of every order that is over."""
-    given, heard = source.answers(on.ledger, unit), subscriber.numbers()
-    known = [one for one in given if one.number in heard]
-    made, orders = known[-1].total - known[0].total, pieces_of(given, heard).keys()
-    await _until(lambda: _pieces(subscriber) == made, PATIENCE_S, f"{made} pieces of unit {unit}")
-    why = f"final records of unit {unit} of orders {sorted(orders)}"
+    taken = [one for one in given if one.number in known]
+    made, orders = taken[-1].total - taken[0].total, pieces_of(given, known).keys()
+    await _until(lambda: _pieces(subscriber) == made, PATIENCE_S, f"{made} pieces")
+    why = f"final records of orders {sorted(orders)}"
     await _until(lambda: orders <= finals(subscriber.on("/m1/kpi/job")).keys(), PATIENCE_S, why)
 
 
@@ -197,24 +203,23 @@ def _pieces(subscriber: Subscriber) -> int:
 
 
 def _judged(on: Stage, plan: Plan) -> Verdict:
-    verdict, subscriber, evicts = on.verdict, on.north.subscriber, bool(plan.journal)
+    verdict, subscriber = on.verdict, on.north.subscriber
     verdict.blame("did not happen", _did_not_happen(on, plan))
     given = source.answers(on.ledger, 1)
     numbers = heard_first(subscriber.on("/m1/tags"), given, verdict)
     judge_order(numbers, verdict)
     gaps = subscriber.on("/gap")
-    heard = judge_losses(given, on.agent.lives, numbers, on.committed, gaps, verdict, evicts=evicts)
-    if evicts:
+    judge_losses(given, on.agent.lives, numbers, on.committed, gaps, verdict, evicts=plan.evicts, forgets=plan.forgets)
+    if plan.evicts and not plan.kills:      # who is killed may tell a gap again
         judge_gaps(numbers, on.committed, gaps, verdict)
     if verdict.oldest_ms > UNCOMMITTED_MS and not plan.disk_full_s:
         verdict.blame("uncommitted for ms", [verdict.oldest_ms])
-    judge_events(subscriber.below(), on.committed, verdict)
+    judge_events(subscriber.below(), on.committed, verdict, forgets=plan.forgets)
     mine = finals(subscriber.on("/m1/kpi/job"))
     if not plan.damage:
-        # Those that were evicted had been taken, too.
-        pieces = pieces_of(given, {one.number for one in given} if evicts else heard)
+        pieces = pieces_of(given, _known(on, plan))
         judge_counts(mine, pieces, "the agent", verdict)
-        judge_replay(mine, finals(_replayed(on.agent)), {} if evicts else pieces, verdict)
+        judge_replay(mine, finals(_replayed(on.agent)), {} if plan.forgets else pieces, verdict)
     if on.twin_heard:
         others = source.answers(on.ledger, 2)
         twins = finals(on.twin_heard.on("/m1/kpi/job"))

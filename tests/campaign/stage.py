@@ -69,6 +69,16 @@ class Plan:
     journal: str = ""
     """more keys of the journal, which make it too small for what waits"""
 
+    @property
+    def evicts(self) -> bool:
+        """Whether what waits may have to go: for the cap, or for the reserve of a file system that others fill."""
+        return bool(self.journal or self.disk_mb)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether history may go that everybody has heard."""
+        return self.evicts or self.disk_full_s is not None
+
 
 @dataclass(slots=True)
 class Stage:

@@ -9,6 +9,8 @@ import orjson
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.peers.waiting import wait_for
+
 # After an outage of the broker it must be there again before the agent is.
 AGAIN_S = 0.1
 
@@ -30,6 +32,12 @@ class Subscriber:
         client.connect("127.0.0.1", port, keepalive=10)
         client.loop_start()
         assert self.listens.wait(10)
+
+    def catch_up(self) -> None:
+        """Have all that the broker has taken so far: what the subscriber itself says now comes behind it."""
+        said = len(self.on("/fence"))
+        self._client.publish(f"{self._root}/fence", b"{}", qos=1)
+        wait_for(lambda: len(self.on("/fence")) > said, 60.0, "the subscriber's own message")
 
     def close(self) -> None:
         """Go."""

@@ -25,9 +25,11 @@ SEED = int(os.environ.get("CAMPAIGN_SEED", "1"))
 ROUNDS = int(os.environ.get("CAMPAIGN_ROUNDS", "0"))
 
 SHORT = (
-    Plan("killed", kills=14, steps=True),
+    Plan("killed", kills=14, steps=True, outage_s=(0.5, 2.0), pause_s=(0.2, 1.5)),
     Plan("killed and damaged", kills=7, damage=1.0, north=("cut", "restart"), outage_s=(2.0, 4.0)),
-    Plan("no room on disk", seconds=10.0, disk_full_s=(0.5, 2.0), disk_mb=8, twin=True),
+    Plan(
+        "no room on disk", seconds=10.0, north=("cut", "hang", "slow"), disk_full_s=(0.5, 2.0), disk_mb=8, twin=True,
+    ),
 )
 MINUTES = (2.0, 100.0)
 LONG = (

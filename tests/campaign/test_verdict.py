@@ -78,11 +78,12 @@ class World:
         numbers = heard_first(self.tags, self.answers, verdict)
         judge_order(numbers, verdict)
         heard = judge_losses(
-            self.answers, self.lives, numbers, self.committed, self.gaps, verdict, evicts=self.evicts
-        )
+            self.answers, self.lives, numbers, self.committed, self.gaps, verdict,
+            evicts=self.evicts, forgets=self.evicts,
+        )  # fmt: skip
         if self.evicts:
             judge_gaps(numbers, self.committed, self.gaps, verdict)
-        judge_events(self.events, self.committed, verdict)
+        judge_events(self.events, self.committed, verdict, forgets=self.evicts)
         pieces = pieces_of(self.answers, heard)
         judge_counts(finals(self.finals), pieces, "the agent", verdict)
         judge_replay(finals(self.finals), finals([final(1, 10, 2), final(2, 10, 3), final(3, 10, 2)]), pieces, verdict)
