@@ -39,23 +39,17 @@ from edge_agent.core.writing import held
 from edge_agent.destinations import follower, forget_others, profile
 from edge_agent.duties import (
     ALIVE_EVERY_S,
-    Parts,
-    Serving,
     keep_committing,
-    keep_evidence,
     keep_putting_aside,
-    keep_reporting,
-    keep_telling_digital,
-    keep_telling_status,
     keep_watching,
     put_aside,
     say_of_journal,
-    status,
 )
 from edge_agent.encode import records
 from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
+from edge_agent.parts import Parts, Serving
 from edge_agent.serve import Look, keep_serving
 from edge_agent.south.command import Command, Commander, Outcome
 from edge_agent.south.intake import Intake
@@ -64,6 +58,7 @@ from edge_agent.south.operator import Operators, pseudonym_key
 from edge_agent.south.reader import Reader
 from edge_agent.south.witness import Witness
 from edge_agent.supervise import until
+from edge_agent.telling import keep_evidence, keep_reporting, keep_telling_digital, keep_telling_status, status
 from edge_agent.warn import keep_warning
 from edge_agent.web import tls
 

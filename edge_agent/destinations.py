@@ -17,15 +17,16 @@ from edge_agent.core.report import StateChange
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import TagTable
 from edge_agent.core.wall import local, to_ns, wall_to_ns
-from edge_agent.duties import Parts, digital, status
 from edge_agent.health import Line
 from edge_agent.journal import Cursor
 from edge_agent.north.commands import Commands
 from edge_agent.north.dead_letters import DeadLetters
 from edge_agent.north.follow import Converse, Follower, Places, plainly
 from edge_agent.north.sending import Sending
+from edge_agent.parts import Parts
 from edge_agent.platforms.sparkplug import SparkplugConfig
 from edge_agent.south.command import Outcome
+from edge_agent.telling import digital, status
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,6 @@ def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
         return await parts.operators.take(made, machine, said, "mqtt", who)
 
     return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock, operate)
-
 
 
 def _conversation(parts: Parts, name: str, profile: Profile) -> Converse:

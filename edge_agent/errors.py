@@ -49,6 +49,21 @@ class NotConnected(EdgeAgentError):
         self.retry_after_s = retry_after_s
 
 
+class Busy(NotConnected):
+    """The line works, but the peer takes no more at present: send again, over the same line, all items from `start` on,
+    once `retry_after_s` have passed. (Or over a fresh one: who does not know this error is right with that, too.)
+
+    reasons  by position before `start`: why the peer refuses that item for good
+    """
+
+    def __init__(
+        self, message: str, start: int, retry_after_s: float, reasons: Mapping[int, str] | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.start = start
+        self.reasons = dict(reasons or {})
+
+
 class AccessDenied(EdgeAgentError):
     """The peer knows us and says no (password, certificate, licence): retrying soon will not help."""
 

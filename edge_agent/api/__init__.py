@@ -7,8 +7,9 @@ inherits from nothing but the configuration models below. Lifecycle, for every k
 * building checks the configuration and does no I/O; it raises only `ConfigError`;
 * `connect()` (of a server: `listen()`) opens one session or link, used once and never reopened; it raises
   `NotConnected` (try again soon) or `AccessDenied` (try again, rarely);
-* after that `read`/`send` may raise `NotConnected`, `AccessDenied` or `Rejected`; the caller
-  then calls `close()` once, which must be safe in every state, and builds nothing on it again;
+* after that `read`/`send` may raise `NotConnected`, `AccessDenied` or `Rejected`, a `send` also `Busy`; the
+  caller then calls `close()` once, which must be safe in every state, and builds nothing on it again (but after
+  `Rejected` and `Busy` it goes on);
 * a plugin never retries, never logs what it raises, never starts a task that outlives its
   session, and never blocks the event loop.
 
@@ -64,11 +65,11 @@ from edge_agent.core.tags import Kind, Tag, Vocabulary, scan_group
 from edge_agent.core.writing import Value
 from edge_agent.encode.message import Message, Received
 from edge_agent.encode.profile import Answer, Asked, Credentials, Limits, Profile, Scene
-from edge_agent.errors import AccessDenied, ConfigError, Mistake, NotConnected, Refused, Rejected
+from edge_agent.errors import AccessDenied, Busy, ConfigError, Mistake, NotConnected, Refused, Rejected
 
 __all__ = [
     "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "AlarmChange", "AlarmMark", "AlarmingSession", "Answer", "Asked",
-    "Batch", "Bytes", "Certificate", "Certificates", "Clash", "Clock", "ConfigError", "Credentials",
+    "Batch", "Busy", "Bytes", "Certificate", "Certificates", "Clash", "Clock", "ConfigError", "Credentials",
     "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Handled", "Home",
     "Inquiry",
     "Int32s", "Int64s", "Kind", "KpiName", "LimitedLink", "Limits", "Link", "Listen", "Listening", "ListeningLink",

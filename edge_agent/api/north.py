@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Final, Literal, Protocol, Self, runtime_checkable
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from edge_agent.api.values import Size, StrictModel
 from edge_agent.encode.message import Message, Received
@@ -42,10 +42,16 @@ class PublishConfig(StrictModel):
     """after an outage: what is new first, and beside it what has waited, marked as history; or all in its order"""
     drain_rate: Annotated[Size, Field(gt=0)] | None = None
     """how fast what has waited goes out at most, bytes a second such as 500kB; never more than half of what the link
-    carries"""
+    carries; not with `order: strict`"""
     from_: Start = Field(default="now", alias="from")
     """where a destination begins that was never there before: now, oldest (all that the journal still holds), or an
     instant"""
+
+    @model_validator(mode="after")
+    def _rate_has_a_use(self) -> Self:
+        if self.drain_rate is not None and self.order == "strict":
+            raise ValueError("drain_rate has no use with order: strict; leave it out, or write order: live-first")
+        return self
 
     def addresses(self) -> tuple[str, ...]:
         """Every address it may connect to, the preferred one first; what is no URL is on this computer."""
@@ -68,6 +74,7 @@ class Link(Protocol):
 
         `Rejected(positions)`: those the peer refuses for good; all others are acknowledged. Where it takes a part
         of a message, `parts` has the rest.
+        `Busy(start)`: those before `start` are acknowledged, the others are to come again later.
         After `NotConnected` any of them may or may not have arrived: the caller sends them again.
         """
         ...

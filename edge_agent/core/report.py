@@ -50,17 +50,26 @@ class Report:
     """the cell by product, of machines that have jobs; they add up to it"""
     carbon: Mapping[str, Any] = field(default_factory=dict)
     """what a kWh stands for, of machines with a meter: factors with region, year and source; JSON-safe"""
+    historical: bool = False
+    """it has waited in the journal for the link"""
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A machine entered `state` at `since` (ns UTC); not `shown` where an operator says otherwise."""
+    """A machine entered `state` at `since` (ns UTC); not `shown` where an operator says otherwise.
+
+    seq         of its journal record; 0: it is in none. A correction has a greater one than what it corrects, while
+                its `since` may be earlier
+    historical  it has waited in the journal for the link
+    """
 
     machine: str
     state: MachineState
     reason: str
     since: int
     shown: bool = True
+    seq: int = 0
+    historical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

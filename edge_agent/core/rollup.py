@@ -99,6 +99,8 @@ class Rollup:
     unlike: frozenset[str] = frozenset()
     flags: tuple[str, ...] = ()
     line: LineFigures | None = None
+    historical: bool = False
+    """it has waited in the journal for the link"""
 
 
 def roll_up(scope: Scope, window: Window, reports: Sequence[Report], revision: int = 0) -> Rollup:

@@ -210,7 +210,7 @@ class AliyunProfile(ThingProfile[AliyunThing]):
         login = asked.endswith("/batch_login")
         later = code in LATER or (login and code == NOT_OURS) or (code == NO_SESSION and not self._login_refused)
         self._login_refused = self._login_refused or (login and not later)
-        return Answer(key, f"{code}: {said.get('message') or 'no reason given'}", later)
+        return Answer(key, f"{code}: {said.get('message') or 'no reason given'}", later, anew=code == NO_SESSION)
 
     def command_topics(self) -> Sequence[str]:
         """Of the gateway and every sub-device."""

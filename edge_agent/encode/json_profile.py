@@ -6,19 +6,21 @@
     {root}/{device}/tags             samples, one group for each source time
     {root}/{device}/alarms           alarms, each time one changes, see `json_alarms`
     {root}/{machine}/state           retained
-    {root}/{machine}/kpi/{window}    retained; the window's kind: shift, hour, day …
-    {root}/{scope}/{id}/kpi/{window} retained; of a line, an area, the site: see `rollup_record`
+    {root}/{machine}/kpi/{window}    the window's kind: shift, hour, day …; retained but for older windows
+    {root}/{scope}/{id}/kpi/{window} the same of a line, an area, the site: see `rollup_record`
     {root}/digital                   retained
     {root}/command/{device}, {root}/reply/{id}    see `json_command`
 
 `seq` is the journal's number of the record and, with the agent's id, the key by which a receiver
 knows duplicates; a record too large for one message is several with the same `seq`, numbered
-`part` of `parts`. Times are integer ms UTC, windows ISO 8601 with the offset of their zone.
+`part` of `parts`. States and KPIs that have waited in the journal say `historical: true`. Times are
+integer ms UTC, windows ISO 8601 with the offset of their zone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -56,7 +58,7 @@ def root_topic(place: Mapping[str, str | None], agent: str, template: str = ROOT
 
 
 class JsonProfile(Profile):
-    """Encodes for everyone who reads JSON; pure."""
+    """Encodes for everyone who reads JSON. Pure but for one thing: it knows the newest window of each topic."""
 
     content_type = "application/json"
     may_be_packed = True
@@ -66,6 +68,7 @@ class JsonProfile(Profile):
         self._agent = agent
         self._version = version
         self.limits = Limits(payload=max_payload)
+        self._newest: dict[str, int] = {}       # start of the newest window each topic has told of
 
     def will(self) -> Message:
         """What the broker says when the agent is gone; when that will be is not known, so `t` is null."""
@@ -125,17 +128,25 @@ class JsonProfile(Profile):
             "state": change.state.name,
             "reason": change.reason or None,
             "since": change.since // _MS,
+            **_past(change),
         }
         return [self._retained(f"{change.machine}/state", said)]
 
     def report(self, report: Report) -> list[Message]:
         """A machine's KPIs in one window."""
-        return [self._retained(f"{report.machine}/kpi/{report.window.kind}", kpi_record(report))]
+        return [self._figures(f"{report.machine}/kpi/{report.window.kind}", report, kpi_record(report))]
 
     def rollup(self, rollup: Rollup) -> list[Message]:
         """The KPIs of a line, an area or the site in one window."""
         topic = f"{rollup.kind}/{rollup.id}/kpi/{rollup.window.kind}"
-        return [self._retained(topic, rollup_record(rollup))]
+        return [self._figures(topic, rollup, rollup_record(rollup))]
+
+    def _figures(self, below: str, told: Report | Rollup, record: Mapping[str, Any]) -> Message:
+        """Retained unless a newer window was told of: what has waited, or is revised, must not stand in its place."""
+        message = self._retained(below, {**record, **_past(told)})
+        start = told.window.start
+        newest = self._newest[below] = max(start, self._newest.get(below, start))
+        return message if start == newest else replace(message, retain=False)
 
     def digital(self, payload: Mapping[str, Any], time_ns: int) -> list[Message]:
         """Plant indices and device levels, as of `time_ns`; of many assets only what the message holds."""
@@ -172,6 +183,10 @@ class JsonProfile(Profile):
     def _retained(self, below: str, said: Mapping[str, Any]) -> Message:
         payload = orjson.dumps(said, default=exact, option=orjson.OPT_NON_STR_KEYS)
         return Message(f"{self._root}/{below}", payload, retain=True)
+
+
+def _past(told: StateChange | Report | Rollup) -> dict[str, bool]:
+    return {"historical": True} if told.historical else {}
 
 
 def _joined(said: Mapping[str, Any], groups: list[bytes]) -> bytes:

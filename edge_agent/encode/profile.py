@@ -74,11 +74,13 @@ class Answer:
 
     refusal  why it does not take it; '' if it does
     later    it may take it later: not a refusal for good
+    anew     nor over this link: a fresh one has to say hello first
     """
 
     key: str
     refusal: str = ""
     later: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,8 @@ class UnsProfile(Profile):
         topic = f"{self._tree.machine(change.machine)}/state"
         id = f"{self._agent}:{change.machine}:{change.since // _MS}"
         more = {"reason": change.reason or None}
-        retain = self._is_newest(topic, change.since)
+        # Not by `since`: a correction may begin earlier than what it corrects.
+        retain = self._is_newest(topic, change.seq)
         return self._kept([self._said(topic, change.state.name, change.since, id, more=more, retain=retain)])
 
     def alarms(self, seq: int, device: str, spans: Sequence[AlarmSpan]) -> list[Message]:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edge_agent.api import Answer, Link, ListeningLink, Message, NotConnected, Profile, Received, Rejected
+from edge_agent.api import Answer, Busy, Link, ListeningLink, Message, NotConnected, Profile, Received, Rejected
+from edge_agent.north.pace import slower_s
 
 # Platforms answer within a second or two; one that does not has lost the message, or us.
 PATIENCE_S: Final = 30.0
@@ -54,8 +55,8 @@ class Answers:
     async def refused(self, messages: Sequence[Message], already: Mapping[int, str]) -> dict[int, str]:
         """Wait for all answers; position → why of messages the platform refuses for good.
 
-        `already`: what the link did not get through, and so has no answer. Raises `NotConnected` if an answer does
-        not come, or says later.
+        `already`: what the link did not get through, and so has no answer. `Busy` if an answer says later,
+        `NotConnected` if one does not come, or wants a fresh link.
         """
         wanted = {one.answer: at for at, one in enumerate(messages) if one.answer and at not in already}
         try:
@@ -65,9 +66,13 @@ class Answers:
                     await self._came.wait()
         except TimeoutError:
             raise NotConnected(f"no answer of the platform for {PATIENCE_S:g} s") from None
-        answers = [answer for key in wanted if (answer := self._expected[key]) is not None]
+        answers = {at: answer for key, at in wanted.items() if (answer := self._expected[key]) is not None}
         self._expected = {}
-        for answer in answers:
-            if answer.later:
-                raise NotConnected(f"the platform cannot take more at present: {answer.refusal}")
-        return {wanted[answer.key]: answer.refusal for answer in answers if answer.refusal}
+        if anew := next((one for one in answers.values() if one.later and one.anew), None):
+            raise NotConnected(f"the platform wants us to begin anew: {anew.refusal}")
+        refused = {at: one.refusal for at, one in answers.items() if one.refusal and not one.later}
+        if later := [at for at, one in answers.items() if one.later]:
+            start = min(later)
+            before = {at: why for at, why in refused.items() if at < start}
+            raise Busy(answers[start].refusal, start, slower_s(), before)
+        return refused

@@ -10,6 +10,7 @@ At most twice `MOST_BYTES` a destination: the file before is kept as `<destinati
 from __future__ import annotations
 
 import base64
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,13 +52,21 @@ class DeadLetters:
 
     def add(self, letters: Sequence[DeadLetter]) -> str:
         """Append; '' or why it could not be: then these are only counted."""
-        lines = b"".join(letter.line() for letter in letters)
         try:
             self._path.parent.mkdir(mode=0o750, exist_ok=True)
-            if self._path.exists() and self._path.stat().st_size + len(lines) > MOST_BYTES:
-                self._path.replace(self._before)
-            with self._path.open("ab") as file:
-                file.write(lines)
+            waiting = deque(letter.line() for letter in letters)
+            while waiting:
+                self._fill(waiting)
         except OSError as error:
             return f"{self._path}: {error.strerror}"
         return ""
+
+    def _fill(self, waiting: deque[bytes]) -> None:
+        """Write what the file has room for; a line at least, into a new one where there is none."""
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size and size + len(waiting[0]) > MOST_BYTES:
+            self._path.replace(self._before)
+            size = 0
+        with self._path.open("ab") as file:
+            while waiting and (not size or size + len(waiting[0]) <= MOST_BYTES):
+                size += file.write(waiting.popleft())

@@ -4,8 +4,8 @@ The journal keeps a place for each lane. Events (states, KPIs, alarms) always go
 must be the last word on a retained topic. Of the samples, `order: live-first` sends what comes in from now on
 first and what has waited beside it, marked as history; `order: strict` sends all in the order it came.
 
-A backlog leaves room for what is new, whatever the link can carry: each of its turns is as large as takes about
-`TURN_S`, it rests as long as a turn took, and `drain_rate` may limit it further. What is new may not starve it
+A backlog leaves room for what is new, whatever the link can carry: a turn is as large as takes about `TURN_S`
+(`turns.py`), it rests as long as its turn took, and `drain_rate` may limit it further. What is new may not starve it
 either: after `TURNS` sendings of it a turn of what has waited is due.
 """
 
@@ -18,19 +18,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from edge_agent.journal import Record
+from edge_agent.journal import Record, RecordKind
 from edge_agent.north.pace import Pace
+from edge_agent.north.turns import TURN_S, Turn
 
-# One sending: several windows of a link (at its end the window runs empty), little enough to repeat after a loss.
-RECORDS_A_SENDING: Final = 400
+# As they lie in the journal; as JSON they may be ten times as many.
 BYTES_A_SENDING: Final = 4_000_000
 # Less than a sending or two is caught up with at once: no reason for a way of its own.
 WORTH_BYTES: Final = 1_000_000
-# What is new waits at most for the turn of a backlog under way: less than a person notices.
-TURN_S: Final = 0.5
-# Turns double and halve: a link has the size it can bear after a few of them.
-FIRST_TURN: Final = 25
-SMALLEST_TURN: Final = 1
 # Sendings in a row before something of less weight has its turn: an eighth of the link is enough to get on.
 TURNS: Final = 8
 # A tired SD card answers within a second or two.
@@ -130,14 +125,14 @@ class Drain:
         self._pace = pace
         self._deliver = deliver
         self._more = more
-        self.waited = 0
-        """samples up to this number have waited for the link: they are history, by number and not by time, so that
-        what goes out beside them, in whichever order, is not"""
+        # Up to these numbers they have waited for the link: history is told by number and not by time, so that what
+        # goes out beside it, in whichever order, is none.
+        self._waited_events = self._waited_samples = 0
         self._in_a_row = [0, 0]     # sendings of events, of what is new, since something of less weight had its turn
-        self._turn = FIRST_TURN
+        self._turn = {EVENTS: Turn(), NEW: Turn(), BACKLOG: Turn()}
         self._rest_until = 0.0
         self._sent = 0      # records of the backlog
-        self._turns = deque[tuple[float, int]](maxlen=SPEED_TURNS)      # when each was over, and sent until then
+        self._speed = deque[tuple[float, int]](maxlen=SPEED_TURNS)      # when each was over, and sent until then
 
     def progress(self) -> Progress | None:
         """Of what has waited; None if there is nothing of that kind."""
@@ -145,9 +140,13 @@ class Drain:
         if not closed:
             return None
         records, size = sum(one.backlog_records for one in closed), sum(one.backlog_bytes for one in closed)
-        first, last = (self._turns[0], self._turns[-1]) if self._turns else ((0.0, 0), (0.0, 0))
+        first, last = (self._speed[0], self._speed[-1]) if self._speed else ((0.0, 0), (0.0, 0))
         span = last[0] - first[0]
         return Progress(records, size, (last[1] - first[1]) / span if span else 0.0)
+
+    def has_waited(self, record: Record) -> bool:
+        """Whether it is history: it was there before the link, and does not count as new beside a backlog."""
+        return record.seq <= (self._waited_samples if record.kind == RecordKind.SAMPLES else self._waited_events)
 
     async def keep_sending(self) -> None:
         """For ever; raises what `deliver` raises."""
@@ -155,25 +154,35 @@ class Drain:
         self._samples.rewind()
         if self._order == "live-first":
             self._samples.split(WORTH_BYTES)
-        self.waited = self._samples.waited
+        self._waited_events, self._waited_samples = self._events.waited, self._samples.waited
         while True:
             ready = self._ready()
             if not ready:
                 await self._wait()
                 continue
             weight = self._next(ready)
+            began = time.monotonic()
+            records, size = await self._send(ready[weight], self._turn[weight].size)
+            now = time.monotonic()
+            if records:
+                self._turn[weight].took(records, now - began)
             if weight == BACKLOG:
-                await self._backlog_turn(ready[weight])
-            else:
-                await self._send(ready[weight], RECORDS_A_SENDING)
+                self._rest(records, size, began, now)
 
     def _ready(self) -> dict[int, Range]:
-        """What could be sent now, by weight."""
-        ranges = self._samples.ranges
-        ready = {EVENTS: self._events.ranges[0], NEW: ranges[-1]}
-        if len(ranges) > 1 and self._backlog_wait() <= 0:
-            ready[BACKLOG] = ranges[0]
+        """What could be sent now, by weight. In strict order nothing is told apart: an order that was another before
+        has left ranges, and they go first."""
+        waited, new = self._waited(), self._samples.ranges[-1]
+        ready = {EVENTS: self._events.ranges[0], NEW: new}
+        if waited and self._order == "strict":
+            ready[NEW] = waited
+        elif waited and self._backlog_wait() <= 0:
+            ready[BACKLOG] = waited
         return {weight: one for weight, one in ready.items() if one.pending}
+
+    def _waited(self) -> Range | None:
+        """The oldest stretch that has waited and can be read now."""
+        return next((one for one in self._samples.ranges[:-1] if one.pending), None)
 
     def _next(self, ready: dict[int, Range]) -> int:
         """The weightiest that has not had `TURNS` in a row while another waited."""
@@ -201,16 +210,11 @@ class Drain:
         except TimeoutError:
             return []
 
-    async def _backlog_turn(self, one: Range) -> None:
-        began = time.monotonic()
-        records, size = await self._send(one, self._turn)
-        now = time.monotonic()
-        took = now - began
+    def _rest(self, records: int, size: int, began: float, now: float) -> None:
+        """After a turn of the backlog, of so many records and bytes of payload."""
         self._sent += records
-        self._turns.append((now, self._sent))
-        self._turn = min(2 * self._turn, RECORDS_A_SENDING) if took < TURN_S / 2 else self._turn
-        self._turn = max(self._turn // 2, SMALLEST_TURN) if took > TURN_S else self._turn
-        self._rest_until = now + min(took, TURN_S)
+        self._speed.append((now, self._sent))
+        self._rest_until = now + min(now - began, TURN_S)
         self._pace.take(size, now)
 
     def _backlog_wait(self) -> float:
@@ -219,10 +223,8 @@ class Drain:
 
     async def _wait(self) -> None:
         """Until something new is committed, or the backlog's rest is over."""
-        ranges = self._samples.ranges
-        waiting = len(ranges) > 1 and ranges[0].pending
         try:
-            async with asyncio.timeout(max(self._backlog_wait(), 0.0) if waiting else None):
+            async with asyncio.timeout(max(self._backlog_wait(), 0.0) if self._waited() else None):
                 await self._more()
         except TimeoutError:
             pass

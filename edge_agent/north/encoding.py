@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import orjson
@@ -13,21 +14,21 @@ from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.journal import Record, RecordKind
 
 
-def messages_of(profile: Profile, record: Record, waited: int, destination: str) -> list[Message]:
-    """What `profile` makes of the record for `destination`. Samples up to the number `waited` are history."""
-    return profile.numbered(record.seq, _messages_of(profile, record, waited, destination))
+def messages_of(profile: Profile, record: Record, historical: bool, destination: str) -> list[Message]:
+    """What `profile` makes of the record for `destination`. `historical`: it has waited for the link."""
+    return profile.numbered(record.seq, _messages_of(profile, record, historical, destination))
 
 
-def _messages_of(profile: Profile, record: Record, waited: int, destination: str) -> list[Message]:
+def _messages_of(profile: Profile, record: Record, historical: bool, destination: str) -> list[Message]:
     if record.kind == RecordKind.SAMPLES:
-        return profile.samples(samples_of(record, historical=record.seq <= waited))
+        return profile.samples(samples_of(record, historical=historical))
     if record.kind == RecordKind.STATE:
-        change = records.unpack_state(record.body)
+        change = replace(records.unpack_state(record.body), seq=record.seq, historical=historical)
         return profile.state(change) if change.shown else []
     if record.kind == RecordKind.REPORT:
-        return profile.report(records.unpack_report(record.body))
+        return profile.report(replace(records.unpack_report(record.body), historical=historical))
     if record.kind == RecordKind.ROLLUP:
-        return profile.rollup(unpack_rollup(record.body))
+        return profile.rollup(replace(unpack_rollup(record.body), historical=historical))
     if record.kind == RecordKind.ALARM:
         return profile.alarms(record.seq, *records.unpack_alarms(record.body))
     if record.kind == RecordKind.GAP:

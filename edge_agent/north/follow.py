@@ -174,11 +174,11 @@ class Follower:
     async def _deliver(self, link: Link, records: Sequence[Record]) -> int:
         """Send what the profile makes of these records; returns bytes of payload, once all is taken or refused."""
         messages: list[Message] = []
-        waited = self._drain.waited if self._drain else 0
         for record in records:
             # One that cannot be read must not keep back all that come after it.
             what = f"records of kind {record.kind}"
-            said = self.profile, record, waited, self.line.name
+            historical = self._drain is not None and self._drain.has_waited(record)
+            said = self.profile, record, historical, self.line.name
             messages += self.sending.encoded(messages_of, *said, what=what) or []
             if record.kind == RecordKind.SAMPLES:
                 await asyncio.sleep(0)      # it may hold thousands of samples: the readers go on meanwhile

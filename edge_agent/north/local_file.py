@@ -41,8 +41,7 @@ class FileLink:
 
     async def send(self, messages: Sequence[Message]) -> None:
         """See `api.Link.send`: acknowledged is what is on the disk."""
-        rows = list(map(_rows, messages))
-        await in_daemon_thread(lambda: self._store.append(rows), "file")
+        await in_daemon_thread(lambda: self._store.append(map(_rows, messages)), "file")
 
     async def closed(self) -> None:
         """See `api.Link.closed`: never by itself."""

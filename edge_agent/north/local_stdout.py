@@ -57,9 +57,8 @@ class StdoutLink:
 
     async def send(self, messages: Sequence[Message]) -> None:
         """See `api.Link.send`: taken is what whoever reads the pipe has room for."""
-        data = b"".join(map(line, messages))
         try:
-            await in_daemon_thread(lambda: _write(data), "stdout")
+            await in_daemon_thread(lambda: _write(b"".join(map(line, messages))), "stdout")
         except OSError as error:
             raise NotConnected(f"standard output cannot be written: {error.strerror}") from error
 

@@ -12,7 +12,7 @@ from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.api import Received
+from edge_agent.api import Received, Rejected
 from edge_agent.north.mqtt_reason import FAILURE, named
 from edge_agent.north.mqtt_terms import Told
 
@@ -31,6 +31,11 @@ class Subscription:
     """position of a filter → why the broker refuses it"""
     again: bool = False
     """it is subscribed already: only the broker's answer is of interest"""
+
+    def tell(self) -> None:
+        """Raise what the broker said against it; nothing if it will bring all."""
+        if self.refusals:
+            raise Rejected(tuple(sorted(self.refusals)), self.refusals)
 
     def wants(self, topic: str) -> bool:
         """Whether a message of this topic was asked for here."""

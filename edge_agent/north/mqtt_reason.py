@@ -5,7 +5,6 @@ Reason codes are those of MQTT 5.0 section 2.4; paho translates the five of MQTT
 
 from __future__ import annotations
 
-import random
 import socket
 import ssl
 from typing import Final
@@ -14,6 +13,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.errors import AccessDenied, EdgeAgentError, NotConnected
 from edge_agent.north.mqtt_terms import Told
+from edge_agent.north.pace import slower_s
 
 NO_SUBSCRIBER: Final = 0x10
 FAILURE: Final = 0x80
@@ -35,8 +35,6 @@ _WILL: Final = (0x90, 0x95, 0x99, 0x9A, 0x9B)
 """topic, size, format, retain, QoS: in a CONNACK they are those of the will"""
 _SLOWER: Final = (0x89, 0x96, 0x97, 0x9F)
 """busy, message rate, quota, connection rate: come again, but not soon"""
-SLOWER_S: Final = (5.0, 15.0)
-"""long enough for a quota to refill, and spread, for others are told the same"""
 
 
 class VersionRefused(AccessDenied):
@@ -76,7 +74,7 @@ def from_broker(
 
 def slower(text: str) -> NotConnected:
     """The error for a broker that wants to be asked less."""
-    return NotConnected(text, retry_after_s=random.uniform(*SLOWER_S))  # noqa: S311 — spreads load, keeps no secret
+    return NotConnected(text, retry_after_s=slower_s())
 
 
 def from_network(error: Exception) -> EdgeAgentError:
@@ -105,6 +103,29 @@ def from_wire(text: str) -> EdgeAgentError:
     if "alert" in lower and ("certificate" in lower or "unknown ca" in lower):
         return AccessDenied(f"the broker refuses our certificate: {text}; see cert: and key:")
     return NotConnected(text)
+
+
+def from_silence(heard: str, code: int, greeted: bool) -> EdgeAgentError:
+    """The error for a connection that ended without a word of the broker; `heard`: of the socket, `code`: paho's."""
+    if code == KEEPALIVE_TIMEOUT:
+        return NotConnected("half-open connection: no answer to the keep-alive ping")
+    if isinstance(fault := from_wire(heard), AccessDenied):
+        return fault
+    if not greeted:
+        heard = heard or ("protocol error" if code == PROTOCOL_ERROR else "connection closed")
+        return Unanswered(f"the broker did not answer CONNECT ({heard})")
+    return NotConnected(heard or "the broker closed the connection")
+
+
+def renewed(fault: EdgeAgentError | None, place: str) -> EdgeAgentError:
+    """The same with its place, fresh for each who waits: one object raised twice grows one traceback."""
+    if isinstance(fault, Elsewhere):
+        return Elsewhere(f"{place}: {fault}", fault.reference)
+    if isinstance(fault, NotConnected) and fault.retry_after_s:
+        return NotConnected(f"{place}: {fault}", retry_after_s=fault.retry_after_s)
+    kinds = (VersionRefused, Unanswered, AccessDenied)
+    kind = next((kind for kind in kinds if isinstance(fault, kind)), NotConnected)
+    return kind(f"{place}: {fault}")
 
 
 def named(reason: ReasonCode, properties: Told) -> str:

@@ -13,6 +13,8 @@ from edge_agent.north.mqtt_packing import Packing
 
 TOPIC: Final = 256
 """bytes; longer ones are rare, and of a message with one the largest payload may be too large"""
+LONGEST_TOPIC: Final = 65535
+"""bytes that a packet has room for"""
 Told = Properties | None
 """what an MQTT 5 broker adds to a packet; 3.1.1 adds nothing"""
 
@@ -69,10 +71,13 @@ class Terms:
         return room if self.max_payload is None else min(room, self.max_payload)
 
     def refusal(self, message: Message, beside: int) -> str:
-        """Why `message` must not be sent: it would only end the connection. Empty if it may."""
+        """Why `message` must not be sent: it would only end the connection. Empty if it may. ValueError: its topic is
+        no text."""
         topic, size = message.topic, len(message.payload)
         if not topic or any(character in topic for character in "\0+#"):
             return "the topic is empty or holds one of NUL + #"
+        if len(topic) > LONGEST_TOPIC // 4 and len(topic.encode()) > LONGEST_TOPIC:
+            return f"the topic has more than {LONGEST_TOPIC} bytes"
         if self.max_payload is not None and size > self.max_payload:
             return f"{size} bytes; max_payload is {self.max_payload}"
         if self.max_packet is None:

@@ -6,6 +6,7 @@ and until then a link has time to end in good manners.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import time
@@ -67,14 +68,28 @@ class Login:
         self._token = token
         self._now = now
         self._look = 0.0
+        self._found = ""
 
     def outdated(self) -> str:
-        """Why a new link should take the place of this one; '' if none should. May be asked at any time."""
-        if self._path is None or self._token is None or self._token.renew_s is None:
+        """Why a new link should take the place of this one; '' if none should. May be asked at any time, in the event
+        loop; it looks at the file in a thread, for files may lie on a network, and tells what it found the next time.
+        """
+        if self._token is None or self._token.renew_s is None or self._now() < self._token.renew_s:
             return ""
-        if self._now() < self._token.renew_s or time.monotonic() < self._look:
-            return ""
+        if time.monotonic() >= self._look:
+            self._look = float("inf")
+            asyncio.get_running_loop().run_in_executor(None, self.successor).add_done_callback(self._note)
+        return self._found
+
+    def _note(self, looking: asyncio.Future[str]) -> None:
         self._look = time.monotonic() + LOOK_S
+        if not looking.cancelled() and not looking.exception():
+            self._found = looking.result()
+
+    def successor(self) -> str:
+        """Why the file makes this login outdated; '' if it does not. Blocks."""
+        if self._path is None or self._token is None:
+            return ""
         try:
             fresh = read_token("password_file", self._path)
         except AccessDenied:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 import socket
 import ssl
 import sys
@@ -30,6 +31,10 @@ TICK_S: Final = 1.0
 """keep-alive and deadlines are looked at this often: far below any of them, far above its cost"""
 IDLE_S: Final = 60
 """TCP asks an idle peer after this long: only where MQTT's own keep-alive is set longer"""
+
+
+READS: Final = 1000
+"""of what is left in a socket at its end; each reads a packet or more"""
 
 
 class Owner(Protocol):
@@ -177,8 +182,17 @@ class Wire:
         self.turn(self._misc)
 
     def _misc(self) -> None:
+        self._read_what_nobody_told_of()
         self._client.loop_misc()
         self._owner.watch()
+
+    def _read_what_nobody_told_of(self) -> None:
+        """Of a socket that was reset uvloop tells once, and closes its handle; what came before the reset may not be
+        read then, and the reset itself not be found."""
+        for _ in range(READS):
+            if self._fd < 0 or not _is_broken(self._fd):
+                return
+            self._read()
 
     def _detach(self) -> None:
         if self._fd >= 0:
@@ -196,12 +210,23 @@ class Wire:
         self._detach()
 
     def _on_register_write(self, client: Client, userdata: object, sock: object) -> None:
-        if self._fd >= 0:  # before that we are in the executor; `_take_over` looks for itself
+        if self._fd < 0:
+            return      # we are in the executor; `_take_over` looks for itself
+        try:
             self._loop.add_writer(self._fd, self.turn, self._client.loop_write)
+        except RuntimeError:    # uvloop: its handle is closed
+            self._loop.call_soon(self.turn, self._read_what_nobody_told_of)
 
     def _on_unregister_write(self, client: Client, userdata: object, sock: object) -> None:
         if self._fd >= 0:
             self._loop.remove_writer(self._fd)
+
+
+def _is_broken(fd: int) -> bool:
+    """Whether the connection of a socket is at its end, read or not."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return bool(poll.poll(0))
 
 
 def _tune(sock: socket.socket, silence_s: float) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
+from typing import Final
+
+SLOWER_S: Final = (5.0, 15.0)
+"""long enough for a quota to refill, and spread, for others are told the same"""
 
 # What may come at once after a pause: a platform that allows ten a second does not mind ten in one moment.
 BURST_S = 1.0
@@ -37,3 +42,8 @@ class Pace:
         most = self.rate * BURST_S
         self._level = most if self._at is None else min(most, self._level + self.rate * (now - self._at))
         self._at = now
+
+
+def slower_s() -> float:
+    """Seconds to leave a peer in peace that cannot take more at present."""
+    return random.uniform(*SLOWER_S)  # noqa: S311 — spreads load, keeps no secret

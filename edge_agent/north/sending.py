@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edge_agent.api import Clock, Link, Message, Profile, Rejected
+from edge_agent.api import Busy, Clock, Link, Message, NotConnected, Profile, Rejected
 from edge_agent.health import Count, Health
 from edge_agent.north.answers import Answers
 from edge_agent.north.dead_letters import DeadLetter, DeadLetters
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 # Different troubles worth a log line each: far more than topics that a person would look at.
 TROUBLES = 200
+# A peer that is only busy takes something of ten attempts, over two minutes; one that does not may be in a state that
+# ends with the link.
+IN_VAIN = 10
 
 
 class Sending:
@@ -65,20 +68,44 @@ class Sending:
         self._bytes.take(size, now)
 
     async def _send(self, link: Link, messages: Sequence[Message], what: str) -> None:
+        """All of it, however often the peer asks to wait; what comes behind waits, too: nothing may overtake."""
+        in_vain = 0
+        while True:
+            busy = await self._attempt(link, messages, what)
+            if busy is None:
+                return
+            in_vain = 0 if busy.start else in_vain + 1
+            if in_vain == IN_VAIN:
+                raise NotConnected(f"taken nothing {IN_VAIN} times in a row: {busy}", retry_after_s=busy.retry_after_s)
+            self.say(f"cannot take more at present, so the rest waits and is sent again: {busy}")
+            await asyncio.sleep(busy.retry_after_s)
+            messages = messages[busy.start :]
+
+    async def _attempt(self, link: Link, messages: Sequence[Message], what: str) -> Busy | None:
+        """Send once; if not all of it could be taken at present, who says so."""
         refused: dict[int, str] = {}
         parts: Mapping[int, bytes] = {}
+        busy: Busy | None = None
         self._answers.expect(messages)
         try:
             await link.send(messages)
         except Rejected as refusal:
             refused = {at: refusal.reasons.get(at, "no reason given") for at in refusal.positions}
             parts = refusal.parts
-        refused |= await self._answers.refused(messages, refused)
+        except Busy as later:
+            refused, busy = dict(later.reasons), later
+        try:
+            refused |= await self._answers.refused(messages[: busy.start if busy else None], refused)
+        except Busy as later:
+            refused = {at: why for at, why in refused.items() if at < later.start} | later.reasons
+            busy = later
+        done = busy.start if busy else len(messages)
         if refused:
             await self._bury(messages, refused, parts, what)
-        self._health.add(Count.MESSAGES_ACKNOWLEDGED, len(messages) - len(refused))
-        if len(refused) < len(messages):
+        self._health.add(Count.MESSAGES_ACKNOWLEDGED, done - len(refused))
+        if len(refused) < done:
             self.acknowledged_ns = self._clock()
+        return busy
 
     async def _bury(
         self, messages: Sequence[Message], refused: Mapping[int, str], parts: Mapping[int, bytes], what: str

@@ -18,10 +18,10 @@ from edge_agent import agent, registry
 from edge_agent.api import AlarmChange, AlarmMark, ConfigError
 from edge_agent.config import load
 from edge_agent.core.alarms import Alarms
-from edge_agent.duties import Parts
 from edge_agent.encode import json_alarms, records
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.journal import RecordKind
+from edge_agent.parts import Parts
 from tests.agent.conftest import Listener
 from tests.peers.alarm_driver import Teller
 from tests.peers.no_api import without_api

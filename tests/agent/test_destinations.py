@@ -12,8 +12,9 @@ import pytest
 from edge_agent import agent, registry
 from edge_agent.api import ConfigError
 from edge_agent.config import load
-from edge_agent.duties import Parts, put_aside
+from edge_agent.duties import put_aside
 from edge_agent.journal import RecordKind
+from edge_agent.parts import Parts
 from tests.peers.no_api import without_api
 
 SITE = """

@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge_agent import agent, registry
 from edge_agent.api import AlarmChange
 from edge_agent.config import load
-from edge_agent.duties import Parts
+from edge_agent.parts import Parts
 from tests.encode.line_protocol_reader import read
 from tests.peers.alarm_driver import Teller
 from tests.peers.fake_influx import FakeInflux

@@ -13,7 +13,7 @@ import pytest
 
 from edge_agent import agent, registry
 from edge_agent.config import load
-from edge_agent.duties import Parts
+from edge_agent.parts import Parts
 from tests.peers.no_api import without_api
 from tests.peers.opcua_world import Process
 from tests.peers.waiting import free_port

@@ -11,8 +11,8 @@ import pytest
 
 from edge_agent import agent, registry
 from edge_agent.config import load
-from edge_agent.duties import Parts
 from edge_agent.journal import audit_entries
+from edge_agent.parts import Parts
 from edge_agent.south.command import Command, Outcome
 from tests.peers.no_api import without_api
 from tests.peers.opcua_world import Process

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 import pytest
 
-from edge_agent import agent, duties, registry
+from edge_agent import agent, registry, telling
 from edge_agent.api import ConfigError, Profile, ProfileConfig, ProfilePlugin, row
 from edge_agent.config import Site, load
 from edge_agent.core.states import MachineState
@@ -96,7 +96,7 @@ async def test_a_fault_in_one_part_ends_the_agent_says_so_and_lets_the_journal_g
 async def test_a_disk_that_hangs_is_told_of_and_fills_only_the_journals_bounded_memory(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duties, "COMMIT_IS_STUCK_S", 0.1)
+    monkeypatch.setattr(telling, "COMMIT_IS_STUCK_S", 0.1)
     parts = await build(site)
     free = asyncio.Event()
     flush = parts.journal.flush
@@ -225,13 +225,13 @@ async def test_the_evidence_of_how_digital_a_device_is_survives_a_restart(site: 
 async def test_how_digital_the_plant_is_is_told_as_the_contract_says(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duties, "DIGITAL_FIRST_S", 0.02)
+    monkeypatch.setattr(telling, "DIGITAL_FIRST_S", 0.02)
     parts = await build(site)
     told: list[Message] = []
     profile = JsonProfile("edge/gw-1", "gw-1", "0")
     follower = SimpleNamespace(profile=profile, tell=lambda make, *what, **_: told.extend(make(*what)))
     parts.followers = [follower]    # type: ignore[list-item]
-    task = asyncio.create_task(duties.keep_telling_digital(parts))
+    task = asyncio.create_task(telling.keep_telling_digital(parts))
     await until(lambda: told)
     task.cancel()
     await parts.journal.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -319,6 +320,25 @@ def record(cell: Cell = CELL, window: Window = SHIFT, **more: Any) -> dict[str, 
     )
     found: dict[str, Any] = said(message)
     return found
+
+
+def test_what_has_waited_says_so_and_an_older_window_is_not_retained_over_a_newer_one() -> None:
+    made = JsonProfile("edge/gw", "gw-01", "0")
+    later = replace(SHIFT, start=SHIFT.end, end=SHIFT.end + 8 * 3600 * S)
+    settings: dict[str, Any] = {"as_of": T0, "config_hash": "abc", "cell": CELL}
+    told = [
+        Report("press-1", later, 0, False, **settings),
+        Report("press-1", SHIFT, 0, True, **settings, historical=True),     # drained after the open one was shown
+        Report("press-1", SHIFT, 1, True, **settings),                      # restated
+        Report("press-2", SHIFT, 0, True, **settings, historical=True),     # the newest that there is of this machine
+        Report("press-1", later, 0, True, **settings),
+    ]
+    messages = [message for one in told for message in made.report(one)]
+    assert [message.retain for message in messages] == [True, False, False, True, True]
+    assert ["historical" in said(message) for message in messages] == [False, True, False, True, False]
+    (state,) = made.state(StateChange("m", MachineState.RUN, "", T0, historical=True))
+    assert said(state)["historical"] is True
+    assert state.retain
 
 
 def test_a_report_has_the_keys_of_the_contract() -> None:

@@ -105,7 +105,14 @@ def test_at_each_link_the_newest_of_all_is_told_for_a_broker_may_have_forgotten_
 
 def test_an_older_state_is_told_and_not_retained_over_a_newer_one() -> None:
     made = profile()
-    assert [made.state(one)[0].retain for one in (STATE, RUN, STATE)] == [True, True, False]
+    told = [replace(one, seq=seq) for one, seq in ((STATE, 1), (RUN, 2), (STATE, 1))]
+    assert [made.state(one)[0].retain for one in told] == [True, True, False]
+
+
+def test_a_correction_that_begins_earlier_than_what_it_corrects_is_retained() -> None:
+    made = profile()
+    wrong, right = replace(RUN, seq=7), replace(STATE, seq=8, since=RUN.since - 60 * S)
+    assert [made.state(one)[0].retain for one in (wrong, right)] == [True, True]
 
 
 def test_open_and_final_windows_have_topics_of_their_own() -> None:

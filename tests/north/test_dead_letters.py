@@ -37,6 +37,16 @@ def test_the_file_is_bounded_and_the_one_before_is_kept(tmp_path: Path, monkeypa
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 800
 
 
+def test_many_at_once_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "MOST_BYTES", 400)
+    letters = DeadLetters(tmp_path, "scada")
+    letters.add([DeadLetter(NOON, str(n), b"x" * 100, "no") for n in range(10)])
+    assert [line["topic"] for line in lines(tmp_path / "scada.jsonl")] == ["8", "9"]
+    assert [line["topic"] for line in lines(tmp_path / "scada.1.jsonl")] == ["6", "7"]
+    letters.add([DeadLetter(NOON, "large", b"x" * 1000, "no")])
+    assert [line["topic"] for line in lines(tmp_path / "scada.jsonl")] == ["large"]
+
+
 def test_a_disk_that_takes_nothing_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "dead").write_text("a file where the folder should be")
     assert "dead" in DeadLetters(tmp_path / "dead", "scada").add([DeadLetter(NOON, "a", b"x", "no")])

@@ -280,7 +280,7 @@ async def test_an_acknowledgement_before_publish_returns_counts(monkeypatch: pyt
 
         def acknowledged_at_once(*arguments: Any) -> MQTTMessageInfo:
             info = publish(*arguments)
-            link._on_publish(link._client, None, info.mid, ReasonCode(PacketTypes.PUBACK), None)
+            link._window._on_publish(link._client, None, info.mid, ReasonCode(PacketTypes.PUBACK), None)
             return info
 
         monkeypatch.setattr(link._client, "publish", acknowledged_at_once)
@@ -290,7 +290,7 @@ async def test_an_acknowledgement_before_publish_returns_counts(monkeypatch: pyt
 
 async def test_an_exception_in_a_callback_ends_the_link_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with linked(Script()) as (_, link):
-        monkeypatch.setattr(link, "_land", lambda *_: 1 / 0)
+        monkeypatch.setattr(link._window, "_land", lambda *_: 1 / 0)
         with pytest.raises(NotConnected, match="ZeroDivisionError"):
             await link.send(messages(1))
 

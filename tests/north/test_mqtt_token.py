@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -117,21 +119,36 @@ def test_a_jwt_is_known_and_anything_else_never_expires(
     assert text not in repr(token)
 
 
-def test_an_older_or_unreadable_token_is_no_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge_agent.north.mqtt_token.LOOK_S", 0.0)
+def test_an_older_or_unreadable_token_is_no_successor(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text(jwt(exp=5000, n=1))
     token = read_token("password_file", path)
     now = 4699.0
     login = Login(Credentials("gw"), path, token, lambda: now)
     path.write_text(jwt(exp=6000))
-    assert not login.outdated()
+    assert not login.outdated()         # too early to look
     now = 4701.0
     for text in (jwt(exp=5000, n=2), jwt(exp=4000), ""):
         path.write_text(text)
-        assert not login.outdated()
+        assert not login.successor()
     path.write_text("a new one, of another kind")
-    assert login.outdated()
+    assert login.successor()
+
+
+async def test_a_file_on_a_network_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    os.mkfifo(path)                         # whoever opens it waits for somebody who writes
+    login = Login(Credentials("gw"), path, Token("old", expires_s=time.time()))
+    began = time.monotonic()
+    assert not any(login.outdated() for _ in range(100))
+    assert time.monotonic() - began < 1
+    assert sum(thread.name.startswith("asyncio_") for thread in threading.enumerate()) == 1
+    path.write_text("new")
+    for _ in range(1000):
+        if login.outdated():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("waited in vain")
 
 
 def test_without_a_file_nothing_is_ever_outdated() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from edge_agent.api import Answer, Limits, Message, NotConnected, Profile, Received, Rejected
+from edge_agent.api import Answer, Busy, Limits, Message, NotConnected, Profile, Received, Rejected
 from edge_agent.health import Count, Health
-from edge_agent.north import answers
+from edge_agent.north import answers, pace
 from edge_agent.north.dead_letters import DeadLetters
-from edge_agent.north.sending import Sending
+from edge_agent.north.sending import IN_VAIN, Sending
 
 
 class Link:
@@ -50,7 +50,7 @@ class Answering(Profile):
 
     def answered(self, received: Received) -> Answer | None:
         said = orjson.loads(received.payload)
-        return Answer(said["key"], said.get("refusal", ""), said.get("later", False))
+        return Answer(said["key"], said.get("refusal", ""), said.get("later", False), said.get("anew", False))
 
 
 def sending(folder: Path, profile: Profile) -> tuple[Sending, Health]:
@@ -95,8 +95,56 @@ async def test_a_platform_s_own_answer_counts_and_not_that_of_the_broker(tmp_pat
     assert health.counts[Count.MESSAGES_ACKNOWLEDGED] == 1
 
 
-@pytest.mark.parametrize("said", [{"key": "a", "refusal": "busy", "later": True}, None])
-async def test_a_platform_that_is_busy_or_says_nothing_gets_it_again(
+async def sent(link: Link, count: int) -> None:
+    for _ in range(2000):
+        if len(link.sent) >= count:
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("waited in vain")
+
+
+async def test_a_platform_that_is_busy_gets_the_rest_again_over_the_same_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "SLOWER_S", (0.01, 0.02))
+    one, health = sending(tmp_path, Answering())
+    link = Link()
+    await one.begin(link)
+    task = asyncio.create_task(one.send(link, [Message("t", key.encode(), answer=key) for key in "abcde"]))
+    rounds: list[dict[str, dict[str, object]]] = [
+        {"a": {"refusal": "bad"}, "c": {"refusal": "429", "later": True}, "d": {"refusal": "worse"}},
+        {"c": {"refusal": "429", "later": True}},
+        {"d": {"refusal": "worse"}},
+    ]
+    for count, answers_ in enumerate(rounds, 1):
+        await sent(link, count)
+        for key in link.sent[-1][1]:
+            said = {"key": key.decode(), **answers_.get(key.decode(), {})}
+            link.hear(Received("answers", orjson.dumps(said)))      # type: ignore[no-untyped-call]
+    await task
+    assert [part for _, part in link.sent] == [[b"a", b"b", b"c", b"d", b"e"], *[[b"c", b"d", b"e"]] * 2]
+    assert buried(tmp_path) == [("t", "a", "bad"), ("t", "d", "worse")]
+    assert (health.counts[Count.MESSAGES_REJECTED], health.counts[Count.MESSAGES_ACKNOWLEDGED]) == (2, 3)
+
+
+async def test_a_peer_that_is_busy_again_and_again_gets_a_fresh_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BusyLink(Link):
+        async def send(self, messages: Sequence[Message]) -> None:
+            await super().send(messages)
+            raise Busy("no time", 0, 0.001)
+
+    one, health = sending(tmp_path, Profile())
+    link = BusyLink()
+    with pytest.raises(NotConnected, match="no time"):
+        await one.send(link, [Message("t", b"1")])
+    assert len(link.sent) == IN_VAIN
+    assert health.counts[Count.MESSAGES_ACKNOWLEDGED] == 0
+
+
+@pytest.mark.parametrize("said", [{"key": "a", "refusal": "no session", "later": True, "anew": True}, None])
+async def test_a_platform_that_wants_a_fresh_link_or_says_nothing_gets_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, object] | None
 ) -> None:
     monkeypatch.setattr(answers, "PATIENCE_S", 0.1)
@@ -107,7 +155,7 @@ async def test_a_platform_that_is_busy_or_says_nothing_gets_it_again(
     await asyncio.sleep(0.02)
     if said:
         link.hear(Received("answers", orjson.dumps(said)))      # type: ignore[no-untyped-call]
-    with pytest.raises(NotConnected, match="busy" if said else "no answer of the platform"):
+    with pytest.raises(NotConnected, match="no session" if said else "no answer of the platform"):
         await task
     assert not (tmp_path / "dead").exists()
     assert health.counts[Count.MESSAGES_REJECTED] == 0

@@ -19,13 +19,14 @@ from edge_agent.core.quality import Reason, bad
 from edge_agent.core.tags import Kind
 from edge_agent.core.wall import to_ns
 from edge_agent.core.windows import KINDS
-from edge_agent.duties import keep_evidence, put_aside
+from edge_agent.duties import put_aside
 from edge_agent.encode import records
 from edge_agent.journal import Journal, RecordKind
 from edge_agent.report.choose import asked
 from edge_agent.report.model import OeeDocument
 from edge_agent.report.oee import oee_document
 from edge_agent.report.recall import blank, folder_of
+from edge_agent.telling import keep_evidence
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

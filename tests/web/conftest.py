@@ -13,7 +13,8 @@ import pytest
 
 from edge_agent import agent, registry
 from edge_agent.config import load
-from edge_agent.duties import Parts, status
+from edge_agent.parts import Parts
+from edge_agent.telling import status
 from edge_agent.web.serve import Api
 from edge_agent.web.view import View
 from tests.peers.http_client import Reply, ask
