@@ -137,6 +137,9 @@ class Window:
         except ValueError as error:
             sending.refused[position] = str(error)
             return
+        except BaseException:
+            sending.next = position     # not sent: a connection that has just broken may say so in any way
+            raise
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             sending.next = position
             self._wire.fail(NotConnected(f"paho took no message: {info.rc.name}"))

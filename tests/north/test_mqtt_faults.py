@@ -65,6 +65,24 @@ async def test_a_send_returns_when_every_message_is_acknowledged_in_order() -> N
         await link.send([])
 
 
+@pytest.mark.parametrize("sent", [0, 2])
+async def test_a_message_at_which_the_client_itself_breaks_does_not_count_as_sent(
+    monkeypatch: pytest.MonkeyPatch, sent: int
+) -> None:
+    async with linked(Script()) as (_, link):
+        publish, left = link._client.publish, [None] * sent
+
+        def break_down(*what: Any) -> MQTTMessageInfo:
+            if not left:
+                raise RuntimeError("the handler is closed")     # uvloop, of a socket that has just been reset
+            left.pop()
+            return publish(*what)
+
+        monkeypatch.setattr(link._client, "publish", break_down)
+        with pytest.raises(NotConnected):
+            await asyncio.wait_for(link.send(messages(sent + 1)), 30)
+
+
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 async def test_the_window_is_filled_and_never_exceeded(version: str) -> None:
     async with linked(Script(ack_delay=0.02), version=version, window=7) as (broker, link):
