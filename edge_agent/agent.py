@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ from edge_agent.duties import (
 )
 from edge_agent.encode import records
 from edge_agent.encode.rollup_body import unpack_rollup
+from edge_agent.errors import made_of_all
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.parts import Parts, Serving
@@ -104,11 +106,7 @@ def prepare(
     if api.listen and api.cert and api.key:
         tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
     look, plugins = Look(engine, Health(), clock), registry.servers()
-    profiles = {name: profile(site, table, name) for name in site.publish}
-    for name, destination in site.publish.items():
-        if destination.listens() and not profiles[name].command_topics():
-            hint = "leave out commands:, or use profile: json"
-            raise ConfigError(Mistake(f"publish.{name}.profile", "knows no commands", destination.profile, hint))
+    profiles = made_of_all(site.publish, partial(profile, site, table))
     for name, machine in site.machines.items():
         if machine.alarms and not site.devices[machine.alarms.device].tells_alarms():
             hint = f"ask for them with alarms: {{}} at devices.{machine.alarms.device}, if its driver knows alarms"
@@ -117,14 +115,19 @@ def prepare(
     return Prepared(
         engine,
         made,
-        {
-            name: publishers[destination.type].build(name, destination, site.agent.id, profiles[name])
-            for name, destination in site.publish.items()
-        },
+        made_of_all(site.publish, lambda name: _publisher(site, publishers, name, profiles[name])),
         profiles,
         look,
         {name: plugins[server.type].build(name, server, look) for name, server in site.serve.items()},
     )
+
+
+def _publisher(site: Site, publishers: Mapping[str, PublisherPlugin], name: str, profile: Profile) -> Publisher:
+    destination = site.publish[name]
+    if destination.listens() and not profile.command_topics():
+        hint = "leave out commands:, or use profile: json"
+        raise ConfigError(Mistake(f"publish.{name}.profile", "knows no commands", destination.profile, hint))
+    return publishers[destination.type].build(name, destination, site.agent.id, profile)
 
 
 # A gateway that boots with a network knows the time within a minute or two; one without has no time to wait for.

@@ -18,7 +18,7 @@ import orjson
 
 from edge_agent import __version__, cert_tools, field_tools, journal_tools, learn_tools, registry, replay_tools
 from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin
-from edge_agent.config import Site, about, load, message_sample, messages, sample, samples, schema
+from edge_agent.config import Site, about, load, message_sample, messages, placed, sample, samples, schema
 from edge_agent.errors import ConfigError
 from edge_agent.report.command import add_options as report_options
 from edge_agent.report.command import run as make_report
@@ -26,6 +26,8 @@ from edge_agent.warn import device_warnings, plan_warnings
 
 if TYPE_CHECKING:
     from edge_agent.web.client import Client
+
+log = logging.getLogger(__name__)
 
 DONE, FAILED, WRONG_USAGE, WRONG_CONFIG = 0, 1, 2, 78
 
@@ -43,13 +45,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        return _flushed(command(options))
     except ConfigError as error:
-        return _show_mistakes(error, getattr(options, "json", False))
+        site = getattr(options, "site", None)
+        return _show_mistakes(placed(error, Path(site)) if site else error, getattr(options, "json", False))
     except BrokenPipeError:
         # `edge-agent sample … | head`: the reader has what it wanted.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_unwritten()
         return DONE
+    except KeyboardInterrupt:
+        print("edge-agent: stopped", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"edge-agent: {error.strerror or error}{where}", file=sys.stderr)
+        _forget_unwritten()
+        return FAILED
+    except Exception as error:
+        told = "this is a fault of edge-agent itself; please report it, with what --verbose says"
+        print(f"edge-agent: {type(error).__name__}: {error}; {told}", file=sys.stderr)
+        log.debug("where it happened", exc_info=True)
+        return FAILED
+
+
+def _flushed(code: int) -> int:
+    """What was printed is written, or raises here."""
+    sys.stdout.flush()
+    return code
+
+
+def _forget_unwritten() -> None:
+    """What was printed and cannot be written would be told once more at the end of the process."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,11 +193,7 @@ def _run(options: argparse.Namespace) -> int:
         await agent.run(parts, stop)
         return DONE
 
-    try:
-        return run_loop(work())
-    except OSError as error:
-        print(f"edge-agent: {error}", file=sys.stderr)
-        return FAILED
+    return run_loop(work())
 
 
 def run_loop(main_part: Coroutine[Any, Any, int]) -> int:

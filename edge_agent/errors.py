@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class EdgeAgentError(Exception):
@@ -34,6 +38,20 @@ class ConfigError(EdgeAgentError):
     def __init__(self, *mistakes: Mistake) -> None:
         super().__init__("\n".join(map(str, mistakes)))
         self.mistakes = mistakes
+
+
+def made_of_all(names: Iterable[K], make: Callable[[K], V]) -> dict[K, V]:
+    """What `make` makes of each; a ConfigError has the mistakes of all, not only of the first."""
+    made: dict[K, V] = {}
+    found: list[Mistake] = []
+    for name in names:
+        try:
+            made[name] = make(name)
+        except ConfigError as error:
+            found += error.mistakes
+    if found:
+        raise ConfigError(*found)
+    return made
 
 
 class NotConnected(EdgeAgentError):

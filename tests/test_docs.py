@@ -18,6 +18,7 @@ import edge_agent_hil.cli
 from edge_agent import __version__, cli, registry
 from edge_agent.api import ConfigError, Scene
 from edge_agent.config import load, samples
+from edge_agent.config.site import JournalModel
 from edge_agent.config.template import read_template
 from edge_agent.config.yaml_lines import parse
 from edge_agent.core import kpi
@@ -137,6 +138,35 @@ def test_every_shipped_template_is_in_the_table_with_its_parameters(driver: str)
     for name, text in registry.drivers()[driver].templates.items():
         parameters = ", ".join(f"`{parameter}`" for parameter in read_template(text, "").defaults)
         assert f"| `{name}` | {driver} | {parameters} |" in text_of("configs/README.md")
+
+
+GUARANTEE = (
+    "Every sample accepted by the agent (acknowledged to the pipeline after group-commit, ≤ `commit_interval`, default "
+    "1 s) is delivered to the configured broker **at least once**, in acquisition order per device within a lane, "
+    "unless (a) the bounded disk quota forces documented, counted, oldest-lowest-priority-first eviction, (b) it is "
+    "older than `max_age`, or (c) the platform permanently rejects it (dead-letter, counted). Each sample carries a "
+    "stable key so a consumer can make the effect exactly-once. Loss window on power cut ≤ commit_interval; on process "
+    "kill 0 for committed data."
+)
+
+
+def test_the_guarantee_stands_word_for_word_with_the_interval_that_is_the_default() -> None:
+    [quoted] = re.findall(r"^### What is promised\n\n((?:> .*\n)+)", text_of("README.md"), re.MULTILINE)
+    assert " ".join(line.removeprefix("> ") for line in quoted.splitlines()) == GUARANTEE
+    assert JournalModel().flush == 1_000_000_000
+
+
+def test_every_table_of_a_page_is_whole() -> None:
+    """A row that has lost its head, or an edit's note to itself, is a page that nobody has read."""
+    for page in PAGES:
+        text = page.read_text()
+        assert "<!--" not in text, page
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            head, rule, *rows = block.splitlines()
+            columns = len(re.findall(r"(?<!\\)\|", rule))
+            assert re.fullmatch(r"\|(-+\|)+", rule.replace(" ", "").replace(":", "")), f"{page}: {head}"
+            for row in (head, *rows):
+                assert len(re.findall(r"(?<!\\)\|", row)) == columns, f"{page}: {row}"
 
 
 def test_every_exit_code_is_in_the_readme() -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from edge_agent.api.certificates import Certificate, Certificates, Handled, Wanted
 from edge_agent.api.north import (
+    Claim,
     LimitedLink,
     Link,
     ListeningLink,
@@ -69,7 +70,7 @@ from edge_agent.errors import AccessDenied, Busy, ConfigError, Mistake, NotConne
 
 __all__ = [
     "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "AlarmChange", "AlarmMark", "AlarmingSession", "Answer", "Asked",
-    "Batch", "Busy", "Bytes", "Certificate", "Certificates", "Clash", "Clock", "ConfigError", "Credentials",
+    "Batch", "Busy", "Bytes", "Certificate", "Certificates", "Claim", "Clash", "Clock", "ConfigError", "Credentials",
     "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Handled", "Home",
     "Inquiry",
     "Int32s", "Int64s", "Kind", "KpiName", "LimitedLink", "Limits", "Link", "Listen", "Listening", "ListeningLink",

@@ -31,6 +31,15 @@ Start = Annotated[
 """Where a new destination begins; an instant without an offset is in the site's zone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What of the outside only one destination can have; `key` is the one to change, if another has it, too."""
+
+    key: str
+    what: str
+    hint: str
+
+
 class PublishConfig(StrictModel):
     """What every destination says; a publisher's own model adds its options."""
 
@@ -56,6 +65,10 @@ class PublishConfig(StrictModel):
     def addresses(self) -> tuple[str, ...]:
         """Every address it may connect to, the preferred one first; what is no URL is on this computer."""
         return (self.type,)
+
+    def claims(self, destination: str, agent: str) -> Sequence[Claim]:
+        """What no other destination may have, such as the name that a broker knows it by; `agent`: the agent's id."""
+        return ()
 
     def listens(self) -> bool:
         """Whether commands may come from there; its links are `ListeningLink`s then."""

@@ -22,7 +22,10 @@ _INSIDE_STATE: Final = frozenset({"mtconnect", "stacklight", "power", "euromap",
 
 _OF_A_MACHINE: Final = 3        # machines, id, key
 
-_SECRET_KEYS: Final = re.compile("password|passphrase|token|secret|^pin$")
+_SECRET_KEYS: Final = re.compile("password|passphrase|token(?!_life)|secret|^pin$")
+_SECRET_GROUPS: Final = ("tokens", "headers")
+"""whose keys are names, and whose values are secret"""
+_LOGIN: Final = re.compile(r"(?<=://)\S*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,17 @@ class Source:
         return self.files.get(key, self.file)
 
     def written(self, key: Key) -> str:
-        """A scalar as the file has it; "" for lists, mappings, empty values and what is secret."""
+        """A scalar as the file has it, but for the login in a URL; "" for lists, mappings, empty values and what is
+        secret."""
         value = value_at(self.document.data, key)
         if value is None or isinstance(value, dict | list) or _is_secret(key):
             return ""
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return str(value).lower() if isinstance(value, bool) else _LOGIN.sub("***@", str(value))
 
 
 def _is_secret(key: Key) -> bool:
-    """True for the value of a secret key, and for all of `tokens:`, whose keys are names."""
-    if key[-2:-1] == ("tokens",):
+    """True for the value of a secret key, and for all of `tokens:` and `headers:`."""
+    if key[-2:-1] and key[-2] in _SECRET_GROUPS:
         return True
     return bool(key) and isinstance(key[-1], str) and _SECRET_KEYS.search(key[-1].lower()) is not None
 

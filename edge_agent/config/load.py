@@ -41,7 +41,7 @@ from edge_agent.config.plan import chain, clash
 from edge_agent.config.section import validate
 from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
 from edge_agent.config.substitute import substitute
-from edge_agent.config.together import assets_alike, clashes, ports_taken
+from edge_agent.config.together import assets_alike, claimed_twice, clashes, ports_taken
 from edge_agent.config.yaml_lines import Document, Key, parse
 from edge_agent.errors import ConfigError, Mistake
 
@@ -144,6 +144,8 @@ class _Loader:
             "serve": {name: self._server(name) for name in self._group("serve")},
         }
         self.found += [*ports_taken(parts["serve"], self.source), *assets_alike(parts["assets"], self.source)]
+        if parts["agent"] is not None:
+            self.found += claimed_twice(parts["publish"], parts["agent"].id, self.source)
         self.found += without_unit(parts["machines"], devices)
         self.found += self._lineup(parts).findings()
         for name, model in _SINGLE:

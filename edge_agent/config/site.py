@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from edge_agent.api import DeviceConfig, Duration, PublishConfig, ServeConfig, StrictModel, Tag, TagConfig
 from edge_agent.config.asset import AssetModel
@@ -77,6 +77,9 @@ class AgentModel(StrictModel):
 
 _FILES: Final = 4
 
+# A page: smaller files cost as much. Each begins with a checkpoint, and costs a sync of its folder.
+LEAST_SEGMENT: Final = 4096
+
 
 class JournalModel(StrictModel):
     """The durable log: store-and-forward, restart and history live on it."""
@@ -91,6 +94,13 @@ class JournalModel(StrictModel):
     """what a power cut may cost; longer spares the flash; default 1s"""
     segment: PositiveSize = 16_000_000
     """size of one of its files, the smallest piece it can delete; default 16MB"""
+
+    @field_validator("segment")
+    @classmethod
+    def _segment_holds_more_than_its_head(cls, segment: int) -> int:
+        if segment < LEAST_SEGMENT:
+            raise ValueError(f"is too small for a file; write at least {LEAST_SEGMENT}B")
+        return segment
 
     @model_validator(mode="after")
     def _has_room_for_its_files(self) -> Self:

@@ -1,4 +1,4 @@
-"""What only shows when several sections are seen together: one serial port at two speeds, one port twice,
+"""What only shows when several sections are seen together: one serial port at two speeds, one port or client id twice,
 one machine in two entries of the asset register."""
 
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from edge_agent.api import DeviceConfig, DriverPlugin, ServeConfig, listen_place
+from edge_agent.api import DeviceConfig, DriverPlugin, PublishConfig, ServeConfig, listen_place
 from edge_agent.config.asset import AssetModel
 from edge_agent.config.explain import Found, Source
 from edge_agent.config.yaml_lines import Key
@@ -46,6 +46,20 @@ def ports_taken(servers: Mapping[str, ServeConfig | None], source: Source) -> li
                 found.append(Found(key, message, "each server needs a port of its own", source.written(key)))
                 break
         before[name] = (host, port)
+    return found
+
+
+def claimed_twice(publish: Mapping[str, PublishConfig | None], agent: str, source: Source) -> list[Found]:
+    """A mistake for each destination that has what one before it has and only one can have."""
+    found = list[Found]()
+    before = dict[str, str]()
+    for name, destination in publish.items():
+        for claim in destination.claims(name, agent) if destination else ():
+            if (other := before.setdefault(claim.what, name)) != name:
+                key: Key = ("publish", name, claim.key)
+                message = f"{claim.what} is that of publish.{other}"
+                found.append(Found(key, message, claim.hint, source.written(key)))
+                break
     return found
 
 

@@ -21,6 +21,7 @@ EXPECTED: Final = {
 _KEYS: Final = "needs keys and values below it, not a single value or list"
 _WORDS: Final[Mapping[str, str]] = {
     "string_type": "is not a text; put it in quotes",
+    "path_type": "is not a path; put it in quotes",
     "int_type": "is not a whole number",
     "int_parsing": "is not a whole number",
     "int_parsing_size": "is too long a number",
@@ -51,6 +52,8 @@ _WORDS: Final[Mapping[str, str]] = {
 def _choice(context: Mapping[str, Any], written: str) -> str:
     expected = str(context.get("expected", context.get("expected_tags", "")))
     names = re.findall(r"'([^']*)'", expected) or re.split(r", | or ", expected)
+    if written in names:
+        return f"is a number here; put it in quotes: '{written}'"
     near = did_you_mean(written, names)
     return f"is not one of {', '.join(names)}" + (f"; {near}" if near.startswith("did") else "")
 

@@ -72,11 +72,15 @@ class InfluxConfig(PublishConfig):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise ValueError("is not an InfluxDB address; write http://host:8086, or https://host:8086 for TLS")
-        if parts.username is not None or parts.password is not None:
+        if "@" in url:
             raise ValueError("carries a user or password; write token: (for InfluxDB 1.8 user:password)")
         if parts.query or parts.fragment:
             raise ValueError("has a query; write http://host:8086 and org:, bucket: below it")
-        if not parts.hostname or parts.port == 0:
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        if not parts.hostname or port == 0:
             raise ValueError("names no host and port; write http://host:8086")
         return url.rstrip("/")
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import orjson
 
-from edge_agent.api import ConfigError, Message, Mistake, Profile, PublishConfig, PublisherPlugin
+from edge_agent.api import Claim, ConfigError, Message, Mistake, Profile, PublishConfig, PublisherPlugin
 from edge_agent.north.local_store import Rows, Store, ToParquet
 from edge_agent.north.local_thread import in_daemon_thread
 
@@ -31,6 +31,10 @@ class FileConfig(PublishConfig):
     def addresses(self) -> tuple[str, ...]:
         """See `PublishConfig.addresses`."""
         return (str(self.path),)
+
+    def claims(self, destination: str, agent: str) -> Sequence[Claim]:
+        """See `PublishConfig.claims`."""
+        return [Claim("path", f"folder {self.path}", "each destination needs a folder of its own")]
 
 
 class FileLink:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from edge_agent.api import Duration, PublishConfig, Size
+from edge_agent.api import Claim, Duration, PublishConfig, Size
 from edge_agent.north.mqtt_packing import Packing, is_installed
 from edge_agent.north.mqtt_url import Endpoint, parse_url
 
@@ -83,6 +84,14 @@ class MqttConfig(PublishConfig):
         """See `PublishConfig.addresses`; without what follows the path of a WebSocket: signatures do."""
         return tuple(url.partition("?")[0] for url in (self.url, *self.also))
 
+    def claims(self, destination: str, agent: str) -> Sequence[Claim]:
+        """See `PublishConfig.claims`: of two clients of one id, brokers throw out the one that was there first."""
+        if "client_id" in getattr(self, "computed", ()):
+            return ()
+        client_id = self.client_id or agent
+        hint = f"a broker takes each client id once: write client_id: {agent}-{destination}"
+        return [Claim("client_id", f"client id {client_id} at {one}", hint) for one in self.endpoints]
+
     @field_validator("url")
     @classmethod
     def _url_is_mqtt(cls, url: str) -> str:
@@ -96,7 +105,7 @@ class MqttConfig(PublishConfig):
             try:
                 parse_url(url)
             except ValueError as error:
-                raise ValueError(f"{url}: {error}") from error
+                raise ValueError(f"{url.rpartition('@')[2]}: {error}") from error
         return also
 
     @field_validator("headers")

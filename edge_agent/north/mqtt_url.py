@@ -58,15 +58,18 @@ def parse_url(url: str) -> Endpoint:
     parts = urlsplit(url)
     if parts.scheme not in PORTS:
         raise ValueError(f"is not an MQTT address; write {_FORMS}")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("carries a user or password; write them as user: and password:")
     websocket = parts.scheme.startswith("ws")
+    if "@" in (parts.netloc if websocket else url):
+        raise ValueError("carries a user or password; write them as user: and password:")
     if parts.fragment or (not websocket and (parts.path.strip("/") or parts.query)):
         form = f"{parts.scheme}://host:{PORTS[parts.scheme]}"
         raise ValueError(f"has something after the {'path' if websocket else 'port'}; write {form} and nothing more")
     if not parts.hostname:
         raise ValueError(f"names no host; write {parts.scheme}://host:{PORTS[parts.scheme]}")
-    port = parts.port if parts.port is not None else PORTS[parts.scheme]
+    try:
+        port = parts.port if parts.port is not None else PORTS[parts.scheme]
+    except ValueError:
+        raise ValueError("has no port that could be one; MQTT brokers listen on 1883, or 8883 for TLS") from None
     if port == 0:
         raise ValueError("has port 0; MQTT brokers listen on 1883, or 8883 for TLS")
     return Endpoint(parts.scheme, parts.hostname, port, _path(parts.path, parts.query) if websocket else "")

@@ -135,4 +135,6 @@ class Sending:
         """Log what may happen to every message, once; it is also counted."""
         if trouble not in self._said and len(self._said) < TROUBLES:
             self._said.add(trouble)
-            log.error("%s: %s (counted from now on)", self._name, trouble, exc_info=error)
+            # What it is made of is wrong, a template or a damaged record; all else is a bug, told with its traceback.
+            told, bug = (f"{trouble}: {error}", None) if isinstance(error, ValueError) else (trouble, error)
+            log.error("%s: %s (counted from now on)", self._name, told, exc_info=bug)

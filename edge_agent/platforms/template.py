@@ -227,6 +227,8 @@ def _words(error: Any) -> str:
         return f"is no key here; known are {', '.join(known)}"
     if error["type"] == "missing":
         return "is missing"
+    if error["type"] in ("model_type", "model_attributes_type", "list_type"):
+        return "needs keys below it, such as topic: and payload:"
     return str(error["msg"]).removeprefix("Value error, ")
 
 

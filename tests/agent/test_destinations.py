@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent import agent, registry
+from edge_agent import agent, destinations, registry
 from edge_agent.api import ConfigError
 from edge_agent.config import load
 from edge_agent.duties import put_aside
-from edge_agent.journal import RecordKind
+from edge_agent.journal import Record, RecordKind
+from edge_agent.journal.ranges import Range
 from edge_agent.parts import Parts
 from tests.peers.no_api import without_api
 
@@ -49,7 +50,7 @@ async def test_a_new_destination_begins_where_it_says(tmp_path: Path, start: str
     parts = await build(tmp_path, SITE)
     await write(parts, 30)
     await parts.journal.close()
-    again = await build(tmp_path, SITE + f'  other: {{type: mqtt, url: "mqtt://127.0.0.1:9"{start}}}\n')
+    again = await build(tmp_path, SITE + f'  other: {{type: mqtt, url: "mqtt://127.0.0.1:7"{start}}}\n')
     assert waiting(again) == {"platform": 30, "other": gets}
     await again.journal.close()
 
@@ -63,7 +64,7 @@ async def test_a_new_destination_may_begin_at_an_instant_of_the_plant_s_own_cloc
     await write(parts, 10)
     await parts.journal.close()
     local = (middle + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M:%S")
-    again = await build(tmp_path, SITE + f'  other: {{type: mqtt, url: "mqtt://127.0.0.1:9", from: {local}}}\n')
+    again = await build(tmp_path, SITE + f'  other: {{type: mqtt, url: "mqtt://127.0.0.1:7", from: {local}}}\n')
     [_, other] = again.followers
     records = await other.places.events.ranges[0].read()
     assert len(records) == 10
@@ -90,6 +91,27 @@ async def test_what_waited_for_a_destination_that_is_gone_is_told_with_how_to_ge
     back = await build(tmp_path, SITE.replace("9\"}", f"9\", from: {start}}}"))
     assert waiting(back) == {"platform": 30}
     await back.journal.close()
+
+
+async def test_what_waited_and_is_destroyed_keeps_no_agent_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = await build(tmp_path, SITE)
+    await write(parts, 30)
+    await parts.journal.close()
+
+    async def never(*_: object) -> list[Record]:
+        """As at the end of the journal, where nothing comes before the agent runs."""
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(Range, "read", never)
+    monkeypatch.setattr(destinations, "READ_WITHIN_S", 0.05)
+    without = await build(tmp_path, SITE.replace("platform:", "other:"))
+    assert {cursor.name for cursor in without.journal.cursors} == {"other"}
+    await without.journal.close()
+    [said] = [r.getMessage() for r in caplog.records if "site file any more" in r.getMessage()]
+    assert said.endswith("30 records that waited for it are not sent")
 
 
 async def test_a_start_that_is_none_is_told_in_its_line(tmp_path: Path) -> None:

@@ -186,6 +186,11 @@ def test_a_file_without_permission_is_told_in_one_line(tmp_path: Path, call: Any
     [
         ("url: mqtts://broker.example:8883", "url: 'mqtts://u:${MQTT_PASSWORD}@broker.example'"),
         ("url: mqtts://broker.example:8883", "url: '${MQTT_PASSWORD}'"),
+        ("url: mqtts://broker.example:8883", f"url: 'mqtts://u:{PASSWORD}@broker.example'"),
+        ("url: mqtts://broker.example:8883", f"url: 'mqtts://u:{PASSWORD}/7@broker.example'"),
+        ("url: mqtts://broker.example:8883", f"url: mqtts://broker.example\n    also: ['mqtt://u:{PASSWORD}@b']"),
+        ("profile: json", f"headers: {{Authorization: [{PASSWORD}]}}"),
+        ("profile: json", f"headers: {{'X Key': {PASSWORD}}}"),
         ("profile: json", "profile: '${MQTT_PASSWORD}'"),
         ("id: gw-01", "id: '${MQTT_PASSWORD}!'"),
         ('password: "${MQTT', 'pasword: "${MQTT'),
@@ -208,7 +213,7 @@ def test_no_message_ever_shows_a_secret(
     for arguments in (("check", path), ("check", path, "--json"), ("plan", path), ("-v", "run", path)):
         code, out, err = call(*arguments)
         assert code == 78
-        assert "horse" not in out + err
+        assert PASSWORD[:12] not in out + err
 
 
 # -- exit codes ----------------------------------------------------------------------------------
@@ -422,3 +427,34 @@ def _all_of(terminal: int) -> str:
                 break
             said += more
     return said.decode()
+
+
+# -- what nobody wants to see --------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+@pytest.mark.parametrize("arguments", [["schema"], ["sample", "minimal"], ["drivers"]])
+def test_results_that_cannot_be_written_are_one_line_and_1(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-m", "edge_agent.cli", *arguments], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == ["edge-agent: No space left on device"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (KeyboardInterrupt(), "edge-agent: stopped"),
+        (OSError(5, "Input/output error", "/x"), "edge-agent: Input/output error: /x"),
+        (KeyError("x"), "edge-agent: KeyError: 'x'; this is a fault of edge-agent itself; please report it, with what "
+         "--verbose says"),
+    ],
+)  # fmt: skip
+def test_no_traceback_reaches_whoever_asked(
+    call: Any, monkeypatch: pytest.MonkeyPatch, trouble: BaseException, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(cli, "schema", fail)
+    assert call("schema") == (1, "", f"{said}\n")

@@ -171,4 +171,6 @@ async def test_what_cannot_be_encoded_is_counted_and_said_once(
 
     assert [one.encoded(broken, n, what="a state") for n in range(3)] == [None, None, None]
     assert health.counts[Count.RECORDS_UNREADABLE] == 3
-    assert [record.getMessage() for record in caplog.records] == ["p: cannot encode a state (counted from now on)"]
+    [said] = caplog.records
+    assert said.getMessage() == "p: cannot encode a state: 0 (counted from now on)"
+    assert not said.exc_info
