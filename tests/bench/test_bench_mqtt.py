@@ -2,7 +2,7 @@
 
 Bare paho knows no refusals, no deadlines, no half-open connections and no limits of a broker; what it does is the
 least that sending with acknowledgements takes. Both in turns; CPU a message hardly depends on what else the machine
-does, messages a second do. (Ours waits for each hundred, as the follower does; bare paho never.)
+does, messages a second do. (Ours waits for each sending, as the follower does; bare paho never.)
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from edge_agent.core.tags import Tag, TagTable, scan_group
 from edge_agent.encode.json_profile import JsonProfile
 from edge_agent.north.mqtt import plugin
 from edge_agent.north.mqtt_config import MqttConfig
+from edge_agent.north.turns import RECORDS
 from tests.peers.mosquitto import MOSQUITTO, Mosquitto
 from tests.peers.will import OnlyWill
 
 WINDOW: Final = 100
 MESSAGES: Final = 10_000
-A_SENDING: Final = 100
+A_SENDING: Final = RECORDS
 ROUNDS: Final = 5
 TOPIC: Final = "edge/acme/suzhou/machining/gw-01/press-1/tags"
 
