@@ -25,9 +25,11 @@ NEAR_S = 0.5
 
 
 def finals(payloads: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Final KPI records by order, the newest revision of each; those that were withdrawn are none."""
+    """Final KPI records by order, the newest revision of each; those that were withdrawn are none. Whether one had to
+    wait is no part of it."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in payloads:
+    for payload in payloads:
+        record = {key: value for key, value in payload.items() if key != "historical"}
         window = record["window"]
         key = window.get("order", ""), window["start"]
         if window["kind"] == "job" and record["final"] and record["rev"] >= found.get(key, record)["rev"]:

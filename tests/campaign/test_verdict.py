@@ -105,6 +105,16 @@ def test_what_comes_again_under_its_seq_is_no_fault() -> None:
     assert world.judged() == []
 
 
+def test_an_event_or_a_final_record_that_had_to_wait_and_says_so_is_no_fault() -> None:
+    world = World()
+    for place in (3, 4, 5):
+        topic, payload = world.events[place]
+        world.events[place] = topic, {**payload, "historical": True}
+    world.events.insert(3, (STATE, {"state": "RUN", "since": 8}))     # heard before the link broke, and again after
+    world.finals[1]["historical"] = True
+    assert world.judged() == []
+
+
 def test_the_last_answers_of_a_killed_life_may_be_missing_if_they_were_not_committed() -> None:
     world = World()
     del world.tags[9]
