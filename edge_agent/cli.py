@@ -19,6 +19,7 @@ import orjson
 from edge_agent import __version__, cert_tools, field_tools, journal_tools, learn_tools, registry, replay_tools
 from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin
 from edge_agent.config import Site, about, load, message_sample, messages, placed, sample, samples, schema
+from edge_agent.core.quantity import size_bytes
 from edge_agent.errors import ConfigError
 from edge_agent.report.command import add_options as report_options
 from edge_agent.report.command import run as make_report
@@ -111,7 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--connect", action="store_true", help="also try each device, tag and destination, a row each")
     check.add_argument("--seconds", type=_seconds, metavar="N", help="with --connect: how long each has, default 10")
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    add_site("plan", _plan, "say what each device will be asked, and how often")
+    plan = add_site("plan", _plan, "say what each device will be asked, and what the site costs: network, disk, flash")
+    plan.add_argument(
+        "--endurance", type=_size, default="10TB", metavar="SIZE", help="what may be written to the card, default 10TB"
+    )
     audit = add_site("audit", _audit, "show what was written to equipment, by whom, and what was refused")
     audit.add_argument("--verify", action="store_true", help="show what is wrong with the log instead")
     audit.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -132,6 +136,16 @@ def _parser() -> argparse.ArgumentParser:
     why = add_asking("why", _why, "say why a tag of a running agent has the value it has, or none")
     why.add_argument("tag", metavar="TAG", help="as device.tag")
     return parser
+
+
+def _size(text: str) -> int:
+    try:
+        size = size_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is nothing; write a size, such as 10TB")
+    return size
 
 
 def _seconds(text: str) -> float:
@@ -241,6 +255,8 @@ def _plural(n: int, what: str) -> str:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    from edge_agent import agent, budget
+
     site = _load(options.site)
     table = site.tag_table()
     for name, device in site.devices.items():
@@ -253,6 +269,9 @@ def _plan(options: argparse.Namespace) -> int:
         tags = [tag for tag in table if tag.device in devices]
         for line in registry.drivers()[driver].overview(devices, tags):
             print(line)
+    ready = agent.prepare(site, registry.drivers(), registry.publishers())
+    for line in budget.lines(site, table, ready.engine.ring.memory_bytes, ready.profiles, options.endurance):
+        print(line)
     return DONE
 
 

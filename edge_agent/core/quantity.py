@@ -15,7 +15,7 @@ NS: Final = {
     "h": 3_600_000_000_000,
     "d": 86_400_000_000_000,
 }
-BYTES: Final = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+BYTES: Final = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
 SECOND: Final = NS["s"]
 
 _FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*")
@@ -45,6 +45,14 @@ def format_ns(ns: int) -> str:
         if ns and ns % NS[unit] == 0:
             return f"{ns // NS[unit]}{unit}"
     return f"{ns}ns" if ns else "0s"
+
+
+def format_bytes(n: float) -> str:
+    """A size for people: `4.2 MB`."""
+    for unit, one in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n >= one:
+            return f"{n / one:.1f} {unit}"
+    return f"{n:.0f} B"
 
 
 def _whole(text: str, units: dict[str, int], what: str, right: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from edge_agent.journal.alive import Alive
 from edge_agent.journal.audit import Audit
 from edge_agent.journal.audit_check import audit_entries, audit_faults
+from edge_agent.journal.commit import SYNC_PLACES_S
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.folder import FolderUnusable
 from edge_agent.journal.lane import LANES, LaneName
@@ -15,8 +16,10 @@ from edge_agent.journal.log import Journal
 from edge_agent.journal.ranges import Range
 from edge_agent.journal.record import Record, RecordKind
 from edge_agent.journal.survey import CursorFacts, FolderFacts, SegmentFacts, records, stat, verify
+from edge_agent.journal.wear import bytes_a_day
 
 __all__ = [
-    "LANES", "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal", "LaneName", "Range",
-    "Record", "RecordKind", "SegmentFacts", "audit_entries", "audit_faults", "records", "stat", "verify",
+    "LANES", "SYNC_PLACES_S", "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal",
+    "LaneName", "Range", "Record", "RecordKind", "SegmentFacts", "audit_entries", "audit_faults", "bytes_a_day",
+    "records", "stat", "verify",
 ]  # fmt: skip

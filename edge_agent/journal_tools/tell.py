@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from edge_agent.core.quantity import format_bytes
 from edge_agent.encode.kpi_record import iso
 from edge_agent.journal import LANES, FolderFacts, RecordKind, records
 from edge_agent.journal.lane import lane_of
@@ -70,12 +71,12 @@ def overview(
     facts: FolderFacts, wear: Wear, waiting: Mapping[tuple[str, str], int], now_ns: int, zone: ZoneInfo
 ) -> Iterator[str]:
     """The lines of `journal stat`."""
-    yield f"{facts.folder}: {facts.records:,} records, {size(facts.size)}"
+    yield f"{facts.folder}: {facts.records:,} records, {format_bytes(facts.size)}"
     yield from table(
         ("segment", "records", "size", "first", "last", "from", "until", ""),
         [
             (
-                f"{one.lane}/{one.name}", f"{one.records:,}", size(one.size), str(one.first), str(one.last),
+                f"{one.lane}/{one.name}", f"{one.records:,}", format_bytes(one.size), str(one.first), str(one.last),
                 _at(one.created, zone), _at(one.newest, zone), one.trouble,
             )
             for one in facts.segments
@@ -94,14 +95,14 @@ def overview(
     )  # fmt: skip
     yield ""
     for name, held in facts.aside.items():
-        yield f"set aside: {name}, {size(held)}"
+        yield f"set aside: {name}, {format_bytes(held)}"
     if wear.bytes_a_day is None:
         yield "written a day: not known yet, the journal is too young"
         return
     full = "older records go by journal.max_age before journal.max_size is reached"
     if wear.full_in_days is not None:
         full = f"journal.max_size is reached in {wear.full_in_days:g} days; then the oldest go"
-    yield f"written a day: {size(wear.bytes_a_day)}, a year: {size(wear.bytes_a_year or 0)}; {full}"
+    yield f"written a day: {format_bytes(wear.bytes_a_day)}, a year: {format_bytes(wear.bytes_a_year or 0)}; {full}"
 
 
 def troubles(facts: FolderFacts) -> Iterator[str]:
@@ -116,7 +117,7 @@ def troubles(facts: FolderFacts) -> Iterator[str]:
         if cursor.trouble:
             yield f"{cursor.lane}, destination {cursor.name}: {cursor.trouble}"
     for name, held in facts.aside.items():
-        yield f"{name}: {size(held)} set aside earlier"
+        yield f"{name}: {format_bytes(held)} set aside earlier"
     if facts.intact:
         yield f"{facts.folder}: intact, {facts.records:,} records in {len(facts.segments)} segments"
 
@@ -126,14 +127,6 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     for line in (head, *lines):
         yield "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
-
-
-def size(n: int) -> str:
-    """`4.2 MB`."""
-    for unit, one in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if n >= one:
-            return f"{n / one:.1f} {unit}"
-    return f"{n} B"
 
 
 def age(now_ns: int, then_ns: int | None) -> str:

@@ -350,6 +350,29 @@ def test_plan_says_what_each_device_will_be_asked(tmp_path: Path, call: Any) -> 
     assert re.search(r"^  every 1s: read holding \d+\.\.\d+ \(\d+ registers\) for \d+ tags$", out, re.MULTILINE)
 
 
+def test_plan_says_what_the_site_costs_and_how_long_a_card_lasts(tmp_path: Path, call: Any) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(call("sample", "modbus")[1])
+    code, out, _ = call("plan", path, "--endurance", "5TB")
+    assert code == 0
+    cost = out[out.index("if every tag changes each time it is read:") :]
+    assert re.search(r"^  points      [\d.]+/s$", cost, re.MULTILINE)
+    assert re.search(r"^  ring        6\d\.\d MB of memory$", cost, re.MULTILINE)
+    assert re.search(r"^  north       \d+ B/s to \S+, before TLS and compression$", cost, re.MULTILINE)
+    assert re.search(r"^  journal     [\d.]+ MB a day; max_age comes before max_size$", cost, re.MULTILINE)
+    lasts = re.search(
+        r"^  flash       ([\d.]+) MB a day in pages of 4 kB; a card that bears 5\.0 TB lasts ([\d.]+) years$",
+        cost, re.MULTILINE,
+    )  # fmt: skip
+    assert lasts
+    assert float(lasts[2]) == pytest.approx(5e12 / (float(lasts[1]) * 1e6) / 365.25, rel=0.01)
+    path.write_text(path.read_text() + "journal: {flush: 10s, max_size: 64MB, segment: 1MB}\n")
+    out = call("plan", path)[1]
+    assert "lasts more than 100 years" in out
+    assert re.search(r"reaches max_size after \d+ days", out)
+    assert call("plan", path, "--endurance", "5 discs")[0] == 2
+
+
 def test_audit_shows_what_was_written_and_verify_what_was_done_to_the_log(tmp_path: Path, call: Any) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(GOOD.replace("DATA", str(tmp_path / "data")))
