@@ -170,6 +170,7 @@ class Commits:
     def _tell_gaps(self) -> None:
         """Append a record of what destinations have lost."""
         self._note_losses()
+        self._forget_heard()
         for lane in self._lanes:
             for cursor in lane.cursors.values():
                 for gap in cursor.gaps.due(cursor.name, lane.name):
@@ -180,6 +181,19 @@ class Commits:
                     self.sync_places()
                     cursor.moved()
                     self.next_seq += 1
+
+    def _forget_heard(self) -> None:
+        """Gaps that were told need not be kept any longer, and the next may be told."""
+        for cursor in (cursor for lane in self._lanes for cursor in lane.cursors.values()):
+            if cursor.gaps.heard(partial(self._is_heard, cursor.name)):
+                cursor.moved()
+
+    def _is_heard(self, destination: str, seq: int) -> bool:
+        """Whether a destination is done with an event; one that follows no events will never hear more of it than that
+        it is written."""
+        events = self._lanes[EVENTS]
+        cursor = events.cursors.get(destination)
+        return seq <= events.committed and not (cursor and cursor.wants(seq))
 
     def _note_losses(self) -> None:
         for place, loss in self.pending.losses().items():
@@ -348,10 +362,7 @@ class Commits:
         one.segment.size = one.size
         if one.fresh:
             lane.grew(one.segment, one.fresh, one.bytes)
-        if one.part.lane == EVENTS:
-            for cursor in (cursor for known in self._lanes for cursor in known.cursors.values()):
-                if cursor.gaps.committed(lane.committed):
-                    cursor.moved()
+            self._forget_heard()
 
 
 def _size(batch: list[Raw]) -> int:

@@ -124,8 +124,13 @@ class Cursor:
         """For the journal: something has come, or the journal was closed."""
         self._ranges[-1].wake()
 
+    def wants(self, seq: int) -> bool:
+        """Whether it is not done with that record."""
+        return any(one.released < seq and (one.end is None or seq <= one.end) for one in self._ranges)
+
     def evict(self, segment: Segment, gone: Amount, why: str) -> None:
         """For the journal: everything up to the end of `segment` was deleted, up to `gone` on the lane's ruler."""
+        self._unheard(lambda seq: seq <= segment.last)
         for one in self.ranges:
             before = one.released
             lost = one.evict(segment.last, gone)
@@ -137,12 +142,23 @@ class Cursor:
 
     def shrank(self, old: Segment, left: Sequence[tuple[int, int]], begins: Amount, total: Amount) -> None:
         """For the journal: see `Range.shrank`."""
+        there = {seq for seq, _ in left}
+        self._unheard(lambda seq: old.first <= seq <= old.last and seq not in there)
         for one in self._ranges:
             lost = one.shrank(old, left, begins, total)
             if lost > 0:
                 self.lost += lost
                 self.gaps.note("damage", _loss(old, one.released, one.end or old.last, lost))
                 self.moved()
+
+    def _unheard(self, is_gone: Callable[[int], bool]) -> None:
+        """Where those records of this lane told the destination what it has lost, in either lane, note that again."""
+        if self.lane.name != "events":
+            return
+        for lane in self._journal.lanes:
+            mate = lane.cursors.get(self.name)
+            if mate and mate.gaps.unheard(lambda seq: is_gone(seq) and self.wants(seq)):
+                mate.moved()
 
     def wanted(self, one: Range, records: list[Record]) -> list[Record]:
         """For a range: of what was read, what is not older than this destination wants; the rest is released."""

@@ -2,13 +2,16 @@
 
 Whatever a cursor loses is noted here and saved with its place, which is durable before any file is
 removed. The next commit has a GAP record of it, whose number is saved with the note before it is written;
-only when the record is durable is the note forgotten. So after a crash the newest number in the lane says whether
-a gap was told: it is told at least once, and twice only if the place could not be saved. Losses for the same reason
-that come before they could be told are told as one: at most one such record a reason and a cursor waits at a time.
+only when the destination is done with that record is the note forgotten. So after a crash the newest number in the lane
+says whether a gap was written, and where the record itself goes before it was heard, evicted or destroyed, what it told
+is noted anew. It is told at least once, and twice only if the place could not be saved or the word that it was heard
+did not come in time. Losses for the same reason that come meanwhile are told as one: at most one such record a reason
+and a cursor waits at a time, however long a destination is away.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from edge_agent.core.report import Gap
@@ -61,12 +64,22 @@ class Gaps:
         """Record `seq` tells it."""
         self._told[why] = (seq, self._noted.pop(why))
 
-    def committed(self, seq: int) -> bool:
-        """All records up to `seq` are durable; whether that changed anything."""
-        done = [why for why, (told, _) in self._told.items() if told <= seq]
-        for why in done:
+    def heard(self, is_heard: Callable[[int], bool]) -> bool:
+        """Forget what those records tell that `is_heard` is true of; whether there was any."""
+        return bool(self._taken_back(is_heard))
+
+    def unheard(self, is_gone: Callable[[int], bool]) -> bool:
+        """Note again what those records were to tell that `is_gone` is true of; whether there was any."""
+        gone = self._taken_back(is_gone)
+        for why, loss in gone.items():
+            self.note(why, loss)
+        return bool(gone)
+
+    def _taken_back(self, which: Callable[[int], bool]) -> dict[str, Loss]:
+        taken = {why: loss for why, (seq, loss) in self._told.items() if which(seq)}
+        for why in taken:
             del self._told[why]
-        return bool(done)
+        return taken
 
     def numbers(self) -> Numbers:
         """To be saved: how many, then of each its reason's place in `WHYS`, first, last, records, start, end; and if
@@ -90,13 +103,6 @@ class Gaps:
                 self._told[WHYS[why]] = (left.pop(0), Loss(*loss))
             else:
                 self.note(WHYS[why], Loss(*loss))
-
-    def opened(self, newest: int) -> None:
-        """The newest record of lane `events` has this number: those behind it were not written and are due again."""
-        self.committed(newest)
-        for why, (_, loss) in self._told.items():
-            self.note(why, loss)
-        self._told.clear()
 
 
 def _saved(loss: Loss) -> Numbers:

@@ -41,6 +41,8 @@ class Place:
     lost: int = 0
     since: int = 0
     gaps: Gaps = field(default_factory=Gaps)
+    done: int = 0
+    """what was saved as done with, wherever the chain begins now"""
 
     @property
     def highest(self) -> int:
@@ -74,6 +76,6 @@ def unpacked(slots: Slots, numbers: Numbers | None) -> Place:
     ordered = all(end is not None and end <= after.released for (_, end, *_), after in pairwise(stretches))
     if not ordered or not stretches or stretches[-1].end is not None:
         return Place(slots, [Stretch(0)], evicted, lost)
-    place = Place(slots, stretches, evicted, lost, since)
+    place = Place(slots, stretches, evicted, lost, since, done=stretches[0].released)
     place.gaps.restore(tuple(rest[2 * count :]))
     return place

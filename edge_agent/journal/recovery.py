@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,10 +68,11 @@ def recover(disk: Disk, folder: Path) -> Found:
         lane.chain.aside = aside(disk, lane.folder)
     highest = max(place_all(disk, lane) for lane in found.lanes)
     for lane, other in (found.lanes, found.lanes[::-1]):
-        for place in lane.places.values():
-            place.gaps.opened(found.lanes[EVENTS].last)
+        for destination, place in lane.places.items():
+            place.gaps.unheard(partial(_is_gone, disk, found.lanes[EVENTS], destination))
         _tell_of_holes(disk, lane, other)
-        _settle_holes(disk, lane)
+    for lane in found.lanes:
+        _settle_holes(disk, lane, found.lanes)
         found.reports += lane.reports
     _number(found, highest)
     return found
@@ -117,11 +119,23 @@ def _tell_of_holes(disk: Disk, lane: FoundLane, other: FoundLane) -> None:
             tell(place, hole, most, others)
 
 
-def _settle_holes(disk: Disk, lane: FoundLane) -> None:
+def _is_gone(disk: Disk, events: FoundLane, destination: str, seq: int) -> bool:
+    """Whether the event that was to tell a destination what it lost is not there, and was not heard."""
+    segments = events.chain.segments
+    if seq > events.last:
+        return True     # never written
+    place = events.places.get(destination)
+    if place is None or seq <= place.done:
+        return False
+    doubtful = any(after < seq < (before or seq + 1) for after, _, before in events.holes)
+    return seq < segments[0].first or (doubtful and not numbers_in(disk, segments, (seq, seq)))
+
+
+def _settle_holes(disk: Disk, lane: FoundLane, lanes: list[FoundLane]) -> None:
     """Make durable first what destinations are to be told, then the headers that else would have it told again."""
     try:
         if lane.holes:
-            for place in lane.places.values():
+            for place in (place for one in lanes for place in one.places.values()):
                 place.slots.save(place.numbers(), sync=True)
         for path, header in lane.amended.items():
             amend(disk, path, header)

@@ -50,6 +50,12 @@ async def test_what_the_cap_takes_is_told_to_whoever_loses_it(opened: Opener, fo
         south.release((await south.read())[-1].seq)
     seqs += await fill(journal, 300)
     await journal.flush()
+    read = []
+    while events.pending:
+        heard = await events.read()
+        read += [unpack_gap(record.body) for record in heard]
+        events.release(heard[-1].seq)
+        await journal.flush()       # tells what was lost before that was heard
     gaps = told(folder)
     assert sum(gap.records for gap in gaps) == north.evicted > 0
     assert told(folder, "south")[0].first > 200
@@ -58,10 +64,56 @@ async def test_what_the_cap_takes_is_told_to_whoever_loses_it(opened: Opener, fo
     assert len(lost) == north.evicted
     assert all(0 < gap.start <= gap.end for gap in gaps)
     assert all(before.last < after.first for before, after in pairwise(gaps))
-    read = []
-    while events.pending:
-        read += [unpack_gap(record.body) for record in await events.read()]
     assert [gap for gap in read if gap.destination == "north"] == gaps
+
+
+async def test_what_tells_of_a_loss_may_go_itself_and_is_told_again(
+    opened: Opener, crash: Crash, folder: Path
+) -> None:
+    journal = await opened(max_bytes=60_000)
+    for lane in ("events", "samples"):
+        journal.cursor("north", lane)
+    for _ in range(4):
+        await fill(journal, 400)
+        assert told(folder)
+        await fill(journal, 600, "events")      # all that was there before is gone
+        crash(journal)
+        journal = await opened(max_bytes=60_000)
+    events, samples = journal.cursor("north", "events"), journal.cursor("north", "samples")
+    await journal.flush()
+    read: list[Gap] = []
+    while events.pending:
+        heard = await events.read()
+        read += [unpack_gap(record.body) for record in heard if record.kind == RecordKind.GAP]
+        events.release(heard[-1].seq)
+        await journal.flush()
+    for cursor in (events, samples):
+        mine = [gap for gap in read if gap.lane == cursor.lane.name]
+        assert sum(gap.records for gap in mine) == cursor.evicted > 600
+        assert len(mine) <= 2       # however long it was away
+
+
+async def test_what_told_of_a_loss_is_told_again_if_it_was_destroyed(
+    opened: Opener, crash: Crash, folder: Path
+) -> None:
+    journal = await opened(max_bytes=60_000, segment_bytes=4096)
+    samples, events = journal.cursor("north", "samples"), journal.cursor("north", "events")
+    await fill(journal, 400)
+    gap, *_ = told(folder)
+    crash(journal)
+    [path] = [one for one in (folder / "events").glob("*.seg") if b'"why":"space"' in one.read_bytes()]
+    path.write_bytes(path.read_bytes().replace(b'"why":"space"', b'"why":"spice"'))
+    journal = await opened(max_bytes=60_000, segment_bytes=4096)
+    samples, events = journal.cursor("north", "samples"), journal.cursor("north", "events")
+    journal.append(RecordKind.ALIVE, b"")
+    await journal.flush()
+    read: list[Gap] = []
+    while events.pending:
+        heard = await events.read()
+        read += [unpack_gap(record.body) for record in heard if record.kind == RecordKind.GAP]
+        events.release(heard[-1].seq)
+        await journal.flush()
+    assert sum(one.records for one in read if one.lane == "samples") == samples.evicted >= gap.records
 
 
 async def test_a_gap_that_was_not_told_before_a_crash_is_told_after_it(

@@ -30,9 +30,11 @@ class Stretch:
         self.released = self.read = released
         self.end = end
 
-    def evict(self, oldest: int) -> None:
+    def evict(self, oldest: int) -> range:
+        before = self.released
         self.released = max(self.released, oldest if self.end is None else min(oldest, self.end))
         self.read = max(self.read, self.released)
+        return range(before, self.released)
 
 
 class Followed:
@@ -63,7 +65,9 @@ class AgainstLists(RuleBasedStateMachine):
         self.followed: dict[Which, Followed] = {}
         self.gaps: dict[int, Gap] = {}
         self.told: dict[Which, int] = {}
-        """of each cursor, how many lost records it was told of"""
+        """of each cursor, how many lost records it was told of, or will be by a record that is there"""
+        self.forgotten = 0
+        """up to this number gaps told a destination that was given up"""
         self.open()
         for lane in LANES:
             self.follow((NAMES[0], lane), oldest=True)
@@ -112,9 +116,11 @@ class AgainstLists(RuleBasedStateMachine):
         assert self.journal.failing is None
         self.notice_gaps()
         self.committed = {lane: len(self.appended[lane]) for lane in LANES}
-        for (_, lane), followed in self.followed.items():
+        for (name, lane), followed in self.followed.items():
             for one in followed.ranges:
-                one.evict(self.oldest(lane))
+                for place in one.evict(self.oldest(lane)):
+                    if lane == "events":
+                        self.untell(name, self.appended[lane][place][0])
             followed.tidy()
             followed.save()
 
@@ -129,6 +135,12 @@ class AgainstLists(RuleBasedStateMachine):
                 bisect.insort(self.appended["events"], (record.seq, record.body))
         self.newest = max(self.newest, self.journal.committed)
 
+    def untell(self, name: str, seq: int) -> None:
+        """What was evicted before it was heard may be what told of other losses: that is told again."""
+        gap = self.gaps.get(seq)
+        if gap and gap.destination == name and not (name == NAMES[1] and seq <= self.forgotten):
+            self.told[name, gap.lane] -= gap.records
+
     @rule()
     def checkpoint(self) -> None:
         self.runner.run(self.journal.checkpoint_now())
@@ -141,6 +153,8 @@ class AgainstLists(RuleBasedStateMachine):
         self.follow((name, lane), oldest=oldest)
 
     def follow(self, which: Which, *, oldest: bool) -> Followed:
+        if which[1] == "samples":       # a destination follows both
+            self.follow((which[0], "events"), oldest=oldest)
         if which not in self.followed:
             self.journal.cursor(*which, start="oldest" if oldest else "now")
             self.followed[which] = Followed(self.oldest(which[1]) if oldest else self.committed[which[1]])
@@ -201,12 +215,21 @@ class AgainstLists(RuleBasedStateMachine):
             one.read = max(one.read, until)
             followed.tidy()
 
+    def hear_events(self) -> None:
+        for (name, lane), followed in self.followed.items():
+            for real in self.cursor((name, lane)).ranges if lane == "events" else ():
+                while real.pending:
+                    real.release(self.runner.run(real.read())[-1].seq)
+            if lane == "events":
+                followed.ranges = [Stretch(self.committed[lane])]
+
     @rule()
     def forget(self) -> None:
         self.runner.run(self.journal.remove_cursor(NAMES[1]))
         for lane in LANES:
             self.followed.pop((NAMES[1], lane), None)
             self.told.pop((NAMES[1], lane), None)
+        self.forgotten = self.newest
 
     @rule()
     def restart(self) -> None:
@@ -262,7 +285,9 @@ class AgainstLists(RuleBasedStateMachine):
         if hasattr(self, "journal"):
             if not self.journal.closed:
                 self.flush()
-                self.flush()  # tells what the one before has cost
+                for _ in range(4):      # a gap is told when the one before is heard; telling it may cost another
+                    self.hear_events()
+                    self.flush()
                 for which in self.followed:
                     assert self.told.get(which, 0) == self.cursor(which).evicted
                 for facts in stat(self.folder).cursors:
