@@ -72,6 +72,15 @@ class Committed:
         ]  # fmt: skip
         return left
 
+    def untold_orders(self, messages: Messages) -> set[str]:
+        """Those of whose final KPI records one was not heard, and a gap tells it."""
+        heard = {said(*one) for one in messages if _is_told(*one)}
+        lost = list(spans_of((gap for topic, gap in messages if topic == "/gap"), "events"))
+        return {
+            orjson.loads(one[1])["window"]["order"] for seq, one in self.events.items()
+            if one[0].endswith("/kpi/job") and one not in heard and any(first <= seq <= last for first, last in lost)
+        }  # fmt: skip
+
     def missing(self, folder: Path) -> None:
         """Note what a fault has just taken out of it."""
         there = {seq for seq, _ in numbers_in(folder)} | {seq for seq, _ in _events_in(folder)}
@@ -98,13 +107,10 @@ def _events_in(folder: Path, after: int = 0) -> Iterator[tuple[int, Said]]:
 
 
 def spans_of(gaps: Iterable[Mapping[str, Any]], lane: str = "samples") -> Iterator[tuple[int, int]]:
-    """From which seq to which they tell that records of a lane are gone. For space all older samples go before any
-    event: where events have gone, the samples before them have, and what told of it may have gone with the events."""
+    """From which seq to which they tell that records of a lane are gone."""
     for gap in gaps:
         if gap["lane"] == lane:
             yield gap["from_seq"], gap["to_seq"]
-        elif lane == "samples" and gap.get("why") == "space":
-            yield 0, gap["to_seq"]
 
 
 def _is_told(topic: str, payload: Mapping[str, Any]) -> bool:

@@ -161,15 +161,19 @@ def judge_gaps(
     numbers: Sequence[Heard], committed: Committed, gaps: Sequence[dict[str, Any]], verdict: Verdict
 ) -> None:
     """Of an agent that lived on: gaps of evicted samples tell as many records as were not heard, no less; more only by
-    those that were heard, and evicted before that was acknowledged."""
+    those that were heard, and evicted before that was acknowledged. So may be a gap itself: it is told again, as part
+    of a longer one."""
     heard = {one.seq for one in numbers}
-    told = {(gap["from_seq"], gap["to_seq"]): gap["records"] for gap in gaps if gap["lane"] == "samples"}
-    if any(gap["lane"] == "events" for gap in gaps):
-        return      # with them went what told of samples before
+    said = {(gap["from_seq"], gap["to_seq"]): gap["records"] for gap in gaps if gap["lane"] == "samples"}
+    told = {one: records for one, records in said.items() if not any(_is_within(one, other) for other in said)}
     unheard = len(set(committed.numbers.values()) - heard)
     within = sum(any(first <= seq <= last for first, last in told) for seq in heard)
     if not unheard <= sum(told.values()) <= unheard + within:
         verdict.blame(f"{unheard} evicted records were not heard, gaps tell", [told])
+
+
+def _is_within(span: tuple[int, int], other: tuple[int, int]) -> bool:
+    return span != other and other[0] <= span[0] and span[1] <= other[1]
 
 
 def _tail(mine: Sequence[Answer], whole: set[int]) -> list[Answer]:

@@ -155,9 +155,10 @@ async def _settle(on: Stage, plan: Plan) -> None:
     os.kill(on.source.pid, signal.SIGSTOP)
     await _until_all_is_heard(on)
     if not plan.damage:     # what counted the pieces may be destroyed with what was heard of them
-        await _until_counted(on.north.subscriber, source.answers(on.ledger, 1), _known(on, plan))
+        given, untold = source.answers(on.ledger, 1), on.committed.untold_orders(on.north.subscriber.below())
+        await _until_counted(on.north.subscriber, given, _known(on, plan), untold)
     if on.twin_heard:
-        await _until_counted(on.twin_heard, source.answers(on.ledger, 2), on.twin_heard.numbers())
+        await _until_counted(on.twin_heard, source.answers(on.ledger, 2), on.twin_heard.numbers(), set())
     await _until_all_is_heard(on)
     on.committed.due = set(on.committed.events)
     for agent in (on.agent, on.twin):
@@ -188,10 +189,12 @@ def _known(on: Stage, plan: Plan) -> set[int]:
     return on.north.subscriber.numbers() | on.committed.numbers.keys()
 
 
-async def _until_counted(subscriber: Subscriber, given: Sequence[source.Answer], known: set[int]) -> None:
-    """The pieces of the day, and those of every order that is over."""
+async def _until_counted(
+    subscriber: Subscriber, given: Sequence[source.Answer], known: set[int], untold: set[str]
+) -> None:
+    """The pieces of the day, and those of every order that is over, but for those of which a gap tells."""
     taken = [one for one in given if one.number in known]
-    made, orders = taken[-1].total - taken[0].total, pieces_of(given, known).keys()
+    made, orders = taken[-1].total - taken[0].total, pieces_of(given, known).keys() - untold
     await _until(lambda: _pieces(subscriber) == made, PATIENCE_S, f"{made} pieces")
     why = f"final records of orders {sorted(orders)}"
     await _until(lambda: orders <= finals(subscriber.on("/m1/kpi/job")).keys(), PATIENCE_S, why)
@@ -217,7 +220,10 @@ def _judged(on: Stage, plan: Plan) -> Verdict:
     judge_events(subscriber.below(), on.committed, verdict, forgets=plan.forgets)
     mine = finals(subscriber.on("/m1/kpi/job"))
     if not plan.damage:
-        pieces = pieces_of(given, _known(on, plan))
+        untold = on.committed.untold_orders(subscriber.below())
+        verdict.blame("final records lost, though nothing may go", () if plan.evicts else untold)
+        pieces = {order: one for order, one in pieces_of(given, _known(on, plan)).items() if order not in untold}
+        mine = {order: one for order, one in mine.items() if order not in untold}
         judge_counts(mine, pieces, "the agent", verdict)
         judge_replay(mine, finals(_replayed(on.agent)), {} if plan.forgets else pieces, verdict)
     if on.twin_heard:

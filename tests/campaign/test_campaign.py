@@ -42,7 +42,7 @@ LONG = (
     Plan("long outages", seconds=400.0, outage_s=MINUTES, pause_s=(1.0, 20.0), twin=True),
     Plan(
         "too long an outage", seconds=150.0, north=("cut",), outage_s=(125.0, 140.0), pause_s=(10.0, 11.0),
-        journal=", max_size: 2MB",
+        journal=", max_size: 400KB",
     ),
     Plan("the clock is set", seconds=90.0, steps=True),
 )

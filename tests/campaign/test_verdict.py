@@ -130,6 +130,22 @@ def test_what_a_gap_tells_to_be_evicted_may_be_missing() -> None:
     assert world.judged() == []
 
 
+def test_a_gap_may_be_told_again_as_part_of_a_longer_one() -> None:
+    world = World(evicts=True)
+    del world.tags[3:5]
+    world.gaps += [gap(8, 8, 1), gap(8, 10, 2)]
+    assert world.judged() == []
+
+
+def test_an_order_is_not_asked_for_if_a_gap_tells_of_its_final_record() -> None:
+    committed = Committed()
+    committed.events = {n: said("/m1/kpi/job", final(n, 10, 2)) for n in (1, 2, 3)}
+    told = ("/gap", {"lane": "events", "from_seq": 2, "to_seq": 3})
+    heard = ("/m1/kpi/job", final(3, 10, 2))
+    assert committed.untold_orders([heard]) == set()
+    assert committed.untold_orders([heard, told]) == {"2"}
+
+
 def _lose(world: World) -> None:
     del world.tags[5]
 
