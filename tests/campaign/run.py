@@ -44,19 +44,29 @@ async def run(folder: Path, plan: Plan, seed: int) -> Verdict:
         if on.twin:
             on.twin.start()
         await _until(lambda: on.north.subscriber.on("/m1/tags"), PATIENCE_S, "the first samples")
-        over = asyncio.Event()
+        mended = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            for track in _tracks(on, plan, seed, over):
-                group.create_task(track)
-            ends = time.monotonic() + plan.seconds
-            dice = random.Random(f"{seed} kill")
-            for _ in range(plan.kills):
-                await _kill(on, plan, dice)
-            await asyncio.sleep(max(0.0, ends - time.monotonic()))
-            await _until(lambda: not _did_not_happen(on, plan), 20 * PATIENCE_S, "every fault of the plan")
-            over.set()
+            if plan.forgets:
+                group.create_task(_keep_reading_the_journal(on, mended))
+            await _fail(on, plan, seed)
+            mended.set()
         await _settle(on, plan)
         return await asyncio.to_thread(_judged, on, plan)
+
+
+async def _fail(on: Stage, plan: Plan, seed: int) -> None:
+    """All faults of the plan, to the end of the last."""
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for track in _tracks(on, plan, seed, over):
+            group.create_task(track)
+        ends = time.monotonic() + plan.seconds
+        dice = random.Random(f"{seed} kill")
+        for _ in range(plan.kills):
+            await _kill(on, plan, dice)
+        await asyncio.sleep(max(0.0, ends - time.monotonic()))
+        await _until(lambda: not _did_not_happen(on, plan), 20 * PATIENCE_S, "every fault of the plan")
+        over.set()
 
 
 def _tracks(on: Stage, plan: Plan, seed: int, over: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
@@ -65,8 +75,6 @@ def _tracks(on: Stage, plan: Plan, seed: int, over: asyncio.Event) -> list[Corou
         tracks.append(_keep_setting_the_clock(on, random.Random(f"{seed} clock"), over))
     if plan.disk_full_s:
         tracks.append(_keep_filling_the_disk(on, plan.disk_full_s, random.Random(f"{seed} disk"), over))
-    if plan.forgets:
-        tracks.append(_keep_reading_the_journal(on, over))
     return tracks
 
 
@@ -138,11 +146,11 @@ def _is_committed_since(on: Stage, number: int) -> bool:
     return max(on.committed.numbers, default=0) > number
 
 
-async def _keep_reading_the_journal(on: Stage, over: asyncio.Event) -> None:
-    """Before anything is evicted from it."""
-    while not over.is_set():
+async def _keep_reading_the_journal(on: Stage, mended: asyncio.Event) -> None:
+    """Before anything is evicted from it: also during the last outage."""
+    while not mended.is_set():
         await asyncio.to_thread(on.committed.read, on.agent.journal)
-        await _sleep(0.3, over)
+        await _sleep(0.3, mended)
 
 
 async def _settle(on: Stage, plan: Plan) -> None:
