@@ -158,17 +158,22 @@ def _told(
 
 
 def judge_gaps(
-    numbers: Sequence[Heard], committed: Committed, gaps: Sequence[dict[str, Any]], verdict: Verdict
+    answers: Sequence[Answer],
+    numbers: Sequence[Heard],
+    committed: Committed,
+    gaps: Sequence[dict[str, Any]],
+    verdict: Verdict,
 ) -> None:
     """Of an agent that lived on: gaps of evicted samples tell as many records as were not heard, no less; more only by
-    those that were heard, and evicted before that was acknowledged. So may be a gap itself: it is told again, as part
-    of a longer one."""
+    those that were heard, and evicted before that was acknowledged, or came and went between two looks. So may a gap
+    itself: it is told again, as part of a longer one."""
     heard = {one.seq for one in numbers}
     said = {(gap["from_seq"], gap["to_seq"]): gap["records"] for gap in gaps if gap["lane"] == "samples"}
     told = {one: records for one, records in said.items() if not any(_is_within(one, other) for other in said)}
     unheard = len(set(committed.numbers.values()) - heard)
     within = sum(any(first <= seq <= last for first, last in told) for seq in heard)
-    if not unheard <= sum(told.values()) <= unheard + within:
+    unseen = len({one.number for one in answers} - committed.numbers.keys() - {one.number for one in numbers})
+    if not unheard <= sum(told.values()) <= unheard + within + unseen:
         verdict.blame(f"{unheard} evicted records were not heard, gaps tell", [told])
 
 

@@ -222,7 +222,7 @@ def _judged(on: Stage, plan: Plan) -> Verdict:
     gaps = subscriber.on("/gap")
     judge_losses(given, on.agent.lives, numbers, on.committed, gaps, verdict, evicts=plan.evicts, forgets=plan.forgets)
     if plan.evicts and not plan.kills:      # who is killed may tell a gap again
-        judge_gaps(numbers, on.committed, gaps, verdict)
+        judge_gaps(given, numbers, on.committed, gaps, verdict)
     if verdict.oldest_ms > UNCOMMITTED_MS and not plan.disk_full_s:
         verdict.blame("uncommitted for ms", [verdict.oldest_ms])
     judge_events(subscriber.below(), on.committed, verdict, forgets=plan.forgets)

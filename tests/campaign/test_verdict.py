@@ -82,7 +82,7 @@ class World:
             evicts=self.evicts, forgets=self.evicts,
         )  # fmt: skip
         if self.evicts:
-            judge_gaps(numbers, self.committed, self.gaps, verdict)
+            judge_gaps(self.answers, numbers, self.committed, self.gaps, verdict)
         judge_events(self.events, self.committed, verdict, forgets=self.evicts)
         pieces = pieces_of(self.answers, heard)
         judge_counts(finals(self.finals), pieces, "the agent", verdict)
@@ -134,6 +134,15 @@ def test_a_gap_may_be_told_again_as_part_of_a_longer_one() -> None:
     world = World(evicts=True)
     del world.tags[3:5]
     world.gaps += [gap(8, 8, 1), gap(8, 10, 2)]
+    assert world.judged() == []
+
+
+def test_a_gap_that_went_and_was_told_again_in_the_same_words_is_not_out_of_order() -> None:
+    world = World(evicts=True)
+    again = ("/gap", {"lane": "events", "from_seq": 5, "to_seq": 7})
+    del world.events[1:3]
+    world.committed.events |= {5: said(*again), 35: said(*again)}
+    world.events[world.events.index((STATE, {"state": "RUN", "since": 34}))] = again
     assert world.judged() == []
 
 
