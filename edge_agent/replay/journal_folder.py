@@ -91,14 +91,13 @@ class JournalFolder:
         segments = stat(self.path).segments
         return min(segment.created for segment in segments), max(segment.newest for segment in segments)
 
-    def checkpoint(self) -> bytes | None:
+    def checkpoint(self) -> Record | None:
         """What the agent knew where this journal begins, if its beginning is gone: for age, or for its size."""
         begins = self._begins()
         if not begins:
             return None
         checkpoints = journal_records(self.path, {RecordKind.CHECKPOINT})
-        first = next((one for one in checkpoints if one.seq >= begins), None)
-        return None if first is None else first.body
+        return next((one for one in checkpoints if one.seq >= begins), None)
 
     def _begins(self) -> int:
         """The number from which on nothing has gone for age or size, neither samples nor what is told of them; 0 if
@@ -108,15 +107,24 @@ class JournalFolder:
             oldest.setdefault(segment.lane, segment.first if segment.follows else 0)
         return max(oldest.values())
 
-    def events(self, names: Names, until: int | None = None) -> Iterator[Event]:
-        """What a replay must know, in the order in which it came; of records from before `until`, ns UTC, only."""
+    def events(
+        self, names: Names, until: int | None = None, known: Record | None = None
+    ) -> Iterator[Event]:
+        """What a replay must know, in the order in which it came; of records from before `until`, ns UTC, only, and
+        not of those that the checkpoint `known` was made after: it stands before the commit that it was made for."""
         reader = _Reader(self.name, names)
         before = 0
         missing = 0
         begins = self._begins()
+        heard = 0
         for record in journal_records(self.path):
             if record.seq < begins:
                 continue
+            # Appended before the checkpoint was made; a clock that was set back says nothing of before and after.
+            if known and heard <= record.time <= known.time:
+                before, heard = record.seq, record.time
+                continue
+            known = None
             if before and record.seq > before + 1:
                 missing += record.seq - before - 1
             before = record.seq

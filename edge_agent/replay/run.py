@@ -12,6 +12,7 @@ from edge_agent.core.batch import Batch
 from edge_agent.core.finals import Finals
 from edge_agent.core.report import Report
 from edge_agent.core.rollup import Rollup
+from edge_agent.journal import Record
 from edge_agent.replay.csv_file import CsvFile
 from edge_agent.replay.history import Found, History, HistoryError, Names, Place
 from edge_agent.replay.journal_folder import Absence, Accepted, JournalFolder, Samples, Told
@@ -104,9 +105,9 @@ def _by_arrival(plan: Plan, journal: JournalFolder, progress: Progress) -> Repla
     found = Found()
     names = Names(plan, found)
     machines = Machines(plan, first, raw=False)
-    _take_up(machines, journal, found)
+    known = _take_up(machines, journal, found)
     _say(machines, [journal])
-    for event in journal.events(names, until):
+    for event in journal.events(names, until, known):
         match event:
             case Samples():
                 machines.feed(event.batch if as_of is None else event.batch.where(event.batch.time <= as_of))
@@ -121,16 +122,19 @@ def _by_arrival(plan: Plan, journal: JournalFolder, progress: Progress) -> Repla
     return _ended(machines, names, first, last)
 
 
-def _take_up(machines: Machines, journal: JournalFolder, found: Found) -> None:
-    """Where the beginning of a journal is gone, the checkpoint at the head of what is left has what it led to."""
+def _take_up(machines: Machines, journal: JournalFolder, found: Found) -> Record | None:
+    """Where the beginning of a journal is gone, the checkpoint at the head of what is left has what it led to; this
+    checkpoint."""
     checkpoint = journal.checkpoint()
     if checkpoint is None:
-        return
+        return None
     try:
-        machines.take_up(checkpoint)
+        machines.take_up(checkpoint.body)
         found.notes.append(f"{journal.name}: its beginning is gone; what it led to is taken from a checkpoint")
     except ValueError as problem:
         found.notes.append(f"{journal.name}: its beginning is gone, and its checkpoint is no good: {problem}")
+        return None
+    return checkpoint
 
 
 def _by_time(plan: Plan, histories: Sequence[History], progress: Progress) -> Replayed:

@@ -96,7 +96,7 @@ def test_stat_says_what_waits_for_whom_and_since_when(running: Path) -> None:
     [head] = [line for line in done.stdout.splitlines() if line.startswith("destination")]
     [line] = [line for line in done.stdout.splitlines() if line.startswith("platform") and " samples " in line]
     said = dict(zip(head.split(), line.split(), strict=True))
-    assert int(said["waiting"].replace(",", "")) > 10
+    assert int(said["waiting"].replace(",", "")) > 1
     assert said["oldest"].endswith("s")
     assert (said["evicted"], said["lost"]) == ("0", "0")
     assert "written a day: not known yet" in done.stdout

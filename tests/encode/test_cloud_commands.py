@@ -255,7 +255,8 @@ def test_alibaba_answers_by_the_id_of_the_request() -> None:
     assert alink(made, message, code=200) == Answer(message.answer)
     assert alink(made, message, code=460, message="wrong") == Answer(message.answer, "460: wrong")
     assert alink(made, message, code=429) == Answer(message.answer, "429: no reason given", later=True)
-    assert alink(made, message, code=520, message="session") == Answer(message.answer, "520: session", later=True)
+    anew = Answer(message.answer, "520: session", later=True, anew=True)
+    assert alink(made, message, code=520, message="session") == anew
 
 
 def test_a_sub_device_that_alibaba_does_not_let_in_keeps_no_other_back() -> None:
