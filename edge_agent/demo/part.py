@@ -71,6 +71,11 @@ class Parts:
         self._parts.append(Part(name, log, process))
         return self._parts[-1]
 
+    def stop(self, part: Part) -> None:
+        """Stop one, which is missed no more."""
+        self._parts.remove(part)
+        part.stop()
+
     def check(self) -> None:
         """Raise DemoError if a part has ended by itself."""
         for part in self._parts:

@@ -18,7 +18,7 @@ POLL = {"modbus": {"poll": "100ms"}, "opcua": {"publish": "200ms"}}
 
 
 def site(
-    ready: Mapping[str, Any], folder: Path, broker: Mapping[str, Any], begin: datetime, api_port: int
+    ready: Mapping[str, Any], data: Path, broker: Mapping[str, Any], begin: datetime, api_port: int
 ) -> dict[str, Any]:
     """A site with a device and a machine for each machine of the plant, busy from `begin` on.
 
@@ -31,7 +31,7 @@ def site(
             "id": "demo",
             "place": {"enterprise": "acme", "site": "demo"},
             "timezone": ready["timezone"],
-            "data_dir": str(folder / "data"),
+            "data_dir": str(data),
         },
         "devices": {name: _device(said) for name, said in ready["machines"].items()},
         "machines": {name: _machine(name, said) for name, said in ready["machines"].items()},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -17,6 +19,7 @@ from edge_agent.north.mqtt_config import parse_url
 
 GREETING_S = 5.0
 CLEARING_S = 2.0
+GOODBYE_S = 2.0
 
 
 class Subscriber:
@@ -30,6 +33,8 @@ class Subscriber:
         self.duplicates = 0
         self.disorder = 0
         self.refusal = ""
+        self._begin = datetime.max.replace(tzinfo=UTC)
+        self._first_kpis: dict[str, dict[str, Any]] = {}
         self._seqs: dict[str, int] = {}
         self._kept: set[str] = set()        # topics the broker keeps the last message of
         self._root = root
@@ -51,6 +56,27 @@ class Subscriber:
     def connected(self) -> bool:
         """Whether the broker is there now."""
         return self._client.is_connected()
+
+    def expect(self, begin: int) -> None:
+        """An agent that begins at nothing is about to start, with a shift from `begin` on (ns UTC)."""
+        self._begin = datetime.fromtimestamp(begin / 1e9, UTC)
+        for kept in (self.kpis, self.states, self.status, self.tags, self._first_kpis, self._seqs):
+            kept.clear()
+
+    @property
+    def late(self) -> bool:
+        """Whether a machine's first record of the shift has time without data in it."""
+        return any(record["time_s"]["unk"] for record in self._first_kpis.values())
+
+    def knows(self, machines: Iterable[str]) -> bool:
+        """Whether there is a record of the shift of each of them."""
+        return set(machines) <= self._first_kpis.keys()
+
+    def wait_for_goodbye(self) -> None:
+        """Until the agent's last message has come, if it comes."""
+        end = time.monotonic() + GOODBYE_S
+        while self.status.get("online", True) and time.monotonic() < end:
+            time.sleep(0.05)
 
     def open(self, host: str, port: int) -> None:
         """Connect and subscribe; from then on it comes back by itself. DemoError if the broker refuses."""
@@ -96,6 +122,8 @@ class Subscriber:
                 self.states[machine] = payload
             case [machine, "kpi", "shift"]:
                 self.kpis[machine] = payload
+                if datetime.fromisoformat(payload["as_of"]) > self._begin:
+                    self._first_kpis.setdefault(machine, payload)
             case [device, "tags"]:
                 self.tags[device] += sum(len(group["values"]) for group in payload["samples"])
                 self._sequence(device, payload["seq"])

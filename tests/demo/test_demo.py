@@ -175,9 +175,22 @@ def test_the_demo_needs_nothing_and_ends_with_a_true_verdict(start: Callable[...
     demo = start("--seconds", "10")
     demo.wait_until(lambda: len(demo.children()) == len(PARTS), 30, "all parts")
     assert set(demo.children()) == set(PARTS)
-    assert demo.end(40) == 0, demo.said()
+    assert demo.end(120) == 0, demo.said()
     is_true(demo.said())
     assert re.search(r"^ +\d+ s  press-1 ", demo.said(), re.MULTILINE)
+    demo.leaves_nothing()
+
+
+def test_an_agent_that_a_busy_computer_keeps_from_its_shift_gets_another_one(start: Callable[..., Demo]) -> None:
+    demo = start("--seconds", "5")
+    demo.wait_until(lambda: "edge_agent.cli" in demo.children(), 30, "the agent")
+    agent = demo.children()["edge_agent.cli"]
+    os.kill(agent, signal.SIGSTOP)
+    time.sleep(12)      # its shift begins within three seconds, or one and a half times what the plant took
+    os.kill(agent, signal.SIGCONT)
+    demo.wait_until(lambda: "the agent was late for its shift" in demo.said(), 30, "another shift")
+    assert demo.end(120) == 0, demo.said()
+    is_true(demo.said())
     demo.leaves_nothing()
 
 
