@@ -48,7 +48,7 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            code = self.process.wait(15)
+            code = self.process.wait(60)
         finally:
             self.process.kill()
             if self.process.stdin:
@@ -88,7 +88,7 @@ class Listener:
         self._client.on_message = lambda _c, _d, m: self.messages.append((m.topic, orjson.loads(m.payload)))
         self._client.connect("127.0.0.1", port, keepalive=5)
         self._client.loop_start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def close(self) -> None:
         self._client.disconnect()

@@ -76,7 +76,7 @@ async def spans_of(running: Parts, is_so: Callable[[list[Any]], bool]) -> list[A
     """The alarm spans once they are as wanted."""
     found: list[Any] = []
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not is_so(found := running.engine.alarms.spans(0, 2**62)):  # noqa: ASYNC110 — as below
                 await asyncio.sleep(0.02)
     assert is_so(found), found
@@ -113,6 +113,6 @@ async def test_what_ended_while_the_server_was_away_has_an_uncertain_end(parts, 
 
 async def connected(running: Parts) -> None:
     """Until the alarms are watched: the clock of the server has been seen."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not running.engine.ring.latest.time[0] > 0:  # noqa: ASYNC110 — it is the agent's state that is watched
             await asyncio.sleep(0.02)

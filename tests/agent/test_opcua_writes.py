@@ -55,7 +55,7 @@ async def parts(plc: Process, port: int, tmp_path: Path) -> AsyncIterator[Parts]
     running = await agent.build(site, registry.drivers(), registry.publishers())
     stop = asyncio.Event()
     task = asyncio.create_task(agent.run(running, stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not running.engine.ring.latest.time[0] > 0:  # noqa: ASYNC110 — it is the agent's state that is watched
             await asyncio.sleep(0.02)
     yield running

@@ -85,7 +85,7 @@ async def test_a_fault_in_one_part_ends_the_agent_says_so_and_lets_the_journal_g
 
     monkeypatch.setattr(parts.engine, method, fault)
     with pytest.raises(ValueError, match="a bug") as caught:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await agent.run(parts, asyncio.Event())
     if method == "confirm":
         assert "in the part 'put-aside'" in caught.value.__notes__

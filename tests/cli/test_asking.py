@@ -148,7 +148,7 @@ def test_status_shows_what_is_wrong_first_and_json_is_one_document(agent: Agent,
     agent.wait(lambda: document()["backlog"]["platform"] >= 1)
     assert "secret-of-the-test" not in out + agent.log.read_text()
     agent.process.send_signal(signal.SIGTERM)
-    assert agent.process.wait(5) == 0
+    assert agent.process.wait(60) == 0
     assert "Traceback" not in agent.log.read_text()
 
 

@@ -63,7 +63,7 @@ class Rig:
             raise
 
     def _wait_until_ready(self) -> object:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not self.ready_file.exists():
             assert self.process.poll() is None, "the rig ended before it was ready"
             assert time.monotonic() < deadline, "no ready file within 15 s"
@@ -80,7 +80,7 @@ class Rig:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ async def ask(
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
     writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + raw)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     writer.close()
     with contextlib.suppress(OSError):

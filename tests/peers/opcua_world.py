@@ -74,7 +74,7 @@ class Process:
     def kill(self) -> None:
         """As a power cut would."""
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
         self._reader.join(10)
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None

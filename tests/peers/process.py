@@ -36,7 +36,7 @@ class Peer:
         assert self._process is not None and self._process.stdout is not None
         if self._listens is None:
             return self._process.stdout.readline() == "ready\n"
-        end = time.monotonic() + 10
+        end = time.monotonic() + 40
         while time.monotonic() < end and self._process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self._listens)) == 0:

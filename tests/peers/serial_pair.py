@@ -140,7 +140,7 @@ class SocatPair:
             pytest.skip("needs socat (apt install socat)")
         ends = [f"pty,raw,echo=0,link={name}" for name in (self.a, self.b)]
         self._process = subprocess.Popen(["socat", *ends])
-        end = time.monotonic() + 5
+        end = time.monotonic() + 20
         while not (Path(self.a).exists() and Path(self.b).exists()):
             assert self._process.poll() is None and time.monotonic() < end, "socat made no ports"
             time.sleep(0.01)

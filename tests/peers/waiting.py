@@ -17,8 +17,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# How many times slower than a computer with nothing else to do the one may be that runs the tests.
+BUSY = 5
+
+
 def wait_for(what: Callable[[], Any], seconds: float, why: str) -> Any:
-    """What `what()` gives once it is true; fails after `seconds`."""
+    """What `what()` gives once it is true; fails after `seconds` on a computer with nothing else to do."""
+    seconds *= BUSY
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = what()

@@ -50,5 +50,5 @@ def test_the_open_hour_of_a_running_agent_is_reported_and_the_agent_goes_on(tmp_
             assert agent.poll() is None
         finally:
             agent.send_signal(signal.SIGTERM)
-            assert agent.wait(20) == 0
+            assert agent.wait(60) == 0
     assert plant_document(read_site(path), 0).said["devices"]["toy"]["level"] >= 1

@@ -88,7 +88,7 @@ class Bench:
 
     async def read_all(self) -> None:
         task = asyncio.create_task(self.reader.keep_reading())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self.idle.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

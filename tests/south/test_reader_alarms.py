@@ -71,7 +71,7 @@ async def heard(monkeypatch: pytest.MonkeyPatch, *sessions: Plain) -> list[Any]:
         Nobody(), lambda device, told: out.append((device, tuple(told))),
     )  # fmt: skip
     task = asyncio.create_task(reader.keep_reading())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await done.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

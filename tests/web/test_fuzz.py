@@ -41,13 +41,16 @@ def agent(tmp_path: Path, site_text: Callable[..., str]) -> Iterator[tuple[int, 
     path.write_text(site_text())
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, "-m", "edge_agent.cli", "run", str(path)], stderr=out)
-    end = time.monotonic() + 20
-    while not (found := re.search(r"listening at http://127.0.0.1:(\d+)", log.read_text())):
-        assert process.poll() is None and time.monotonic() < end, log.read_text()
-        time.sleep(0.05)
-    yield int(found[1]), log
-    process.terminate()
-    assert process.wait(10) == 0
+    try:
+        end = time.monotonic() + 90
+        while not (found := re.search(r"listening at http://127.0.0.1:(\d+)", log.read_text())):
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+        yield int(found[1]), log
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
 
 
 def test_no_path_body_query_or_header_leads_to_more_than_a_4xx(agent: tuple[int, Path]) -> None:

@@ -48,7 +48,7 @@ async def plc() -> AsyncIterator[Plc]:
     await held.kill()
 
 
-async def eventually(what: Callable[[], Any], right: Callable[[Any], bool], seconds: float = 15) -> Any:
+async def eventually(what: Callable[[], Any], right: Callable[[Any], bool], seconds: float = 60) -> Any:
     """What `what()` gives once it is `right`."""
     end = asyncio.get_running_loop().time() + seconds
     while not right(found := await what()):

@@ -89,7 +89,7 @@ async def test_a_client_that_does_not_get_to_the_point_is_shown_out(
     async with run_site(site_text()) as agent:
         reader, writer = await asyncio.open_connection("127.0.0.1", agent.port)
         writer.write(sent)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with contextlib.suppress(ConnectionError):
                 answer = await reader.read()
                 assert answer == b"" or answer.startswith(b"HTTP/1.1 408 ")
@@ -106,7 +106,7 @@ async def test_a_client_that_does_not_take_its_answer_is_cut_off(
             slow.connect(("127.0.0.1", agent.port))
             slow.setblocking(False)
             request = b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            end = time.monotonic() + 10
+            end = time.monotonic() + 30
             with contextlib.suppress(ConnectionError):
                 while time.monotonic() < end:
                     with contextlib.suppress(BlockingIOError):

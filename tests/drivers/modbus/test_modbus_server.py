@@ -79,7 +79,7 @@ async def answers(port: int) -> bool:
     reader, writer = await connect(port)
     writer.write(READ)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return (await reader.readexactly(17))[:9] == b"\0\7\0\0\0\x0b\1\3\x08"
     except (asyncio.IncompleteReadError, ConnectionError):
         return False
@@ -129,7 +129,7 @@ async def test_of_twenty_clients_at_once_as_many_are_served_as_may_be(known: Kno
         served = []
         for number, (reader, _) in enumerate(clients):
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await reader.readexactly(17)
                 served.append(number)
             except (asyncio.IncompleteReadError, ConnectionError):
@@ -171,7 +171,7 @@ async def test_requests_sent_ahead_are_answered_in_their_order(known: Known) -> 
         for half in (b"".join(requests)[:1801], b"".join(requests)[1801:]):
             writer.write(half)
             await asyncio.sleep(0.01)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             got = [struct.unpack(">H", (await reader.readexactly(17))[:2])[0] for _ in range(300)]
         assert got == list(range(300))
         writer.close()
@@ -199,7 +199,7 @@ async def test_a_client_that_asks_without_pause_does_not_hold_up_the_agent_nor_t
             late.append(loop.time() - due)
             asked = loop.time()
             writer.write(busiest)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await reader.readexactly(257)
             slow.append(loop.time() - asked)
         share = (time.process_time() - began_cpu) / (loop.time() - began)
@@ -227,7 +227,7 @@ async def test_a_client_that_takes_no_answers_gets_no_more_and_is_let_go(known: 
             quiet = quiet + 1 if known.asked == asked else 0
             asked = known.asked
         assert known.asked < 62 * 2_000
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 await asyncio.sleep(0.1)
                 try:
@@ -252,7 +252,7 @@ async def test_random_bytes_end_a_connection_or_get_an_exception_and_nothing_els
             writer.write(junk)
             try:
                 writer.write_eof()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     said = await reader.read()
             except (ConnectionError, OSError):
                 said = b""
@@ -300,7 +300,7 @@ async def test_a_fault_of_the_server_is_raised_where_the_agent_waits(
     _, writer = await connect(port)
     writer.write(READ)
     with pytest.raises(RuntimeError, match="a bug"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await opened.closed()
     writer.close()
     await opened.close()

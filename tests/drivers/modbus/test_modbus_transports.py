@@ -33,7 +33,7 @@ def started(command: list[str], port: int) -> Iterator[None]:
     """A server process; returns once its port takes connections."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            end = time.monotonic() + 10
+            end = time.monotonic() + 40
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), 0.2).close()

@@ -123,7 +123,7 @@ class Device:
         """Read until `enough` of what has come."""
         assert self.session is not None
         samples: list[Row] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not enough(samples):
                 samples += self.rows(await self.session.read())
         return samples

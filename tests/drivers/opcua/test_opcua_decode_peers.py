@@ -49,7 +49,7 @@ async def responses(url: str, wanted: int) -> list[bytes]:
                 ],
             )
             await session.create_monitored_items(params)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await enough.wait()
         await subscription.delete()
     return taken

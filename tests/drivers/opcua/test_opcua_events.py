@@ -64,7 +64,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     peer.kill()
 
 
-async def eventually(what: Callable[[], object], seconds: float = 8) -> None:
+async def eventually(what: Callable[[], object], seconds: float = 40) -> None:
     """Return once `what()` is true."""
     end = time.monotonic() + seconds
     while not what():

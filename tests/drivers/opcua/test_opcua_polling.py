@@ -52,7 +52,7 @@ async def test_a_node_that_is_not_there_stops_no_other_and_is_picked_up_when_it_
     assert "BadNodeIdUnknown" in cnc.driver.why(cnc.tag["late"])[0]
     assert "Late" in cnc.driver.why(cnc.tag["path"])[0]
     peer.do("write", "Late", "Double", 1.5)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while row["late"] != (1.5, 0) or row["path"] != (1.5, 0):
             row = {name: (value, quality) for name, value, quality, _ in cnc.rows(await session.read())}
 

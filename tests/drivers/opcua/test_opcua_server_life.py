@@ -154,7 +154,7 @@ async def test_a_fault_in_the_thread_is_raised_where_the_agent_waits(
     monkeypatch.setattr(Space, "put", fault)
     plant.set("press-1.temp", 99.0)
     with pytest.raises(RuntimeError, match="a bug"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await opened.closed()
     await opened.close()
     assert threads() == []
@@ -165,7 +165,7 @@ async def test_a_fault_while_looking_is_raised_where_the_agent_waits(tmp_path: P
     opened = await plugin.build("scada", config_of(tmp_path, free_port(), **OPEN), plant).listen()
     plant.latest = lambda: 1 / 0    # type: ignore[method-assign, assignment, return-value]
     with pytest.raises(ZeroDivisionError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await opened.closed()
     await opened.close()
 
@@ -193,7 +193,7 @@ async def test_a_tag_whose_kind_is_learned_late_has_the_type_of_its_values(tmp_p
         tags[0].kind, tags[1].kind = Kind.INT, Kind.TEXT
         plant.set("cnc-7.count", 7)
         plant.set("cnc-7.mode", "automatic")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (values := await shown(client, "cnc-7.count", "cnc-7.mode"))[1].Value.Value is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     assert [(v.Value.Value, v.Value.VariantType.name) for v in values] == [(7, "Int64"), ("automatic", "String")]
