@@ -212,6 +212,7 @@ def plant(
         agent.stop(signal.SIGKILL)
         time.sleep(0.5)
         listener.messages.clear()
+        agent.output.unlink()
     pytest.fail("the first values never came before the shift")
 
 
