@@ -66,7 +66,8 @@ class Subscriber:
     @property
     def late(self) -> bool:
         """Whether a machine's first record of the shift has time without data in it."""
-        return any(record["time_s"]["unk"] for record in self._first_kpis.values())
+        # A copy: the client's thread adds to them meanwhile.
+        return any(record["time_s"]["unk"] for record in list(self._first_kpis.values()))
 
     def knows(self, machines: Iterable[str]) -> bool:
         """Whether there is a record of the shift of each of them."""
