@@ -8,13 +8,14 @@ compares them with what the plant knows it did.
 from __future__ import annotations
 
 import json
+import random
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,15 +179,15 @@ def _start_broker(parts: Parts) -> str:
     return f"mqtt://127.0.0.1:{port}"
 
 
-def _free_port(wanted: int = 0) -> int:
-    """`wanted` if nobody has it, else any."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_port(*wanted: int) -> int:
+    """The one wanted, if nobody has it, else any that no outgoing connection gets before it is used."""
+    for port in (*wanted, *random.sample(range(15_000, 32_768), 50)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise DemoError("no free port of loopback found")
 
 
 def _answers(port: int) -> bool:

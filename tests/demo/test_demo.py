@@ -25,7 +25,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.peers.waiting import BUSY
+from tests.peers.waiting import BUSY, free_port
 
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 pytestmark = pytest.mark.timeout(400)
@@ -129,9 +129,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 def mosquitto(tmp_path: Path) -> Iterator[str]:
     if not MOSQUITTO:
         pytest.skip("needs mosquitto (apt-get install mosquitto)")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     quiet = subprocess.DEVNULL

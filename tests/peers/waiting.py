@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -9,12 +10,22 @@ from typing import Any
 
 import pytest
 
+# Below the ports that Linux gives to outgoing connections (ip_local_port_range: 32768 and up): one of those could be
+# taken between the look at it and the start of who is to listen there.
+PORTS = range(15_000, 32_768)
+
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody has at present."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of loopback that nobody has at present, and no outgoing connection gets."""
+    for _ in range(100):
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port of loopback found")
 
 
 # How many times slower than a computer with nothing else to do the one may be that runs the tests.
