@@ -168,7 +168,7 @@ def is_true(said: str) -> None:
         assert re.search(rf"^{machine} +received +(\d+\.\d\d +){{4}}\d+ +\d+  ok$", table, re.MULTILINE), table
     assert len(re.findall(r"^ +true +(\d+\.\d\d +){4}\d+ +\d+  OEE [+-]\d+\.\d{3}$", table, re.MULTILINE)) == 3
     assert re.search(r"^\d{3,} samples, \d+ duplicates, 0 out of order$", table, re.MULTILINE)
-    assert re.search(r"^every OEE is true, within \d\.\d\d points$", table, re.MULTILINE)
+    assert re.search(r"^every OEE is true, within \d+\.\d\d points$", table, re.MULTILINE)
     assert "Traceback" not in said
 
 
