@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_agent_hil.control import Control, only, texts
 from edge_agent_hil.json_file import write_json
 from edge_agent_hil.misbehave_counters import Counters
 from edge_agent_hil.misbehave_device import Device
-from edge_agent_hil.misbehave_faces import FRAMINGS, HOST, SERIAL_FACES, Face, SerialFace, TcpFace, UdpFace
+from edge_agent_hil.misbehave_faces import FRAMINGS, SERIAL_FACES, Face, SerialFace, TcpFace, UdpFace
 from edge_agent_hil.misbehave_faults import Fault, Faults, check_faults, parse_fault
 from edge_agent_hil.misbehave_line import Line
 
@@ -79,8 +80,7 @@ class Server:
         self._device.faults = Faults(options.faults)
         self._counters = Counters()
         self._face = self._make_face()
-        self._control: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._control = Control(KEYS, self._carry_out)
 
     def _make_face(self) -> Face:
         options = self._options
@@ -100,11 +100,11 @@ class Server:
     async def start(self) -> dict[str, object]:
         """Be reachable; the ready line."""
         where = await self._face.start()
-        self._control = await asyncio.start_server(self._listen_to, HOST, 0)
+        control = await self._control.start()
         return {
             "face": self._options.face,
             **where,
-            "control": self._control.sockets[0].getsockname()[1],
+            "control": control,
             "pid": os.getpid(),
             "units": list(self._options.units),
             "faults": self._device.faults.texts(),
@@ -113,42 +113,14 @@ class Server:
     async def close(self) -> None:
         """Let go of everyone."""
         await self._face.close()
-        if self._control is not None:
-            self._control.close()
-            for writer in tuple(self._writers):
-                writer.close()
-
-    async def _listen_to(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while line := await reader.readline():
-                writer.write(json.dumps(await self._obey(line)).encode() + b"\n")
-                await writer.drain()
-        except (ConnectionError, ValueError):
-            pass                # gone, or a line longer than any order: nobody to answer
-        finally:
-            self._writers.discard(writer)
-            writer.close()
-
-    async def _obey(self, line: bytes) -> dict[str, Any]:
-        try:
-            order = json.loads(line)
-        except ValueError as error:
-            return {"error": f"not JSON: {error}"}
-        if not isinstance(order, dict) or not order.keys() & set(KEYS):
-            return {"error": f"an order is a JSON object with one of {', '.join(KEYS)}"}
-        try:
-            return await self._carry_out(order)
-        except ValueError as error:
-            return {"error": str(error)}
+        await self._control.close()
 
     async def _carry_out(self, order: Mapping[str, Any]) -> dict[str, Any]:
         if "table" in order:
             return {"values": self._values(order)}
-        if unknown := sorted(order.keys() - set(KEYS)):
-            raise ValueError(f"there is no order {unknown[0]!r}; there are {', '.join(KEYS)}")
+        only(order, KEYS)
         if "faults" in order:
-            self._device.faults = Faults(self._parse(order["faults"]))
+            self._device.faults = Faults(self._parse(order))
             await self._face.faults_changed()
         if "drop" in order:
             self._face.drop()
@@ -157,10 +129,8 @@ class Server:
             self._counters.reset()
         return {"faults": self._device.faults.texts(), **said}
 
-    def _parse(self, texts: object) -> list[Fault]:
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise ValueError('faults: write a list, such as ["late=300ms", "wrong_unit"]')
-        faults = [parse_fault(text) for text in texts]
+    def _parse(self, order: Mapping[str, Any]) -> list[Fault]:
+        faults = [parse_fault(text) for text in texts(order, "faults", '["late=300ms", "wrong_unit"]')]
         self._options.check(faults)
         return faults
 

@@ -11,59 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Final
 
-from edge_agent.core.quantity import NS, duration_ns
+from edge_agent_hil.fault_text import Parse, choice, meant, number, ranges, read, seconds, takes
 from edge_agent_hil.modbus_frame import GARBLED, Framing, Request
 
-Parse = Callable[[str], Any]
-Ranges = list[tuple[int, int]]
 REQUIRED: Final = object()
 FILTERS: Final = ("unit", "fc", "every", "times")
 SERIAL, CONNECTED, STREAM = "a serial line or its bytes over TCP", "TCP connections", "a stream of bytes"
-
-
-def seconds(text: str) -> float:
-    """`300ms` → 0.3. ValueError says what would be right."""
-    return duration_ns(text) / NS["s"]
-
-
-def number(low: int, high: int) -> Parse:
-    """A whole number within limits."""
-
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-            raise ValueError(f"is no whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def choice(*names: str) -> Parse:
-    """One of some words."""
-
-    def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"is none of {', '.join(names)}{_meant(text, names)}")
-        return text
-
-    return parse
-
-
-def ranges(highest: int) -> Parse:
-    """`50-59,70` → [(50, 59), (70, 70)], both ends within."""
-
-    def parse(text: str) -> Ranges:
-        found = []
-        for piece in text.split(","):
-            low, _, high = piece.partition("-")
-            if not (low.isdigit() and (high or low).isdigit()) or not int(low) <= int(high or low) <= highest:
-                raise ValueError(f"is no list such as 50-59,70 with numbers up to {highest}")
-            found.append((int(low), int(high or low)))
-        return found
-
-    return parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +119,7 @@ def parse_fault(text: str) -> Fault:
     head, *rest = text.split(",")
     name, given, value = head.partition("=")
     if name not in KINDS:
-        raise ValueError(f"there is no fault {name!r}{_meant(name, KINDS) or '; there are ' + ', '.join(KINDS)}")
+        raise ValueError(f"there is no fault {name!r}{meant(name, KINDS) or '; there are ' + ', '.join(KINDS)}")
     kind = KINDS[name]
     filters: dict[str, Parse] = {"unit": _unit, "fc": _code, "every": _count, "times": _count}
     known = {key: parse for key, (parse, _) in kind.more.items()} | (filters if kind.of_requests else {})
@@ -175,9 +130,9 @@ def parse_fault(text: str) -> Fault:
             value += f",{piece}"
             continue
         if key not in known:
-            raise ValueError(f"{name} takes no {key!r}{_meant(key, known) or _takes(known)}")
+            raise ValueError(f"{name} takes no {key!r}{meant(key, known) or takes(known)}")
         into = fault.only if key in FILTERS else fault.more
-        into[key] = _read(f"{name}, {key}", word, known[key])
+        into[key] = read(f"{name}, {key}", word, known[key])
     fault.value = _value(name, kind, value if given or value else None)
     return fault
 
@@ -201,20 +156,4 @@ def _value(name: str, kind: Kind, text: str | None) -> Any:
         return None if kind.default is REQUIRED else kind.default
     if kind.value is None:
         raise ValueError(f"{name} takes no value, but it says {text.lstrip(',')!r}")
-    return _read(name, text, kind.value)
-
-
-def _read(what: str, text: str, parse: Parse) -> Any:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise ValueError(f"{what}: {text!r} {error}") from None
-
-
-def _meant(word: str, names: Iterable[str]) -> str:
-    near = get_close_matches(word, list(names), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _takes(known: Iterable[str]) -> str:
-    return f"; it takes {', '.join(known)}" if list(known) else ""
+    return read(name, text, kind.value)

@@ -1,0 +1,50 @@
+"""`edge-hil serve` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from fractions import Fraction
+from pathlib import Path
+
+from edge_agent_hil.command import DONE, WRONG_CONFIG, Commands, run_until_stopped, say, writable
+
+HIGHEST_SPEED = 10_000
+
+
+def add(commands: Commands) -> None:
+    """Its options."""
+    command = commands.add_parser("serve", help="serve the machines of a plant file until SIGTERM or Ctrl-C")
+    command.set_defaults(run=run)
+    command.add_argument("plant", type=Path, metavar="PLANT.yaml")
+    add = command.add_argument
+    add("--seed", type=int, metavar="N", help="of every draw (default: the plant file's)")
+    add("--speed", type=_speed, default=Fraction(1), metavar="X", help="simulated time per real time")
+    add("--ready-file", type=writable, metavar="FILE", help="written once everything serves")
+    add("--truth", type=writable, metavar="FILE", help="the complete truth, written at the end")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from edge_agent.api import ConfigError
+    from edge_agent_hil.load import load
+    from edge_agent_hil.serve import Options, serve
+
+    options = Options(given.seed, given.speed, given.ready_file, given.truth)
+    try:
+        file = load(given.plant)
+        run_until_stopped(lambda stop: serve(file, options, stop, say))
+    except ConfigError as error:
+        say(str(error))
+        return WRONG_CONFIG
+    return DONE
+
+
+def _speed(text: str) -> Fraction:
+    try:
+        speed = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        speed = Fraction(0)
+    if not 0 < speed <= HIGHEST_SPEED:
+        right = f"write a number above 0, at most {HIGHEST_SPEED}"
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed; {right}")
+    return speed
