@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,6 +10,8 @@ from edge_agent.core.quantity import NS, duration_ns
 
 Parse = Callable[[str], Any]
 Ranges = list[tuple[int, int]]
+Kinds = Mapping[str, Mapping[str, tuple[str, Parse, Any]]]
+"""Of each fault: key → field, how to read it, what holds without it."""
 
 
 def seconds(text: str) -> float:
@@ -52,6 +54,49 @@ def ranges(highest: int) -> Parse:
         return found
 
     return parse
+
+
+def share(text: str) -> float:
+    """`0.1` or `10%`."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise ValueError("is no share; write a number such as 0.1 or 10%, at most 1")
+    return value
+
+
+def flag(text: str) -> bool:
+    """`yes` or `no`; YAML's `true` and `false`, too."""
+    return bool(choice("no", "yes", "false", "true")(text.lower()) in ("yes", "true"))
+
+
+def fields(of: str, kinds: Kinds, name: str, said: Mapping[str, object]) -> dict[str, Any]:
+    """The fields of a fault `name` of which this is `said`, with what holds where nothing is; ValueError names the
+    key, its value and what would be right."""
+    if name not in kinds:
+        raise ValueError(f"{of} has no fault {name!r}{meant(name, kinds) or '; there are ' + ', '.join(kinds)}")
+    kind = kinds[name]
+    found = {field: default for field, _, default in kind.values()}
+    for key, value in said.items():
+        if key not in kind:
+            raise ValueError(f"{name} takes no {key!r}{meant(key, kind) or takes(kind)}")
+        field, parse, _ = kind[key]
+        found[field] = read(f"{name}, {key}", str(value), parse)
+    return found
+
+
+def parts(text: str) -> tuple[str, dict[str, object]]:
+    """`delay:by=300ms,way=up` → ("delay", {"by": "300ms", "way": "up"})."""
+    name, _, rest = text.partition(":")
+    said: dict[str, object] = {}
+    for piece in rest.split(",") if rest else ():
+        key, is_key, value = piece.partition("=")
+        if not is_key:
+            raise ValueError(f"{name}: {piece!r} is no KEY=VALUE; write such as delay:by=300ms,way=up")
+        said[key] = value
+    return name, said
 
 
 def read(what: str, text: str, parse: Parse) -> Any:

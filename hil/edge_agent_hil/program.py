@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import json
-import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from types import TracebackType
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 READY_S = 60.0                  # a busy small computer takes long to import what an OPC UA server needs
@@ -27,24 +28,36 @@ class ProgramError(RuntimeError):
 
 
 class Program:
-    """A command that prints one ready line of JSON with its `control` port. Started when made."""
+    """A command that writes a ready file. Runs from when it is made; what it says goes where this program's does."""
 
     def __init__(self, *arguments: str) -> None:
-        self._command = [sys.executable, "-m", "edge_agent_hil.cli", *arguments]
+        self.name = arguments[0]
         self._line: socket.socket | None = None
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603
-        try:
-            self.ready: dict[str, Any] = json.loads(self._first_line())
-        except BaseException:
-            self.kill()
-            raise
+        with TemporaryDirectory(prefix="edge-hil-") as folder:
+            ready = Path(folder) / "ready.json"
+            command = [sys.executable, "-m", "edge_agent_hil.cli", *arguments, "--ready-file", str(ready)]
+            quiet = subprocess.DEVNULL
+            self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, start_new_session=True)  # noqa: S603
+            try:
+                self._wait_for(ready)
+                self.ready: dict[str, Any] = json.loads(ready.read_text())
+            except BaseException:
+                self.kill()
+                raise
+
+    def _wait_for(self, ready: Path) -> None:
+        end = time.monotonic() + READY_S
+        while not ready.exists():
+            if (code := self._process.poll()) is not None:
+                raise ProgramError(f"edge-hil {self.name} has ended with {code}; what was wrong is on stderr")
+            if time.monotonic() > end:
+                raise ProgramError(f"edge-hil {self.name} was not ready within {READY_S:.0f} s")
+            time.sleep(0.02)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -52,24 +65,21 @@ class Program:
         """Of the process."""
         return self._process.pid
 
-    def _first_line(self) -> bytes:
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], READY_S)
-        line = self._process.stdout.readline() if ready else b""
-        if not line:
-            raise ProgramError(f"{' '.join(self._command[2:])} did not start; what it says is on stderr")
-        return line
+    @property
+    def control(self) -> int:
+        """The port of loopback that takes orders."""
+        return int(self.ready["control"])
 
     def ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """An order to its control port; the answer. ProgramError if it is refused, or the process is gone."""
+        """An order; the answer. ProgramError if it is refused, or the process is gone."""
         try:
             if self._line is None:
-                self._line = socket.create_connection(("127.0.0.1", self.ready["control"]), ANSWER_S)
+                self._line = socket.create_connection(("127.0.0.1", self.control), ANSWER_S)
             self._line.sendall(json.dumps(order).encode() + b"\n")
             with self._line.makefile("rb") as stream:
                 answer: dict[str, Any] = json.loads(stream.readline() or b'{"error": "it has ended"}')
         except OSError as error:
-            raise ProgramError(f"{self._command[3]} does not answer: {error}") from error
+            raise ProgramError(f"edge-hil {self.name} does not answer: {error}") from error
         if "error" in answer:
             raise ProgramError(answer["error"])
         return answer
@@ -85,8 +95,6 @@ class Program:
         """As a power cut would."""
         self._process.kill()
         self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
         if self._line is not None:
             self._line.close()
             self._line = None
@@ -106,7 +114,7 @@ class Proxy(Program):
 
     @property
     def port(self) -> int:
-        """Of loopback."""
+        """Where it listens."""
         return int(self.ready["port"])
 
     def apply(self, *faults: str) -> None:
@@ -121,3 +129,35 @@ class Proxy(Program):
         """What has happened; see `edge_agent_hil.wire.Wire.counters`."""
         counters: dict[str, int] = self.ask({"counters": True})["counters"]
         return counters
+
+
+class PlantProcess(Program):
+    """`edge-hil serve`: a plant that runs from now on; see hil/README.md for the plant file."""
+
+    def __init__(self, plant: Path, seed: int | None = None, speed: float = 1) -> None:
+        seeds = () if seed is None else ("--seed", str(seed))
+        super().__init__("serve", str(plant), "--speed", str(speed), *seeds)
+
+    @property
+    def control(self) -> int:
+        """The port of loopback that tells the truth."""
+        return int(self.ready["truth"]["port"])
+
+    @property
+    def machines(self) -> list[str]:
+        """Their names."""
+        return list(self.ready["machines"])
+
+    def url(self, machine: str) -> str:
+        """Where it is."""
+        return str(self.ready["machines"][machine]["url"])
+
+    def device(self, machine: str, through: Proxy | None = None) -> dict[str, Any]:
+        """The device section of a site file: driver, url and tags; behind a wire, if there is one before it."""
+        said = self.ready["machines"][machine]
+        return {"driver": said["driver"], "url": through.url if through else said["url"], "tags": said["tags"]}
+
+    def truth(self, machine: str, start: int = 0, end: int | None = None, **more: int) -> dict[str, Any]:
+        """What it did in a window, ns UTC (default: all of it): the vector and KPIs of the truth service."""
+        window = {"start": start} if end is None else {"start": start, "end": end}
+        return self.ask({"machine": machine, **window, **more})

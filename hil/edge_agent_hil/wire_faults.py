@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edge_agent.core.quantity import NS, format_ns
-from edge_agent_hil.fault_text import Parse, choice, meant, number, read, seconds, takes
+from edge_agent_hil.fault_text import Kinds, Parse, choice, fields, flag, number, parts, seconds, share
 
 UP, DOWN, BOTH = "up", "down", "both"
 
@@ -40,24 +40,13 @@ class WireFault:
     """`refuse`: connections that are there stay"""
 
     def __str__(self) -> str:
-        fields = ((key, field, getattr(self, field)) for key, (field, _, _) in KINDS[self.name].items())
-        said = ",".join(f"{key}={_text(field, value)}" for key, field, value in fields if value is not None)
+        values = ((key, field, getattr(self, field)) for key, (field, _, _) in KINDS[self.name].items())
+        said = ",".join(f"{key}={_text(field, value)}" for key, field, value in values if value is not None)
         return f"{self.name}:{said}" if said else self.name
 
     def concerns(self, way: str) -> bool:
         """Whether it touches what goes that way."""
         return self.way in (BOTH, way)
-
-
-def share(text: str) -> float:
-    """`0.1` or `10%`."""
-    try:
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 1:
-        raise ValueError("is no share; write a number such as 0.1 or 10%, at most 1")
-    return value
 
 
 def span(text: str) -> tuple[int, int]:
@@ -76,14 +65,8 @@ def positive(text: str) -> float:
     return value
 
 
-def flag(text: str) -> bool:
-    """`yes` or `no`; YAML's `true` and `false`, too."""
-    return bool(choice("no", "yes", "false", "true")(text.lower()) in ("yes", "true"))
-
-
 _WAY: Final[tuple[str, Parse, Any]] = ("way", choice(UP, DOWN, BOTH), BOTH)
-Keys = Mapping[str, tuple[str, Parse, Any]]
-KINDS: Final[Mapping[str, Keys]] = {
+KINDS: Final[Kinds] = {
     "refuse": {"keep": ("keep", flag, False)},
     "reset": {"every": ("every_s", seconds, 0.0)},
     "black-hole": {"way": _WAY},
@@ -92,38 +75,21 @@ KINDS: Final[Mapping[str, Keys]] = {
     "jitter": {"by": ("by_s", positive, 0.2), "way": _WAY},
     "throttle": {"rate": ("rate", number(1, 10**9), 1000), "way": _WAY},
     # Less than the shortest answer of Modbus TCP, an exception of 9 bytes.
-    "cut": {"after": ("after", span, (8, 8)), "way": ("way", choice(UP, DOWN, BOTH), DOWN)},
+    "cut": {"after": ("after", span, (8, 8)), "way": ("way", _WAY[1], DOWN)},
     "corrupt": {"share": ("share", share, 0.1), "at": ("at", number(0, 65535), None), "way": _WAY},
     "duplicate": {"share": ("share", share, 0.1), "way": _WAY},
     "lose": {"share": ("share", share, 0.1), "way": _WAY},
 }
-"""Of each fault: key → field of WireFault, how to read it, what holds without it."""
 
 
 def wire_fault(name: str, said: Mapping[str, object] | None = None) -> WireFault:
     """`wire_fault("delay", {"by": "300ms"})`; ValueError names the key, its value and what would be right."""
-    if name not in KINDS:
-        raise ValueError(f"a wire has no fault {name!r}{meant(name, KINDS) or '; there are ' + ', '.join(KINDS)}")
-    kind = KINDS[name]
-    fields = {field: default for field, _, default in kind.values()}
-    for key, value in (said or {}).items():
-        if key not in kind:
-            raise ValueError(f"{name} takes no {key!r}{meant(key, kind) or takes(kind)}")
-        field, parse, _ = kind[key]
-        fields[field] = read(f"{name}, {key}", str(value), parse)
-    return WireFault(name, **fields)
+    return WireFault(name, **fields("a wire", KINDS, name, said or {}))
 
 
 def parse_wire_fault(text: str) -> WireFault:
     """`delay:by=300ms,way=up` → a WireFault; ValueError as above."""
-    name, _, rest = text.partition(":")
-    said: dict[str, object] = {}
-    for piece in rest.split(",") if rest else ():
-        key, is_key, value = piece.partition("=")
-        if not is_key:
-            raise ValueError(f"{name}: {piece!r} is no KEY=VALUE; write such as delay:by=300ms,way=up")
-        said[key] = value
-    return wire_fault(name, said)
+    return wire_fault(*parts(text))
 
 
 def _text(field: str, value: object) -> str:

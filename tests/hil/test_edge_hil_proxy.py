@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from edge_agent_hil.cli import main
-from edge_agent_hil.program import Program, ProgramError, Proxy
+from edge_agent_hil.program import ProgramError, Proxy
 from edge_agent_hil.proxy import place
 from tests.peers.misbehaving import Misbehaving
 from tests.peers.waiting import wait_for
@@ -65,9 +67,15 @@ def test_wrong_orders_are_refused_and_change_nothing(device: Misbehaving) -> Non
 
 def test_the_ready_file_says_what_the_ready_line_says(device: Misbehaving, tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
-    with Program("proxy", f"127.0.0.1:{device.port}", "--ready-file", str(ready)) as proxy:
-        assert json.loads(ready.read_text()) == proxy.ready
-        assert proxy.ready["url"] == f"127.0.0.1:{proxy.ready['port']}"
+    command = [sys.executable, "-m", "edge_agent_hil.cli", "proxy", f"127.0.0.1:{device.port}"]
+    process = subprocess.Popen([*command, "--ready-file", str(ready)], stdout=subprocess.PIPE)
+    assert process.stdout
+    said = json.loads(process.stdout.readline())
+    assert said == json.loads(ready.read_text())
+    assert (said["url"], said["pid"]) == (f"127.0.0.1:{said['port']}", process.pid)
+    process.terminate()
+    assert process.wait(20) == 0
+    process.stdout.close()
 
 
 def test_a_taken_port_ends_with_1(device: Misbehaving, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +112,10 @@ def test_a_url_leads_through_the_wire_with_all_it_says(url: str, moved: str) -> 
 
 
 def test_an_order_that_is_no_json_is_answered(device: Misbehaving) -> None:
-    with Proxy(f"127.0.0.1:{device.port}") as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.ready["control"]), 20) as line:
-            line.sendall(b"help\n")
-            assert json.loads(line.makefile().readline())["error"].startswith("not JSON")
+    with (
+        Proxy(f"127.0.0.1:{device.port}") as proxy,
+        socket.create_connection(("127.0.0.1", proxy.control), 20) as line,
+        line.makefile() as said,
+    ):
+        line.sendall(b"help\n")
+        assert json.loads(said.readline())["error"].startswith("not JSON")
