@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -25,9 +24,9 @@ from edge_agent.parts import Parts
 from tests.agent.conftest import Listener
 from tests.peers.alarm_driver import Teller
 from tests.peers.no_api import without_api
+from tests.peers.process import proxy_command
 from tests.peers.waiting import free_port, wait_for
 
-PEERS = Path(__file__).parents[1] / "peers"
 BEGIN, END = AlarmMark.BEGIN, AlarmMark.END
 SITE = """
 agent: {{id: gw-1, timezone: UTC, data_dir: data}}
@@ -118,7 +117,7 @@ async def test_nothing_is_retained_and_what_came_during_an_outage_follows(
     run: Run, listener: Any, broker: Any, start_process: Callable[..., Any]
 ) -> None:
     port = free_port()
-    wire = start_process("wire", sys.executable, str(PEERS / "proxy.py"), str(port), str(broker.port))
+    wire = start_process("wire", *proxy_command(port, broker.port))
     teller = Teller()
     now = time.time()
     async with run(teller, port):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -230,11 +229,10 @@ async def test_nothing_is_lost_when_connections_break_under_load_and_live_goes_o
 ) -> None:
     monkeypatch.setattr(follow, "BACKOFF", Backoff(first=0.05, longest=0.2))
     async with RecordingProxy(bench.broker.port) as wire:
-        wire.cut_after = random.Random(7)
+        wire.cut_each_after("5000-50000")
         async with bench.running(wire.port, **mode):
             await until(lambda: len(wire.sent) > 15, 60)
-            wire.cut_after = None
-            wire.cut()
+            wire.mend()
             births = len(host.of("NBIRTH"))
             await until(lambda: len(host.of("NBIRTH")) > births and bench.backlog() == 0)
             await asyncio.sleep(1)
@@ -259,7 +257,7 @@ async def test_topics_nbirth_bdseq_increment_counts_connects_not_attempts_and_go
             await until(born(host))
             wire.refuse()
             await asyncio.sleep(2)
-            await wire.open()
+            wire.mend()
             await until(born(host, 2))
         bench.acquired.clear()
         async with bench.running(wire.port):
@@ -345,7 +343,7 @@ async def test_a_backlog_is_history_and_survives_births_in_its_middle(
         gone_ms = time.time_ns() // 1_000_000
         wire.refuse()
         await asyncio.sleep(4)
-        await wire.open()
+        wire.mend()
         back_ms = time.time_ns() // 1_000_000
         births = len(host.of("NBIRTH"))
         while bench.backlog() or len(host.of("NBIRTH")) == births:
@@ -390,7 +388,7 @@ async def test_what_was_sampled_of_a_device_that_is_lost_by_now_arrives_between_
                 await asyncio.sleep(0.25)
         bench.kill_plc()
         await until(lambda: not bench.parts.look.connected("press-1"))
-        await wire.open()
+        wire.mend()
         wanted = {one for one in bench.acquired if one[0] == "press-1" and one[3] == one[3]}
         assert len(wanted) >= 8
         await until(lambda: wanted <= {one[:4] for one in values(host.heard()) if one[0] == "press-1"})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.peers.process import proxy_command
 from tests.peers.waiting import free_port, wait_for
 
 PEERS = Path(__file__).parents[1] / "peers"
@@ -157,7 +158,7 @@ def test_a_network_that_goes_away_costs_nothing_but_time(
     start_process: Callable[..., Any],
 ) -> None:
     wire_port = free_port()
-    wire = start_process("wire", sys.executable, str(PEERS / "proxy.py"), str(wire_port), str(broker.port))
+    wire = start_process("wire", *proxy_command(wire_port, broker.port))
     start_agent(site.replace(f":{broker.port}", f":{wire_port}"))
     wait_for(lambda: pieces(listener) == 0, 15, "the first KPI record")
     wire.stop(signal.SIGKILL)

@@ -1,68 +1,13 @@
-"""A real mosquitto on a free loopback port, in a process of its own."""
+"""A real mosquitto on a free loopback port, in a process of its own; also with WebSockets."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import time
 from pathlib import Path
 
-from tests.peers.waiting import free_port
+from edge_agent_hil.broker import MOSQUITTO, Mosquitto
+from edge_agent_hil.ports import free_port, wait_until_listens
 
-MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-
-
-class Mosquitto:
-    """`with Mosquitto(folder, "allow_anonymous true") as broker:`; `lines` go into its configuration."""
-
-    def __init__(self, folder: Path, *lines: str) -> None:
-        self.port = free_port()
-        self._config = folder / f"mosquitto-{self.port}.conf"
-        head = [f"listener {self.port} 127.0.0.1", "max_queued_messages 200000"]
-        self._config.write_text("\n".join([*head, *(lines or ("allow_anonymous true",)), ""]))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Mosquitto:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def start(self) -> None:
-        """Start it, and wait until it listens."""
-        assert MOSQUITTO
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stdout=quiet, stderr=quiet)
-        end = time.monotonic() + 40
-        while time.monotonic() < end and self._process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError("mosquitto does not listen")
-
-    def signal(self, number: int) -> None:
-        """SIGSTOP makes every connection half-open; SIGCONT brings it back."""
-        assert self._process
-        self._process.send_signal(number)
-
-    def stop(self) -> None:
-        """In good manners; it waits until its state is on disk, where it keeps one."""
-        assert self._process
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(60)
-        self._process = None
-
-    def kill(self) -> None:
-        """As a power cut would."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait(60)
-            self._process = None
+__all__ = ["MOSQUITTO", "Mosquitto", "WebSocketMosquitto", "free_port"]
 
 
 class WebSocketMosquitto(Mosquitto):
@@ -79,10 +24,4 @@ class WebSocketMosquitto(Mosquitto):
     def start(self) -> None:
         """Start it, and wait until it listens at both ports."""
         super().start()
-        end = time.monotonic() + 40
-        while time.monotonic() < end:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.websocket_port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError("mosquitto does not listen for WebSockets")
+        assert wait_until_listens(self.websocket_port, lambda: True), "mosquitto does not listen for WebSockets"

@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+from edge_agent_hil.program import Proxy
 from tests.peers.waiting import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -187,36 +188,33 @@ class NodeServer:
 
 
 class Wire:
-    """A wire to a port of loopback that can be cut; see proxy.py."""
+    """A wire to a port of loopback that can be cut."""
 
     def __init__(self, target: int) -> None:
-        self.port = free_port()
-        self.url = f"opc.tcp://127.0.0.1:{self.port}"
-        script = str(Path(__file__).with_name("proxy.py"))
-        self._process = Process([sys.executable, script, str(self.port), str(target), "--obey"])
+        self._proxy = Proxy(f"opc.tcp://127.0.0.1:{target}")
+        self.port, self.url = self._proxy.port, self._proxy.url
 
     def hold(self) -> None:
         """Nothing passes and nobody is told, as when a cable is out; what is sent meanwhile arrives later."""
-        self._do("hold")
+        self._proxy.apply("black-hole")
 
     def mend(self) -> None:
         """All passes again, and whoever knocks is let in."""
-        self._do("mend")
+        self._proxy.clear("black-hole", "refuse")
 
     def refuse(self) -> None:
         """Nobody new is let in."""
-        self._do("refuse")
+        self._proxy.apply("refuse:keep=yes")
 
     def reset(self) -> None:
         """Every connection breaks, and both ends are told."""
-        self._do("reset")
+        self._proxy.apply("reset")
 
     def slow(self, delay_s: float, loss: float) -> None:
         """Every piece takes so much longer, a share of them as long as TCP takes to repeat it; 0, 0: as before."""
-        self._do("slow", delay_s, loss)
-
-    def _do(self, *words: Any) -> None:
-        assert self._process.ask(*words) == "ok"
+        self._proxy.clear("delay", "lose")
+        if delay_s:
+            self._proxy.apply(f"delay:by={delay_s}s", f"lose:share={loss}")
 
     def close(self) -> None:
-        self._process.kill()
+        self._proxy.kill()

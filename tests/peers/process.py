@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import time
+import sys
 from collections.abc import Sequence
+
+from edge_agent_hil.ports import wait_until_listens
+
+
+def proxy_command(port: int, target: int) -> list[str]:
+    """Of a wire on loopback; killing it cuts every connection."""
+    ends = f"127.0.0.1:{target}", "--listen", f"127.0.0.1:{port}"
+    return [sys.executable, "-m", "edge_agent_hil.cli", "proxy", *ends]
 
 
 class Peer:
@@ -36,13 +43,8 @@ class Peer:
         assert self._process is not None and self._process.stdout is not None
         if self._listens is None:
             return self._process.stdout.readline() == "ready\n"
-        end = time.monotonic() + 40
-        while time.monotonic() < end and self._process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._listens)) == 0:
-                    return True
-            time.sleep(0.02)
-        return False
+        process = self._process
+        return wait_until_listens(self._listens, lambda: process.poll() is None)
 
     def kill(self) -> None:
         """As a power cut would."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from edge_agent_hil.wire import Wire
+from edge_agent_hil.wire_faults import UP, wire_fault
 
 CONNECT, PUBLISH, SUBSCRIBE, DISCONNECT = 1, 3, 8, 14
 
@@ -29,78 +29,45 @@ class RecordingProxy:
     """`async with RecordingProxy(broker port) as wire:` listens on `wire.port`."""
 
     def __init__(self, target: int) -> None:
-        self.target = target
-        self.port = 0
         self.sent: list[bytearray] = []
         """of each connection, what the client sent"""
-        self.cut_after: random.Random | None = None
-        """cuts each connection after a random number of bytes"""
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._of: dict[int, bytearray] = {}
+        self._wire = Wire("127.0.0.1", target, tap=self._keep)
+
+    @property
+    def port(self) -> int:
+        return self._wire.port
 
     async def __aenter__(self) -> RecordingProxy:
-        await self.open()
+        await self._wire.start()
         return self
 
-    async def open(self) -> None:
-        """Listen; again on the same port after `refuse`."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def __aexit__(self, *_: object) -> None:
+        await self._wire.close()
 
     def refuse(self) -> None:
         """End all connections, and let none in."""
-        self._server.close()
-        self.cut()
+        self._wire.apply(wire_fault("refuse"))
 
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    def cut_each_after(self, span: str) -> None:
+        """So many bytes, drawn for each connection."""
+        self._wire.apply(wire_fault("cut", {"after": span, "way": "up"}))
 
-    def cut(self) -> None:
-        """End all connections at once."""
-        for writer in self._writers:
-            writer.transport.abort()
+    def mend(self) -> None:
+        """End all connections, and let in whoever comes."""
+        self._wire.clear()
+        self._wire.apply(wire_fault("reset"))
 
     def packets(self, connection: int = -1) -> list[Packet]:
         """The whole packets of one connection."""
         return list(_packets(bytes(self.sent[connection])))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        try:
-            there = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:
-            writer.transport.abort()
-            return
-        mine = {writer, there[1]}
-        self._writers |= mine
-        kept = bytearray()
-        self.sent.append(kept)
-        left = self.cut_after.randint(5_000, 50_000) if self.cut_after else 1 << 60
-        back = self._pump(there[0], writer, 1 << 60, bytearray())
-        await asyncio.gather(self._pump(reader, there[1], left, kept), back)
-        self._writers -= mine
-
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int, kept: bytearray
-    ) -> None:
-        try:
-            while data := await reader.read(4096):
-                data = data[:left]
-                left -= len(data)
-                kept += data
-                writer.write(data)
-                await writer.drain()
-                if not left:
-                    self.cut()
-                    break
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+    def _keep(self, connection: int, way: str, data: bytes) -> None:
+        if way == UP:
+            if connection not in self._of:
+                self._of[connection] = bytearray()
+                self.sent.append(self._of[connection])
+            self._of[connection] += data
 
 
 def _packets(data: bytes) -> Iterator[Packet]:
