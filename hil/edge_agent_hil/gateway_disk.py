@@ -1,0 +1,81 @@
+"""Where an agent's data lie, and how it gets full: a small file system of its own, or a limit on its files."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+UNLIMITED = resource.RLIM_INFINITY
+
+
+class Disk:
+    """A folder, made here; with `size_mb` a tmpfs of that size, where one may be mounted."""
+
+    def __init__(self, folder: Path, size_mb: int = 0) -> None:
+        self.inside = self.seen = folder
+        """as the agent sees it, and as everyone else does"""
+        folder.mkdir(parents=True)
+        self.prefix: tuple[str, ...] = ()
+        """of the command that runs the agent"""
+        self.is_full = False
+        self._holder: subprocess.Popen[bytes] | None = None
+        if size_mb and shutil.which("unshare") and shutil.which("nsenter"):
+            self._mount(size_mb)
+
+    def _mount(self, size_mb: int) -> None:
+        """In a name space that lives as long as its holder: whatever happens, no mount stays behind."""
+        mount = f'mount -t tmpfs -o size={size_mb}m none "$1" && echo ready && exec sleep 86400'
+        command = ["unshare", "-m", "sh", "-c", mount, "sh", str(self.inside)]
+        holder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
+        assert holder.stdout is not None
+        with holder.stdout as said:
+            mounted = said.readline() == b"ready\n"
+        if not mounted:
+            holder.wait()
+            return
+        self._holder = holder
+        self.prefix = ("nsenter", "-t", str(holder.pid), "-m", "--")
+        self.seen = Path(f"/proc/{holder.pid}/root{self.inside}")
+
+    @property
+    def kind(self) -> str:
+        """How it is filled."""
+        return "tmpfs" if self._holder else "RLIMIT_FSIZE"
+
+    def fill(self, pid: int) -> None:
+        """Not a byte more, for the agent `pid`."""
+        self.is_full = True
+        if not self._holder:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, UNLIMITED))
+            return
+        with (self.seen / "filler").open("wb", buffering=0) as filler:
+            for piece in (1 << 20, 4096, 1):
+                try:
+                    while filler.write(bytes(piece)) == piece:
+                        pass
+                except OSError:
+                    pass        # smaller pieces find the last corners
+
+    def free(self, pid: int | None) -> None:
+        """Room again, for the agent, if there is one."""
+        self.is_full = False
+        if self._holder:
+            (self.seen / "filler").unlink(missing_ok=True)
+        elif pid is not None:
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
+
+    def taken_over(self, pid: int) -> None:
+        """By another process of the agent, which finds it as it is."""
+        if self.is_full and not self._holder:
+            self.fill(pid)
+
+    def close(self) -> None:
+        """Unmount."""
+        if self._holder:
+            self._holder.kill()
+            self._holder.wait()
+            self._holder = None
