@@ -109,7 +109,6 @@ class Gateway:
                 [*limited, *self.disk.prefix, sys.executable, *module],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        self.disk.taken_over(self._process.pid)
         self.lives.append(Life(time.monotonic_ns()))
 
     def kill(self) -> None:

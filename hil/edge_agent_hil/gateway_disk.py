@@ -18,8 +18,6 @@ class Disk:
         self.inside = self.seen = folder
         """as the agent sees it, and as everyone else does"""
         folder.mkdir(parents=True)
-        self.prefix: tuple[str, ...] = ()
-        """of the command that runs the agent"""
         self.is_full = False
         self._holder: subprocess.Popen[bytes] | None = None
         if size_mb and shutil.which("unshare") and shutil.which("nsenter"):
@@ -37,8 +35,14 @@ class Disk:
             holder.wait()
             return
         self._holder = holder
-        self.prefix = ("nsenter", "-t", str(holder.pid), "-m", "--")
         self.seen = Path(f"/proc/{holder.pid}/root{self.inside}")
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """Of a command that runs the agent: it finds the disk as it is."""
+        if self._holder:
+            return ("nsenter", "-t", str(self._holder.pid), "-m", "--")
+        return ("sh", "-c", 'ulimit -S -f 0 && exec "$@"', "sh") if self.is_full else ()
 
     @property
     def kind(self) -> str:
@@ -67,11 +71,6 @@ class Disk:
         elif pid is not None:
             with suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
-
-    def taken_over(self, pid: int) -> None:
-        """By another process of the agent, which finds it as it is."""
-        if self.is_full and not self._holder:
-            self.fill(pid)
 
     def close(self) -> None:
         """Unmount."""
