@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.demo import site as sites
-from edge_agent.demo.part import DemoError, Interrupted, Part, Parts
+from edge_agent_hil.part import Interrupted, Part, PartError, Parts
 
 if TYPE_CHECKING:
     from edge_agent.demo.subscriber import Subscriber
@@ -61,7 +61,7 @@ def demo(seconds: float | None, broker: str | None) -> int:
         parts = stack.enter_context(Parts(Path(folder), stop))
         try:
             return _run(parts, stack, seconds, place, stop)
-        except DemoError as error:
+        except PartError as error:
             print(f"edge-agent demo: {error}", file=sys.stderr)
             return 1
         except Interrupted:
@@ -79,7 +79,8 @@ def _run(
     parts: Parts, stack: ExitStack, seconds: float | None, place: dict[str, Any] | None, stop: threading.Event
 ) -> int:
     from edge_agent.demo.subscriber import listen
-    from edge_agent.demo.verdict import Truth, judge
+    from edge_agent.demo.verdict import judge
+    from edge_agent_hil.truth_client import TruthClient
 
     place = place or sites.inner_broker(_start_broker(parts))
     # Heard before the plant is started: a broker that refuses is told of at once.
@@ -101,7 +102,7 @@ def _run(
         listener.wait_for_goodbye()
         wait *= 2
         print(f"the agent was late for its shift: this computer is busy. Another one, in {wait:.0f} s:", flush=True)
-    truth = stack.enter_context(closing(Truth(ready["truth"]["host"], ready["truth"]["port"])))
+    truth = stack.enter_context(closing(TruthClient(ready["truth"]["host"], ready["truth"]["port"])))
     verdicts = [
         judge(machine, listener.kpis.get(machine), listener.tags[machine], truth, begin, time.time_ns())
         for machine in ready["machines"]

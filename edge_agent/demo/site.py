@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from edge_agent.north.mqtt_url import parse_url
+from edge_agent_hil import site_file
 
 MICRO_STOP_S = 2
-POLL = {"modbus": {"poll": "100ms"}, "opcua": {"publish": "200ms"}}
 
 
 def site(
@@ -22,10 +22,8 @@ def site(
 ) -> dict[str, Any]:
     """A site with a device and a machine for each machine of the plant, busy from `begin` on.
 
-    The shift starts on the full minute before; what lies between is planned down, so that agent
-    and plant speak of the same stretch of time to the nanosecond.
+    Agent and plant speak of the same stretch of time, see `site_file.busy_from`.
     """
-    start = begin.replace(second=0, microsecond=0)
     return {
         "agent": {
             "id": "demo",
@@ -33,46 +31,16 @@ def site(
             "timezone": ready["timezone"],
             "data_dir": str(data),
         },
-        "devices": {name: _device(said) for name, said in ready["machines"].items()},
-        "machines": {name: _machine(name, said) for name, said in ready["machines"].items()},
-        "calendars": {
-            "demo": {
-                "shifts": {"demo": {"days": "daily", "start": f"{start:%H:%M}", "end": f"{start:%H:%M}"}},
-                "planned_down": [
-                    {
-                        "start": (start - timedelta(days=2)).isoformat(),
-                        "end": begin.isoformat(),
-                        "label": "before the demo",
-                    }
-                ],
-            }
+        "devices": {name: site_file.device(said) for name, said in ready["machines"].items()},
+        "machines": {
+            name: {"line": "demo", "calendar": "demo", **site_file.machine(name, said, f"{MICRO_STOP_S}s")}
+            for name, said in ready["machines"].items()
         },
+        "calendars": {"demo": site_file.busy_from(begin, "before the demo")},
         "publish": {"broker": {"type": "mqtt", "profile": "json", **broker}},
         "journal": {"flush": "500ms"},
         "kpi": {"every": "1s", "windows": ["shift"]},
         "api": {"listen": f"127.0.0.1:{api_port}"},
-    }
-
-
-def _device(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {"driver": said["driver"], "url": said["url"], **POLL[said["driver"]], "tags": said["tags"]}
-
-
-def _machine(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    by_name = "program" in said["tags"]
-    products = {
-        (product if by_name else facts["code"]): {"ideal_cycle": facts["ideal_cycle"]}
-        for product, facts in said["products"].items()
-    }
-    return {
-        "line": "demo",
-        "state": {"tag": f"{name}.state", "map": said["states"]},
-        "counts": {"total": f"{name}.total", "scrap": f"{name}.scrap"},
-        "job": {"tag": f"{name}.{'program' if by_name else 'product'}", "products": products},
-        "calendar": "demo",
-        "micro_stop": f"{MICRO_STOP_S}s",
-        # What the plant made before the demo began is in nobody's account.
-        "outside_plan": "exclude",
     }
 
 

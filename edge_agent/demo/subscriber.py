@@ -14,8 +14,8 @@ import orjson
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.demo.part import DemoError
 from edge_agent.north.mqtt_url import parse_url
+from edge_agent_hil.part import PartError
 
 GREETING_S = 5.0
 CLEARING_S = 2.0
@@ -80,16 +80,16 @@ class Subscriber:
             time.sleep(0.05)
 
     def open(self, host: str, port: int) -> None:
-        """Connect and subscribe; from then on it comes back by itself. DemoError if the broker refuses."""
+        """Connect and subscribe; from then on it comes back by itself. PartError if the broker refuses."""
         try:
             self._client.connect(host, port)
         except OSError as error:
-            raise DemoError(f"no broker answers at {host}:{port} ({error})") from error
+            raise PartError(f"no broker answers at {host}:{port} ({error})") from error
         self._client.loop_start()
         if not self._answered.wait(GREETING_S):
-            raise DemoError(f"{host}:{port} does not answer as an MQTT broker would")
+            raise PartError(f"{host}:{port} does not answer as an MQTT broker would")
         if self.refusal:
-            raise DemoError(f"the broker at {host}:{port} refuses: {self.refusal}")
+            raise PartError(f"the broker at {host}:{port} refuses: {self.refusal}")
 
     def close(self) -> None:
         """Take what the demo has left with the broker away again, and stop listening."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge_agent.core.quantity import SECOND
 from edge_agent.demo.site import MICRO_STOP_S
 from edge_agent.demo.table import KPIS, percent
+from edge_agent_hil.truth_client import TruthClient
 
 TOLERANCE = 0.005
 # One piece of the plant weighs less than TOLERANCE of a minute; where polling sees it a moment
@@ -74,31 +74,8 @@ def summary(verdicts: Sequence[Verdict]) -> list[str]:
     ]
 
 
-class Truth:
-    """The plant's truth service: a question a line, an answer a line."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._socket = socket.create_connection((host, port), timeout=10)
-        self._file = self._socket.makefile("rw", encoding="utf-8")
-
-    def vector(self, machine: str, start: int, end: int) -> dict[str, Any]:
-        """What `machine` did in [start, end), ns UTC."""
-        question = {"machine": machine, "start": start, "end": end, "micro_stop": MICRO_STOP_S * 10**9}
-        self._file.write(json.dumps(question) + "\n")
-        self._file.flush()
-        answer: dict[str, Any] = json.loads(self._file.readline())
-        if "error" in answer:
-            raise ValueError(answer["error"])
-        return answer
-
-    def close(self) -> None:
-        """Hang up."""
-        self._file.close()
-        self._socket.close()
-
-
 def judge(
-    machine: str, record: Mapping[str, Any] | None, samples: int, truth: Truth, begin_ns: int, now_ns: int
+    machine: str, record: Mapping[str, Any] | None, samples: int, truth: TruthClient, begin_ns: int, now_ns: int
 ) -> Verdict:
     """Compare the newest record of a machine with the truth at the record's own `as_of`."""
     if record is None or not samples:
@@ -108,7 +85,7 @@ def judge(
     silent_s = (now_ns - end) / 1e9
     if silent_s > SILENT_S:
         return Verdict(machine, {}, {}, {}, {}, f"the last KPI record is {silent_s:.0f} s old")
-    vector = truth.vector(machine, begin_ns, end)
+    vector = truth.vector(machine, begin_ns, end, MICRO_STOP_S * SECOND)
     tolerance = TOLERANCE * max(1.0, FULL_S * 1e9 / max(1, end - begin_ns))
     return Verdict(
         machine, vector["kpi"], record["kpi"], vector["counts"], record["counts"], tolerance=tolerance

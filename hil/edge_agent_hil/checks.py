@@ -20,9 +20,8 @@ from edge_agent_hil.plant_file import (
     overlaps,
 )
 from edge_agent_hil.tags import counter_bits, fits
+from edge_agent_hil.yaml_file import Found, Key
 
-Key = tuple[str | int, ...]
-Found = tuple[Key, str, str, str]           # key, message, value, hint
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from edge_agent.demo.part import DemoError
 from edge_agent.demo.site import destination
 from edge_agent.demo.subscriber import listen
 from edge_agent.demo.table import Picture, Screen, percent, table
-from edge_agent.demo.verdict import Truth, Verdict, judge, summary
+from edge_agent.demo.verdict import Verdict, judge, summary
+from edge_agent_hil.part import PartError
+from edge_agent_hil.truth_client import TruthClient
 
 SECOND = 10**9
 BEGIN = 1_700_000_000 * SECOND
@@ -40,7 +41,7 @@ def record(seconds: float, oee: float | None = 0.8) -> dict[str, Any]:
 
 
 @pytest.fixture
-def truth() -> Iterator[Truth]:
+def truth() -> Iterator[TruthClient]:
     """A plant whose OEE was 0.8; it knows press-1 only, and answers with what it was asked."""
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -56,7 +57,7 @@ def truth() -> Iterator[Truth]:
 
     thread = threading.Thread(target=serve)
     thread.start()
-    with closing(Truth(*server.getsockname())) as told:
+    with closing(TruthClient(*server.getsockname())) as told:
         yield told
     thread.join(5)
     server.close()
@@ -98,22 +99,22 @@ def test_the_summary_fits_80_columns_and_names_what_is_missing() -> None:
     assert lines[-1] == "cnc-7    BAD  MISSING: no KPI record arrived"
 
 
-def test_a_record_is_judged_by_the_truth_at_its_own_instant(truth: Truth) -> None:
+def test_a_record_is_judged_by_the_truth_at_its_own_instant(truth: TruthClient) -> None:
     found = judge("press-1", record(60), 10, truth, BEGIN, BEGIN + 61 * SECOND)
     assert found.holds
     assert found.error == 0
-    asked = truth.vector("press-1", BEGIN, BEGIN + 60 * SECOND)["asked"]
+    asked = truth.vector("press-1", BEGIN, BEGIN + 60 * SECOND, 2 * SECOND)["asked"]
     assert asked == {"machine": "press-1", "start": BEGIN, "end": BEGIN + 60 * SECOND, "micro_stop": 2 * SECOND}
 
 
 @pytest.mark.parametrize(("seconds", "tolerance"), [(15, 0.02), (60, 0.005), (600, 0.005)])
-def test_the_tolerance_is_half_a_point_of_a_minute(truth: Truth, seconds: int, tolerance: float) -> None:
+def test_the_tolerance_is_half_a_point_of_a_minute(truth: TruthClient, seconds: int, tolerance: float) -> None:
     for off, holds in ((0.0001, False), (-0.0001, True)):
         told = record(seconds, 0.8 + tolerance + off)
         assert judge("press-1", told, 10, truth, BEGIN, BEGIN + seconds * SECOND).holds is holds
 
 
-def test_what_did_not_arrive_is_missing(truth: Truth) -> None:
+def test_what_did_not_arrive_is_missing(truth: TruthClient) -> None:
     now = BEGIN + 75 * SECOND
     for told, samples, what in (
         (None, 10, "no KPI record arrived"),
@@ -125,7 +126,7 @@ def test_what_did_not_arrive_is_missing(truth: Truth) -> None:
         assert found.lines() == [f"press-1  BAD  MISSING: {what}"]
 
 
-def test_a_question_the_plant_cannot_answer_is_no_verdict(truth: Truth) -> None:
+def test_a_question_the_plant_cannot_answer_is_no_verdict(truth: TruthClient) -> None:
     with pytest.raises(ValueError, match="no machine"):
         judge("ghost", record(60), 10, truth, BEGIN, BEGIN + 60 * SECOND)
 
@@ -203,5 +204,5 @@ def test_something_that_is_no_broker_is_told_so(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("edge_agent.demo.subscriber.GREETING_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"mqtt://127.0.0.1:{deaf.getsockname()[1]}"
-        with pytest.raises(DemoError, match="does not answer as an MQTT broker would"), listen({"url": url}, "edge"):
+        with pytest.raises(PartError, match="does not answer as an MQTT broker would"), listen({"url": url}, "edge"):
             pass

@@ -1,4 +1,4 @@
-"""The demo's parts: processes of their own, watched while it lasts, stopped in good manners at its end."""
+"""Parts of a rig: processes of their own, watched while it lasts, stopped in good manners at its end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ READY_S = 60.0
 MANNERS_S = 10.0
 
 
-class DemoError(Exception):
-    """A part of the demo is missing; says which, and what it printed last."""
+class PartError(Exception):
+    """A part is missing; says which, and what it printed last."""
 
 
 class Interrupted(Exception):
-    """The visitor left before everything was up."""
+    """Whoever asked for it left before everything was up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class Part:
     log: Path
     process: subprocess.Popen[bytes]
 
-    def missing(self, what: str) -> DemoError:
+    def missing(self, what: str) -> PartError:
         """The error that tells of this part, with the end of its output."""
         said = self.log.read_text(errors="replace").strip()[-2000:]
-        return DemoError(f"{self.name} {what}" + (f"; it said:\n{said}" if said else " and said nothing"))
+        return PartError(f"{self.name} {what}" + (f"; it said:\n{said}" if said else " and said nothing"))
 
     def stop(self) -> None:
         """Ask it to end; insist if it does not."""
@@ -61,10 +61,13 @@ class Parts:
             self._parts.pop().stop()
 
     def start(self, name: str, *arguments: str) -> Part:
-        """A Python process, out of reach of the terminal's Ctrl-C; its output goes to a file of its name."""
+        """A Python process, as `run`."""
+        return self.run(name, sys.executable, *arguments)
+
+    def run(self, name: str, *command: str) -> Part:
+        """A process out of reach of the terminal's Ctrl-C; its output goes to a file of its name."""
         log = self.folder / f"{name.split()[-1]}.log"
-        command = [sys.executable, *arguments]
-        with log.open("wb") as out:
+        with log.open("ab") as out:
             process = subprocess.Popen(  # noqa: S603
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
@@ -77,14 +80,14 @@ class Parts:
         part.stop()
 
     def check(self) -> None:
-        """Raise DemoError if a part has ended by itself."""
+        """Raise PartError if a part has ended by itself."""
         for part in self._parts:
             code = part.process.poll()
             if code is not None:
                 raise part.missing(f"has ended with code {code}")
 
     def wait_for(self, part: Part, ready: Callable[[], bool]) -> None:
-        """Until `ready()`; DemoError if the part ends or takes too long, Interrupted if the visitor leaves."""
+        """Until `ready()`; PartError if the part ends or takes too long, Interrupted if asked to stop."""
         end = time.monotonic() + READY_S
         while not ready():
             self.check()
