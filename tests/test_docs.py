@@ -92,7 +92,7 @@ def test_every_option_of_the_program_itself_is_in_the_readme() -> None:
 
 
 def test_every_command_and_option_of_the_rig_is_in_its_readme() -> None:
-    page = text_of("hil/README.md")
+    page = text_of("hil/README.md") + text_of("hil/SCENARIOS.md")
     for command, parser in commands("edge-hil").items():
         assert f"edge-hil {command}" in page
         assert f"edge-hil {command}" in text_of("README.md")
