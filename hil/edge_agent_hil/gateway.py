@@ -120,6 +120,12 @@ class Gateway:
         """In good manners; the exit code. GatewayError if it had ended before, or does not."""
         return self._end(signal.SIGTERM)
 
+    def wait(self, seconds: float) -> int:
+        """Until it ends by itself; the exit code. GatewayError if it does not."""
+        if self._process is None:
+            raise self._error("was not started")
+        return self._ended(seconds)
+
     def apply(self, fault: GatewayFault) -> None:
         """From now on. NotPossible if this computer does not let anyone do that."""
         match fault.name:
@@ -169,14 +175,17 @@ class Gateway:
 
     def _end(self, how: int) -> int:
         self._alive()
-        process = self._process
-        assert process is not None, "it is alive"
+        assert self._process is not None, "it is alive"
         self.lives[-1].ends_ns = time.monotonic_ns()
-        process.send_signal(how)
+        self._process.send_signal(how)
+        return self._ended(MANNERS_S)
+
+    def _ended(self, seconds: float) -> int:
+        assert self._process is not None, "it was started"
         try:
-            return process.wait(MANNERS_S)
+            return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise self._error(f"did not end within {MANNERS_S:.0f} s when told to") from None
+            raise self._error(f"has not ended within {seconds:g} s") from None
 
     def _alive(self) -> int:
         if (pid := self.pid) is None:
