@@ -11,8 +11,12 @@ Span = tuple[int, int]
 FAR = 1 << 62
 # With these the equipment goes on to answer, and to tell the truth.
 HONEST = frozenset({"slow"})
+# What dies with a process that is killed is what it had not yet committed: a flush of the journal (200 ms here), the
+# write, and what a busy computer takes for it.
+DEADLY = frozenset({"kill", "no-rtc"})
+UNCOMMITTED = 1_000_000_000
 # Of these faults of the gateway its machines are seen all the same.
-SEEING = frozenset({"disk-full", "damage", "limits"})
+SEEING = frozenset({"disk-full", "cpu", "memory"})
 
 
 def good_after(played: Played, device: str, moment: int) -> Sample | None:
@@ -35,7 +39,8 @@ def blinds(played: Played, device: str) -> list[Span]:
         if fault.is_north or (fault.is_gateway and fault.step.name in SEEING) or fault.step.name in HONEST:
             continue
         again = good_after(played, device, fault.end)
-        found.append((fault.begin, again.arrived if again else FAR))
+        begin = fault.begin - UNCOMMITTED if fault.is_gateway and fault.step.name in DEADLY else fault.begin
+        found.append((begin, again.arrived if again else FAR))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_agent_hil.runner.heard import Kpi
 from edge_agent_hil.runner.played import Machine, Played
-from edge_agent_hil.runner.verdict import Verdict
+from edge_agent_hil.runner.verdict import Verdict, no_truth
 
 Record = Mapping[str, Any]
 # Sums of floats that are the nearest to exact ones.
@@ -64,7 +64,7 @@ def _worst(
 ) -> Verdict:
     found = {machine.name: error(played, machine) for machine in played.machines.values()}
     if not found:
-        return _no_truth(name, wanted)
+        return no_truth(name, wanted)
     told = "; ".join(f"{one} {'none' if value is None else f'{value:+.3g}'}" for one, value in found.items())
     missing = [one for one, value in found.items() if value is None]
     if missing:
@@ -76,7 +76,7 @@ def _worst(
 def _each(name: str, wanted: str, played: Played, wrong: Callable[[Machine, Record], str]) -> Verdict:
     """`wrong(machine, record)`: what is, '' if nothing."""
     if not played.machines:
-        return _no_truth(name, wanted)
+        return no_truth(name, wanted)
     found = {}
     for machine in played.machines.values():
         kpi = newest(played, machine.name)
@@ -85,10 +85,6 @@ def _each(name: str, wanted: str, played: Played, wrong: Callable[[Machine, Reco
             found[machine.name] = said
     detail = "; ".join(f"{one}: {said}" for one, said in found.items())
     return Verdict(name, wanted, "not " + ", ".join(found) if found else "every machine", not found, detail)
-
-
-def _no_truth(name: str, wanted: str) -> Verdict:
-    return Verdict(name, wanted, "not judged: real equipment knows no truth", holds=True)
 
 
 def _times(record: Record) -> str:

@@ -10,7 +10,7 @@ from edge_agent_hil.runner.blind import FAR, Span, blinds, overlaps
 from edge_agent_hil.runner.heard import Sample
 from edge_agent_hil.runner.played import Machine, Played
 from edge_agent_hil.runner.shown import COUNTERS, Shown
-from edge_agent_hil.runner.verdict import Verdict, most
+from edge_agent_hil.runner.verdict import Verdict, most, no_truth
 
 MILLISECOND = 1_000_000
 # A value that stands so long is seen by whoever polls ten times a second, on a computer that is busy, too.
@@ -29,11 +29,11 @@ def judge(played: Played) -> Iterator[Verdict]:
     """Those that are asked for."""
     expect = played.loaded.file.expect
     machines = played.machines.values()
-    if expect.lost is not None:
-        yield most("lost", expect.lost, (found for machine in machines for found in lost(played, machine)))
-    if expect.wrong_values is not None:
-        found = (found for machine in machines for found in wrong(played, machine))
-        yield most("wrong values", expect.wrong_values, found)
+    for name, limit, search in (("lost", expect.lost, lost), ("wrong values", expect.wrong_values, wrong)):
+        if limit is not None and not machines:
+            yield no_truth(name, f"<= {limit}")
+        elif limit is not None:
+            yield most(name, limit, (found for machine in machines for found in search(played, machine)))
     if expect.duplicates is not None:
         yield most("duplicates", expect.duplicates, duplicates(played))
     if expect.out_of_order is not None:

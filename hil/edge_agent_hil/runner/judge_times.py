@@ -8,7 +8,7 @@ from math import ceil
 from edge_agent_hil.runner.blind import FAR, Span, blinds, overlaps, recoveries
 from edge_agent_hil.runner.judge_samples import ASIDE, SEEN, untrue
 from edge_agent_hil.runner.played import Machine, Played
-from edge_agent_hil.runner.verdict import Verdict, seconds, some
+from edge_agent_hil.runner.verdict import Verdict, no_truth, seconds, some
 
 MILLISECOND = 1_000_000
 # One state in twenty may be late: the computer that plays everything is one, too.
@@ -55,8 +55,10 @@ def _good_at_end(played: Played) -> Verdict:
 
 def _latency(played: Played, limit: int) -> Verdict:
     found = sorted(took for machine in played.machines.values() for took in latencies(played, machine))
+    if not played.machines:
+        return no_truth("state latency", f"<= {seconds(limit)}")
     if not found:
-        return Verdict("state latency", f"<= {seconds(limit)}", "no change of state", holds=not played.machines)
+        return Verdict("state latency", f"<= {seconds(limit)}", "no change of state", holds=False)
     worst = found[ceil(len(found) * (1 - LATE_SHARE)) - 1]
     told = f"of {len(found)} changes; the slowest {seconds(None if found[-1] == FAR else found[-1])}"
     shown = seconds(None if worst == FAR else worst)

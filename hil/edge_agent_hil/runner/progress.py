@@ -42,10 +42,10 @@ class Progress:
 
     def end(self, lines: list[str]) -> None:
         """It is over, or all are; the lines that tell how it went."""
-        if self._bar:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-                self._task = None
+        if self._bar and self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+        if self._bar and sys.stdout.isatty():
             self._bar.console.print("\n".join(lines), markup=False, highlight=False)
         else:
             show("\n".join(lines))

@@ -33,15 +33,16 @@ async def _step(stage: Stage, begin: int, step: Step, faults: list[Fault], tell:
     faults.append(Fault(step, began, began + step.length, _touched(stage, step)))
     place = len(faults) - 1
     until = sleep_until(begin + step.end)
+    touched, end = _touched(stage, step), 0
     if step.wire is not None:
         await _on_wire(stage, step, until)
     elif step.equipment is not None:
-        await _on_equipment(stage, step, until)
+        touched, end = await _on_equipment(stage, step, until)
     elif step.broker is not None:
         await _on_broker(stage, step, until)
     else:
         await _on_gateway(stage, step, until)
-    faults[place] = Fault(step, began, time.time_ns(), _touched(stage, step))
+    faults[place] = Fault(step, began, end or time.time_ns(), touched)
 
 
 def _touched(stage: Stage, step: Step) -> frozenset[str]:
@@ -57,12 +58,14 @@ async def _on_wire(stage: Stage, step: Step, until: Awaitable[None]) -> None:
     wire.clear(fault.name)
 
 
-async def _on_equipment(stage: Stage, step: Step, until: Awaitable[None]) -> None:
+async def _on_equipment(stage: Stage, step: Step, until: Awaitable[None]) -> tuple[frozenset[str], int]:
+    """The machines it reached (some share a server) and when it is over, ns UTC; 0: when the step is."""
     asked = {"machine": step.equipment, "kind": step.fault, **step.said}
     if step.length:
         asked["for"] = f"{step.length}ns"
-    await stage.ask({"fault": asked})
+    answer = await stage.ask({"fault": asked})
     await until
+    return frozenset(answer["machines"]), int(answer["until"] or 0)
 
 
 async def _on_broker(stage: Stage, step: Step, until: Awaitable[None]) -> None:

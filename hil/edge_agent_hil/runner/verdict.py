@@ -27,6 +27,11 @@ def most(name: str, limit: int, found: Iterable[str]) -> Verdict:
     return Verdict(name, f"<= {limit}", str(len(which)), len(which) <= limit, some(which))
 
 
+def no_truth(name: str, wanted: str) -> Verdict:
+    """Of real equipment only."""
+    return Verdict(name, wanted, "not judged: real equipment knows no truth", holds=True)
+
+
 def some(which: list[str]) -> str:
     """The first few, and how many more there are."""
     more = f" and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
