@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.core.quantity import duration_ns
+from edge_agent_hil.broker import BrokerError
 from edge_agent_hil.gateway import GatewayError
 from edge_agent_hil.gateway_limits import NotPossible
 from edge_agent_hil.part import PartError, Parts
@@ -46,7 +47,7 @@ async def conduct(loaded: Loaded, options: Options, folder: Path, parts: Parts, 
             await _play(stage, played, time.monotonic() - started, tell)
     except* NotPossible as group:
         played.skipped = "; ".join(str(error) for error in _leaves(group))
-    except* (PartError, GatewayError, OSError, ValueError) as group:
+    except* (PartError, BrokerError, GatewayError, OSError, ValueError) as group:
         played.trouble = "; ".join(str(error) for error in _leaves(group))
     played.seconds = time.monotonic() - started
     return played

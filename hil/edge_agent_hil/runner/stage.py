@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import time
 from collections.abc import Mapping
@@ -12,15 +13,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from edge_agent_hil.broker import MOSQUITTO, Broker, InnerBroker, Mosquitto
 from edge_agent_hil.gateway import Gateway
 from edge_agent_hil.part import Part, Parts
+from edge_agent_hil.ports import free_port
 from edge_agent_hil.runner import site as sites
-from edge_agent_hil.runner.broker import Broker, free_port
 from edge_agent_hil.runner.heard import Heard
 from edge_agent_hil.runner.load import Loaded
 from edge_agent_hil.runner.scenario_file import BROKER
 from edge_agent_hil.truth_client import TruthClient
 from edge_agent_hil.wire import Wire
+
+# All that the demo's broker speaks.
+MQTT_3 = {"version": "3.1.1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Stage:
     def __init__(self, loaded: Loaded, options: Options, folder: Path, parts: Parts) -> None:
         self.loaded, self.options, self.folder = loaded, options, folder
         self.heard = Heard(sites.ROOT)
-        self.broker = Broker(parts)
+        self.broker = _broker(folder)
         self.wires: dict[str, Wire] = {}
         """by device, and `broker`; devices behind one address share one"""
         self.urls: dict[str, str] = {}
@@ -66,6 +71,7 @@ class Stage:
         await self._stack.aclose()
 
     async def _set_up(self) -> None:
+        self._stack.callback(self.broker.kill)
         await asyncio.to_thread(self.broker.start)
         await self._lay_wire(BROKER, "127.0.0.1", self.broker.port)
         self._stack.callback(self.heard.close)
@@ -108,7 +114,7 @@ class Stage:
         return wire
 
     def check(self) -> None:
-        """PartError if plant or broker have ended by themselves."""
+        """PartError if the plant has ended by itself."""
         self._parts.check()
 
     def behind(self, place: str) -> frozenset[str]:
@@ -122,7 +128,7 @@ class Stage:
         begin = (time.time_ns() // 10**9 + round(wait)) * 10**9
         gateway = self.gateway = Gateway(self.folder / f"agent-{begin // 10**9}", agent=self.options.agent)
         self._stack.callback(gateway.close)
-        broker = {"url": f"mqtt://127.0.0.1:{self.wires[BROKER].port}", **self.broker.keys}
+        broker = {"url": f"mqtt://127.0.0.1:{self.wires[BROKER].port}", **({} if MOSQUITTO else MQTT_3)}
         base = sites.site(self.ready, self.urls, gateway.data_dir, broker, begin, self.api_port)
         sites.write(gateway.site, sites.laid_over(base, self._placed(self.loaded.file.site)))
         self.heard.forget()
@@ -150,3 +156,13 @@ class Stage:
         await asyncio.to_thread(self._parts.stop, self._plant)
         truth: dict[str, Any] = json.loads(self._truth_file.read_text())
         return truth
+
+
+def _broker(folder: Path) -> Broker:
+    """One that keeps everything for the subscriber: it is the agent that is tested."""
+    if not MOSQUITTO:
+        return InnerBroker()
+    place = folder / "broker"
+    place.mkdir()
+    keeps = ("persistence true", f"persistence_location {place}/", "max_inflight_messages 0")
+    return Mosquitto(place, "allow_anonymous true", f"user {getpass.getuser()}", *keeps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable
 
@@ -71,9 +72,9 @@ async def _on_equipment(stage: Stage, step: Step, until: Awaitable[None]) -> tup
 async def _on_broker(stage: Stage, step: Step, until: Awaitable[None]) -> None:
     broker = stage.broker
     if step.broker == "freeze":
-        broker.freeze()
+        broker.signal(signal.SIGSTOP)
         await until
-        broker.thaw()
+        broker.signal(signal.SIGCONT)
         return
     # Nobody is let in before the subscriber listens again: what a broker takes for nobody is acknowledged and gone.
     wire, shut = stage.wires["broker"], wire_fault("refuse")
