@@ -1,8 +1,8 @@
 """The model of one machine: a seeded story of states, programs and pieces in simulated time.
 
-The story is a generator that yields events in time order; `advance(until)` tells it up to an
-instant. Nothing here knows the real clock, so the same seed and the same start tell the same
-story whoever listens and however often.
+The story is a process: it says until when nothing happens to it, and is told on from there. Nothing
+here knows the real clock, so the same seed and the same start tell the same story whoever listens
+and however often. It can be woken sooner: by a neighbour in its line, or by a `halt` from outside.
 
 * A piece takes its product's ideal cycle times a normal factor of mean 1 + `speed_loss`.
 * Micro-stops and faults come after so much *run* time, interrupt the piece in the machine and
@@ -11,94 +11,73 @@ story whoever listens and however often.
   loaded, so no piece is ever counted within the same scan as a change of program.
 * At a planned break a running machine pauses (IDLE, reason `break`); repairs and set-ups go on
   through it, and the machine then waits for its end.
-* Whether a piece is scrap is decided when it is finished.
+* What a piece is (good, scrap, rework) is decided when it is finished; for the first ones after a
+  set-up with chances of their own.
+* In a line it takes a piece from the buffer before it to begin one, and lays a good one into the
+  buffer behind it; it stands still without (IDLE, `starved`) and without room (IDLE, `blocked`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator
 from itertools import cycle
 from random import Random
 from typing import TYPE_CHECKING
 
 from edge_agent_hil.breaks import Breaks
+from edge_agent_hil.buffer import Buffer
+from edge_agent_hil.events import BLOCKED, NEVER, STARVED, Event, Made, State, What
 from edge_agent_hil.law import whole
 
 if TYPE_CHECKING:
     from edge_agent_hil.plant_file import Job, MachineFile, Stops
 
-NEVER = 1 << 62
 LOWEST_SPEED_FACTOR = 0.2       # a normal draw far out must not make a piece in no time
 RIPPLE = 0.02                   # power while running varies by this much from piece to piece
 
 
-class State(StrEnum):
-    """What the model can be in; the words are those of the site file's state map."""
-
-    IDLE = "IDLE"
-    SETUP = "SETUP"
-    RUN = "RUN"
-    FAULT = "FAULT"
-
-
-class What(StrEnum):
-    """What an event is about."""
-
-    STATE = "state"
-    PRODUCT = "product"
-    PIECE = "piece"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened at `t` (ns UTC, whole µs), with the machine's whole reading after it."""
-
-    t: int
-    what: What
-    state: State
-    reason: str
-    product: str
-    total: int
-    """pieces finished since the start, scrap included"""
-    scrap: int
-    power: float
-    """kW"""
-    good: bool = False
-    """of the piece, where the event is one"""
-
-
 class Machine:
-    """One simulated machine; `latest` is its reading as of the last `advance`."""
+    """One simulated machine; `latest` is its reading as of the last time it was told on."""
 
     def __init__(self, name: str, spec: MachineFile, breaks: Breaks, seed: int, start: int) -> None:
-        self.spec = spec
+        self.name, self.spec = name, spec
+        self.before: Buffer | None = None
+        self.behind: Buffer | None = None
+        self.wake = start
+        """when the next thing can happen, ns"""
+        self.told: list[Event] = []
+        """what has happened and nobody has taken yet, in order"""
+        self.waits = False
+        """for a neighbour: it may be woken any time"""
         self._breaks = breaks
         self._rng = Random(f"{seed}/{name}")
         self._t = start
         self._state, self._reason = State.IDLE, ""
         self._product = spec.first_product
-        self._total = self._scrap = 0
+        self._total = self._scrap = self._rework = 0
+        self._since, self._power, self._energy = start, 0, 0
         self._ripple = 1.0
+        self._starting_up = 0
+        self._halted_until = 0
         self._to_micro = self._after(spec.micro_stops)
         self._to_fault = self._after(spec.faults)
         self._break = breaks.current_or_next(start) or (NEVER, NEVER)
         self._story = self._life()
-        self.upcoming = next(self._story)
-        self.latest = self.upcoming
+        self.latest = self._event(What.STATE)
 
-    def advance(self, until: int) -> list[Event]:
-        """Everything that has happened with t ≤ `until` (ns) and was not told yet."""
-        told = []
-        while self.upcoming.t <= until:
-            self.latest = self.upcoming
-            told.append(self.latest)
-            self.upcoming = next(self._story)
-        return told
+    def go_on(self) -> None:
+        """Tell the story on at `wake`, which is then later."""
+        self._t = self.wake
+        self.wake = next(self._story)
 
-    def _life(self) -> Iterator[Event]:
-        yield self._event(What.PRODUCT)
+    def halt(self, now: int, until: int) -> None:
+        """From outside: a running machine stands still from `now` to `until` (IDLE, reason `restart`)."""
+        self._halted_until = until
+        if self._state is State.RUN:
+            self.wake = now
+
+    def _life(self) -> Iterator[int]:
+        self._tell(What.PRODUCT)
         yield from self._resume()
         for job, following in self._jobs():
             for _ in range(job.pieces):
@@ -109,24 +88,42 @@ class Machine:
         jobs = self.spec.all_jobs
         return zip(cycle(jobs), cycle([*jobs[1:], jobs[0]]), strict=True)
 
-    def _piece(self) -> Iterator[Event]:
+    def _piece(self) -> Iterator[int]:
+        if self.before is not None:
+            yield from self._wait_while(self.before.is_empty, STARVED)
+            self.before.take(self._t)
         work = self._cycle()
         while work > 0:
             yield from self._interruptions()
-            step = min(work, self._to_micro, self._to_fault, self._break[0] - self._t)
-            self._t += step
-            work -= step
-            self._to_micro -= step
-            self._to_fault -= step
-        good = self._rng.random() >= self.spec.scrap
+            began = self._t
+            yield began + min(work, self._to_micro, self._to_fault, self._break[0] - began)
+            ran = self._t - began
+            work -= ran
+            self._to_micro -= ran
+            self._to_fault -= ran
+        made = self._finish()
+        if self.behind is not None and made is Made.GOOD:
+            yield from self._wait_while(self.behind.is_full, BLOCKED)
+            self.behind.put(self._t)
+
+    def _finish(self) -> Made:
+        """A piece is done and counted."""
+        draw = self._rng.random()
+        starting_up = self._starting_up > 0
+        self._starting_up -= starting_up
+        chances = self.spec.startup if starting_up and self.spec.startup else self.spec
+        scrap, rework = chances.scrap, chances.rework
+        made = Made.SCRAP if draw < scrap else Made.REWORK if draw < scrap + rework else Made.GOOD
         self._ripple = self._rng.gauss(1.0, RIPPLE)
         self._total += 1
-        self._scrap += not good
-        yield self._event(What.PIECE, good)
+        self._scrap += made is Made.SCRAP
+        self._rework += made is Made.REWORK
+        self._tell(What.PIECE, made, starting_up)
+        return made
 
-    def _interruptions(self) -> Iterator[Event]:
+    def _interruptions(self) -> Iterator[int]:
         """What is due now: stops in a row, then the break if one is on; nothing else costs no event."""
-        stopped = self._t >= self._break[0]
+        stopped = self._t >= self._break[0] or self._t < self._halted_until
         if self._to_fault <= 0 and self.spec.faults:
             yield from self._stand(State.FAULT, "fault", self.spec.faults.length.draw(self._rng))
             self._to_fault, stopped = self._after(self.spec.faults), True
@@ -136,43 +133,72 @@ class Machine:
         if stopped:
             yield from self._resume()
 
-    def _change_over(self, product: str) -> Iterator[Event]:
+    def _change_over(self, product: str) -> Iterator[int]:
         length = self.spec.setup.draw(self._rng) if self.spec.setup else 0
         if length:
             yield from self._stand(State.SETUP, "job_change", whole(length / 2))
         if product != self._product:
             self._product = product
-            yield self._event(What.PRODUCT)
+            self._tell(What.PRODUCT)
         if length:
-            self._t += whole(length / 2)
+            yield from self._pass(whole(length / 2))
+            self._starting_up = self.spec.startup.pieces if self.spec.startup else 0
             yield from self._resume()
 
-    def _stand(self, state: State, reason: str, length: int) -> Iterator[Event]:
-        yield self._enter(state, reason)
-        self._t += length
+    def _wait_while(self, hindered: Callable[[], bool], reason: str) -> Iterator[int]:
+        """Stand still as long as a neighbour lets it."""
+        if not hindered():
+            return
+        self._enter(State.IDLE, reason)
+        self.waits = True
+        while hindered():
+            yield NEVER
+        self.waits = False
+        yield from self._resume()
 
-    def _resume(self) -> Iterator[Event]:
-        """Run, or wait for the end of the break that is on and then run."""
-        while (span := self._current_break())[0] <= self._t:
-            yield self._enter(State.IDLE, "break")
-            self._t = span[1]
-        yield self._enter(State.RUN, "")
+    def _stand(self, state: State, reason: str, length: int) -> Iterator[int]:
+        self._enter(state, reason)
+        yield from self._pass(length)
+
+    def _pass(self, length: int) -> Iterator[int]:
+        """Let time go by, whoever wakes it."""
+        end = self._t + length
+        while self._t < end:
+            yield end
+
+    def _resume(self) -> Iterator[int]:
+        """Run, once no break is on and nothing halts it."""
+        while True:
+            if self._t < self._halted_until:
+                yield from self._stand(State.IDLE, "restart", self._halted_until - self._t)
+            elif (span := self._current_break())[0] <= self._t:
+                yield from self._stand(State.IDLE, "break", span[1] - self._t)
+            else:
+                break
+        self._enter(State.RUN, "")
 
     def _current_break(self) -> tuple[int, int]:
         if self._break[1] <= self._t:
             self._break = self._breaks.current_or_next(self._t) or (NEVER, NEVER)
         return self._break
 
-    def _enter(self, state: State, reason: str) -> Event:
+    def _enter(self, state: State, reason: str) -> None:
         self._state, self._reason = state, reason
-        return self._event(What.STATE)
+        self._tell(What.STATE)
 
-    def _event(self, what: What, good: bool = False) -> Event:
+    def _tell(self, what: What, made: Made | None = None, starting_up: bool = False) -> None:
+        self.latest = self._event(what, made, starting_up)
+        self.told.append(self.latest)
+
+    def _event(self, what: What, made: Made | None = None, starting_up: bool = False) -> Event:
+        self._energy += self._power * (self._t - self._since) // 1000
+        self._since = self._t
         power = self.spec.power.get(self._state, 0.0)
-        if self._state is State.RUN:
-            power *= self._ripple
-        reading = (self._state, self._reason, self._product, self._total, self._scrap, round(power, 3))
-        return Event(self._t, what, *reading, good)
+        self._power = round(1000 * (power * self._ripple if self._state is State.RUN else power))
+        return Event(
+            self._t, what, self._state, self._reason, self._product, self._total, self._scrap, self._rework,
+            self._power, self._energy, made, starting_up,
+        )  # fmt: skip
 
     def _cycle(self) -> int:
         factor = self._rng.gauss(1.0 + self.spec.speed_loss, self.spec.spread)

@@ -1,6 +1,6 @@
 """A plant in simulated time: its machines, their truth, and who must hear of each event.
 
-A machine's story is told on demand: `read` first tells it up to now, so what a face answers at an
+A machine's story is told on demand: `look` first tells it up to now, so what a face answers at an
 instant is what the truth holds for that instant, however long nobody asked. `pump` tells it in
 passing, so that faces which report changes (OPC UA) hear of each event when it happens.
 """
@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from heapq import heappop, heappush
 from typing import Protocol
 
 from edge_agent_hil.breaks import Breaks
+from edge_agent_hil.equipment import Equipment
+from edge_agent_hil.events import NEVER, Event
 from edge_agent_hil.law import MICROSECOND
-from edge_agent_hil.machine import Event, Machine
+from edge_agent_hil.line import Line
+from edge_agent_hil.machine import Machine
 from edge_agent_hil.plant_file import PlantFile
 from edge_agent_hil.truth import Truth
 
@@ -35,8 +39,12 @@ class Face(Protocol):
         """What has just happened to one of its machines."""
         ...
 
-    def describe(self, name: str) -> dict[str, object]:
-        """How a client reaches one of its machines; known once `start` is done."""
+    async def disturb(self, name: str) -> None:
+        """The equipment of one of its machines is in another condition: show it."""
+        ...
+
+    def describe(self, name: str, face: str) -> dict[str, object]:
+        """How a client reaches one of its machines, by which of the machine's faces; known once `start` is done."""
         ...
 
     async def close(self) -> None:
@@ -48,36 +56,53 @@ class Plant:
     """All machines of a plant file, from `start` (ns UTC) on; `clock` says what time it is there."""
 
     def __init__(self, file: PlantFile, seed: int, start: int, clock: Clock) -> None:
+        """`file`: with every machine written out."""
         self.file = file
         self.seed = seed
         self.start = start
-        self._clock = clock
-        self._stopped_at: int | None = None
         self.machines: dict[str, Machine] = {}
         self.truths: dict[str, Truth] = {}
+        self.equipment = {name: Equipment() for name in file.machines}
+        self._clock = clock
+        self._stopped_at: int | None = None
         self._untold: dict[str, list[Event]] = {}
+        """of the machines somebody listens to"""
         for name, spec in file.machines.items():
             breaks = Breaks(spec.breaks, file.timezone)
             ideal = {product: item.ideal_cycle for product, item in spec.products.items()}
             self.machines[name] = Machine(name, spec, breaks, seed, start)
             self.truths[name] = Truth(ideal, breaks, start)
-            self._untold[name] = []
-            self._tell(name, start)
+        self.lines = self._make_lines()
+        self._line_of = {machine.name: line for line in self.lines for machine in line.machines}
+        self._due = [(line.wake, at) for at, line in enumerate(self.lines)]
+        self.advance()
+
+    def _make_lines(self) -> list[Line]:
+        lines = [
+            Line([self.machines[name] for name in line.machines], line.rooms) for line in self.file.lines.values()
+        ]
+        in_line = {machine.name for line in lines for machine in line.machines}
+        return lines + [Line([machine]) for name, machine in self.machines.items() if name not in in_line]
 
     def now(self) -> int:
         """Simulated time, ns UTC."""
         return self._clock() if self._stopped_at is None else self._stopped_at
 
-    def read(self, name: str) -> Event:
-        """The machine's reading as of now."""
-        self._tell(name, self.now())
-        return self.machines[name].latest
+    def look(self, name: str) -> tuple[Event, int]:
+        """A machine's reading as of now, and when that is."""
+        now = self.now()
+        self._tell(self._line_of[name], now)
+        return self.machines[name].latest, now
 
     def advance(self) -> int:
         """Tell every story up to now; the now it was, ns."""
         now = self.now()
-        for name in self.machines:
-            self._tell(name, now)
+        due = self._due
+        while due and due[0][0] <= now:
+            at = heappop(due)[1]
+            line = self.lines[at]
+            self._tell(line, now)
+            heappush(due, (line.wake, at))
         return now
 
     def stop(self) -> int:
@@ -87,50 +112,81 @@ class Plant:
         return self._stopped_at
 
     def upcoming(self) -> int:
-        """When the next thing happens, ns."""
-        return min(machine.upcoming.t for machine in self.machines.values())
+        """When the next thing happens that somebody listens to, ns; NEVER if nobody does."""
+        return self._due[0][0] if self._untold else NEVER
+
+    def halt(self, name: str, until: int) -> None:
+        """A machine stands from now on."""
+        _, now = self.look(name)
+        self.machines[name].halt(now, until)
+        self._tell(self._line_of[name], now)
+        self._due = sorted((line.wake, at) for at, line in enumerate(self.lines))
 
     def join(self, name: str) -> Event:
         """The machine's reading as of now; what `drain` then gives is what happens after it."""
-        event = self.read(name)
-        self.drain(name)
+        event, _ = self.look(name)
+        self._untold[name] = []
         return event
 
     def drain(self, name: str) -> list[Event]:
-        """What happened to a machine since the last call."""
+        """What happened to a machine since the last call, or since somebody listens."""
         events, self._untold[name] = self._untold[name], []
         return events
+
+    def news(self) -> list[str]:
+        """Machines that something has happened to, and somebody listens to them."""
+        return [name for name, events in self._untold.items() if events]
 
     def to_json(self, end: int) -> dict[str, object]:
         """The complete truth."""
         head = {"plant": self.file.plant, "seed": self.seed, "start": self.start, "end": end}
         return {**head, "machines": {name: truth.to_json(end) for name, truth in self.truths.items()}}
 
-    def _tell(self, name: str, until: int) -> None:
-        events = self.machines[name].advance(until)
+    def _tell(self, line: Line, until: int) -> None:
+        if line.wake > until:
+            return
+        line.advance(until)
+        for machine in line.machines:
+            if machine.told:
+                events, machine.told = machine.told, []
+                self._happened(machine.name, events)
+
+    def _happened(self, name: str, events: Sequence[Event]) -> None:
+        record = self.truths[name].record
         for event in events:
-            self.truths[name].record(event)
-        self._untold[name] += events
+            record(event)
+        if name in self._untold:
+            self._untold[name] += events
 
 
-async def pump(plant: Plant, faces: Mapping[str, Face], speed: Fraction) -> None:
-    """Tell every face what happens, when it happens, until cancelled."""
+async def pump(
+    plant: Plant, faces: Mapping[str, Iterable[Face]], settle: Callable[[], Awaitable[int]], speed: Fraction
+) -> None:
+    """Tell every face what happens, when it happens, until cancelled.
+
+    `settle` ends the faults that are over; when the next one is, ns.
+    """
     while True:
         now = plant.advance()
-        for name, face in faces.items():
-            if events := plant.drain(name):
+        for name in plant.news():
+            events = plant.drain(name)
+            for face in faces[name]:
                 await face.publish(name, events)
-        wait = float((plant.upcoming() - now) / speed) / 1e9
+        ends = await settle()
+        wait = float((min(plant.upcoming(), ends) - now) / speed) / 1e9
         await asyncio.sleep(min(LONGEST_SLEEP, max(SHORTEST_SLEEP, wait)))
 
 
-def simulated_clock(start: int, speed: Fraction, wall: Clock = time.time_ns) -> Clock:
-    """start + speed × elapsed, ns; at speed 1 the wall clock itself. Never goes back."""
-    latest = start
+def simulated_clock(start: int, speed: Fraction, wall: Clock = time.time_ns, began: int | None = None) -> Clock:
+    """start + speed × what the wall clock has gone since `began`, ns; never goes back.
+
+    `began`: when the simulation begins, by the wall clock; None: at `start`, so that at speed 1 the two are the same.
+    """
+    latest, origin = start, start if began is None else began
 
     def now() -> int:
         nonlocal latest
-        latest = max(latest, start + int((wall() - start) * speed))
+        latest = max(latest, start + int((wall() - origin) * speed))
         return latest
 
     return now

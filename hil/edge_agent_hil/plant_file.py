@@ -1,48 +1,24 @@
-"""The plant file: which machines there are, how they behave, and how they are reached.
-
-The words for tags are those of the agent's site file (`address: holding:1, type: uint32,
-order: CDAB`), so a device section can be copied from one to the other.
-"""
+"""The plant file: which machines there are, how they behave, and what they share."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
 from pydantic import Field, PlainValidator
 
 from edge_agent.api import StrictModel
 from edge_agent.core.quantity import SECOND, exact_duration_ns
 from edge_agent_hil.breaks import DAY_NS, Break, seconds_of_day
+from edge_agent_hil.events import State
+from edge_agent_hil.face_file import LAMPS, Gateway, ModbusFace, OpcuaFace, OpcuaServer
 from edge_agent_hil.law import LawField
-from edge_agent_hil.machine import State
 
-Signal = Literal["state", "product", "program", "total", "good", "scrap", "power", "running", "fault"]
-COUNTERS = ("total", "good", "scrap")
-BYTES = {
-    "uint16": 2, "int16": 2, "uint32": 4, "int32": 4, "uint64": 8, "int64": 8, "float32": 4, "float64": 8,
-}  # fmt: skip
-ORDERS = {
-    2: ("AB", "BA"),
-    4: ("ABCD", "CDAB", "BADC", "DCBA"),
-    8: ("ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA"),
-}
-_OPCUA_TYPE = {
-    "state": "int32", "product": "int32", "program": "string", "total": "uint32", "good": "uint32",
-    "scrap": "uint32", "power": "double", "running": "boolean", "fault": "boolean",
-}  # fmt: skip
-_ADDRESS = re.compile(r"(coil|discrete|input|holding):(\d{1,5})(?:\.(\d{1,2}))?")
-DEFAULT_CODES = {State.IDLE: 0, State.RUN: 1, State.FAULT: 2, State.SETUP: 3}
-
-ModbusType = Literal[
-    "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64", "string"
-]  # fmt: skip
-OpcuaType = Literal["boolean", "int32", "uint16", "uint32", "uint64", "float", "double", "string"]
-Codes = dict[State, int]
-Port = Annotated[int, Field(ge=0, le=65535)]
+MODBUS_FACES: Final = ("modbus", "rtu", "meter")
+MOST_MACHINES: Final = 1000
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _cycle(value: object) -> Fraction:
@@ -54,6 +30,25 @@ def _cycle(value: object) -> Fraction:
     return exact
 
 
+def _lamps(value: object) -> tuple[tuple[str, bool], ...]:
+    """`green`, `blinking red`, `red, blinking yellow`, or nothing; with whether each blinks."""
+    found = []
+    for text in str(value).split(",") if value else ():
+        blinks, colour = text.strip().startswith("blinking "), text.strip().removeprefix("blinking ").strip()
+        if colour not in LAMPS:
+            raise ValueError(f"is no lamp; write one or some of {', '.join(LAMPS)}, such as green or blinking red")
+        found.append((colour, blinks))
+    return tuple(found)
+
+
+Lamps = Annotated[tuple[tuple[str, bool], ...], PlainValidator(_lamps)]
+# As IEC 60204-1 has it: red for a fault, yellow for abnormal, green for normal, blue where the operator must act.
+DEFAULT_LAMPS: Final = {
+    State.RUN: (("green", False),), State.IDLE: (("yellow", False),), State.SETUP: (("blue", False),),
+    State.FAULT: (("red", False),),
+}  # fmt: skip
+
+
 class Product(StrictModel):
     """One product as this machine makes it."""
 
@@ -61,6 +56,8 @@ class Product(StrictModel):
     """what the machine's `product` tag says while it is made"""
     ideal_cycle: Annotated[Fraction, PlainValidator(_cycle)]
     """ns, exact"""
+    recipe: dict[str, float] = Field(default_factory=dict)
+    """set values while it is made; a tag `recipe-NAME` shows one"""
 
 
 class Job(StrictModel):
@@ -77,90 +74,19 @@ class Stops(StrictModel):
     length: LawField = Field(alias="for")
 
 
-class ModbusTag(StrictModel):
-    """One signal in registers or as one bit."""
+class Startup(StrictModel):
+    """The first pieces after a set-up, and what becomes of them."""
 
-    address: str
-    """`holding:3`, `input:3`, `coil:0`, `discrete:0`, or one bit of a register `holding:20.3`; zero-based"""
-    type: ModbusType | None = None
-    """default: uint16; a bit has none"""
-    order: str = ""
-    """the value's bytes as they travel; default big-endian"""
-    length: Annotated[int, Field(ge=0, le=120)] = 0
-    """of a string: characters, two to a register"""
-    start: Annotated[int, Field(ge=0)] = 0
-    """what a counter shows when the plant starts"""
-
-    def place(self) -> tuple[str, int, int | None] | None:
-        """(table, address, bit or None); None if the address is not one."""
-        match = _ADDRESS.fullmatch(self.address)
-        if match is None or int(match[2]) > 65535 or int(match[3] or 0) > 15:
-            return None
-        if match[3] and match[1] in ("coil", "discrete"):
-            return None
-        return match[1], int(match[2]), int(match[3]) if match[3] else None
-
-    @property
-    def is_bit(self) -> bool:
-        """A coil, a discrete input or one bit of a register."""
-        place = self.place()
-        return place is not None and (place[0] in ("coil", "discrete") or place[2] is not None)
-
-    def kind(self, signal: str) -> str:
-        """The type of its values, whatever the signal."""
-        return "bool" if self.is_bit else self.type or "uint16"
-
-    @property
-    def registers(self) -> int:
-        """How many addresses the value takes."""
-        if self.is_bit:
-            return 1
-        return max(1, (self.length + 1) // 2) if self.type == "string" else BYTES[self.type or "uint16"] // 2
-
-
-class ModbusFace(StrictModel):
-    """How a machine is reached by Modbus TCP. Machines with the same port share one server."""
-
-    port: Port = 0
-    """0 picks a free one"""
-    unit: Annotated[int, Field(ge=1, le=247)] = 1
-    states: Codes = DEFAULT_CODES
-    tags: dict[Signal, ModbusTag] = Field(min_length=1)
-
-
-class OpcuaTag(StrictModel):
-    """One signal as a variable node."""
-
-    node: Annotated[str, Field(pattern=r"^(s=.+|i=\d+)$")] = ""
-    """`s=…` or `i=…` in the plant's namespace; default `s={machine}.{Signal}`"""
-    type: OpcuaType | None = None
-    """default: what suits the signal; a state of type string says its name"""
-    start: Annotated[int, Field(ge=0)] = 0
-    """what a counter shows when the plant starts"""
-
-    def kind(self, signal: str) -> str:
-        """The type of its values when it shows this signal."""
-        return self.type or _OPCUA_TYPE[signal]
-
-
-class OpcuaFace(StrictModel):
-    """How a machine shows itself on the plant's OPC UA server."""
-
-    states: Codes = DEFAULT_CODES
-    tags: dict[Signal, OpcuaTag] = Field(min_length=1)
-
-
-class OpcuaServer(StrictModel):
-    """The plant's one OPC UA server: anonymous, no security, this machine only."""
-
-    port: Port = 0
-    """0 picks a free one"""
-    namespace: Annotated[str, Field(pattern=r"^(urn:|https?://).+")] = "urn:edge-agent:hil"
+    pieces: Annotated[int, Field(ge=1)]
+    scrap: Share = 0.0
+    rework: Share = 0.0
 
 
 class MachineFile(StrictModel):
-    """How one machine behaves and how it is reached (exactly one of `modbus` and `opcua`)."""
+    """How one machine behaves and how it is reached."""
 
+    count: Annotated[int, Field(ge=1, le=MOST_MACHINES)] = 1
+    """so many of them, `name-1`, `name-2`, …"""
     products: dict[str, Product] = Field(min_length=1)
     jobs: tuple[Job, ...] = ()
     """one after the other, over and over; none: the first product for ever"""
@@ -173,12 +99,22 @@ class MachineFile(StrictModel):
     micro_stops: Stops | None = None
     faults: Stops | None = None
     """every: MTBF in run time; for: MTTR"""
-    scrap: Annotated[float, Field(ge=0, le=1)] = 0.0
+    scrap: Share = 0.0
     """probability that a finished piece is scrap"""
+    rework: Share = 0.0
+    """probability that it must be worked on again, elsewhere"""
+    startup: Startup | None = None
     breaks: tuple[Break, ...] = ()
     power: dict[State, float] = Field(default_factory=dict)
     """kW by state"""
+    stack_light: dict[State, Lamps] = Field(default_factory=lambda: dict(DEFAULT_LAMPS))
+    """lamps by state; a state left out has none lit"""
     modbus: ModbusFace | None = None
+    """Modbus TCP"""
+    rtu: ModbusFace | None = None
+    """Modbus RTU, on a gateway that is a serial line"""
+    meter: ModbusFace | None = None
+    """a second unit, such as an energy meter with current transformers; TCP or RTU"""
     opcua: OpcuaFace | None = None
 
     @property
@@ -190,6 +126,32 @@ class MachineFile(StrictModel):
         """The jobs, or one that never ends."""
         return self.jobs or (Job(product=self.first_product, pieces=1 << 62),)
 
+    @property
+    def modbus_faces(self) -> dict[str, ModbusFace]:
+        """Its Modbus faces by name."""
+        faces = {name: getattr(self, name) for name in MODBUS_FACES}
+        return {name: face for name, face in faces.items() if face is not None}
+
+    @property
+    def faces(self) -> dict[str, ModbusFace | OpcuaFace]:
+        """All its faces by name."""
+        return {**self.modbus_faces, **({"opcua": self.opcua} if self.opcua else {})}
+
+
+class LineFile(StrictModel):
+    """Machines that pass pieces on, in the order of flow."""
+
+    count: Annotated[int, Field(ge=1, le=MOST_MACHINES)] = 1
+    """so many such lines, of machines with the same `count`"""
+    machines: tuple[str, ...] = Field(min_length=2)
+    buffers: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """pieces that fit between each machine and the next; default: 1"""
+
+    @property
+    def rooms(self) -> tuple[int, ...]:
+        """One for each gap."""
+        return self.buffers or (1,) * (len(self.machines) - 1)
+
 
 class PlantFile(StrictModel):
     """Everything a plant file says."""
@@ -200,19 +162,21 @@ class PlantFile(StrictModel):
     timezone: str = "UTC"
     """IANA zone in which breaks are meant"""
     opcua: OpcuaServer = OpcuaServer()
+    gateways: dict[str, Gateway] = Field(default_factory=dict)
     machines: dict[str, MachineFile] = Field(min_length=1)
+    lines: dict[str, LineFile] = Field(default_factory=dict)
 
-    def modbus_ports(self) -> Iterator[tuple[int, dict[str, ModbusFace]]]:
-        """Each Modbus server to be: its port and its machines. Port 0 is a server of its own each."""
-        fixed: dict[int, dict[str, ModbusFace]] = {}
+    def doors(self) -> Iterator[tuple[Gateway, dict[tuple[str, str], ModbusFace]]]:
+        """Each way in by Modbus: what it is, and the faces behind it by (machine, face)."""
+        shared: dict[str | int, dict[tuple[str, str], ModbusFace]] = {}
         for name, machine in self.machines.items():
-            if machine.modbus is None:
-                continue
-            if machine.modbus.port:
-                fixed.setdefault(machine.modbus.port, {})[name] = machine.modbus
-            else:
-                yield 0, {name: machine.modbus}
-        yield from fixed.items()
+            for key, face in machine.modbus_faces.items():
+                if face.gateway or face.port:
+                    shared.setdefault(face.gateway or face.port, {})[name, key] = face
+                else:
+                    yield Gateway(), {(name, key): face}
+        for where, faces in shared.items():
+            yield Gateway(port=where) if isinstance(where, int) else self.gateways[where], faces
 
 
 def overlaps(breaks: tuple[Break, ...]) -> bool:

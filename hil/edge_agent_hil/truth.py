@@ -1,8 +1,7 @@
-"""The exact ledger of what one simulated machine really did, and its OEE computed from nothing else.
+"""The exact ledger of what one simulated machine really did.
 
-This is the other side of the comparison: it shares no arithmetic with the agent. It holds the
-plain lists of what happened and answers for any [start, end) by clipping and counting: integer
-nanoseconds, integer pieces, ideal time as fractions, division at the very end.
+This is the other side of the comparison: it shares no arithmetic with the agent. It holds what
+happened in columns (8 bytes a piece) and answers for any [start, end) by clipping and counting.
 
 Conventions, the same as the agent's so that the two can be compared: a state holds from its
 instant until the next; a piece finished at t lies in a window with start < t ≤ end; breaks are
@@ -12,71 +11,27 @@ without anything between, and its length is what of it lies outside breaks.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby
+from typing import NamedTuple
 
 from edge_agent_hil.breaks import Breaks
-from edge_agent_hil.machine import Event, State, What
+from edge_agent_hil.events import Event, Made, State, What
+from edge_agent_hil.vector import BREAK, Vector
 
-BREAK = "BREAK"
-Span = tuple[int, int]
+STOPS = (State.IDLE, State.FAULT)
 
 
-@dataclass
-class Vector:
-    """What happened in one window: components that add up, and the ratios made of them."""
+class Stay(NamedTuple):
+    """A state, from when until when, ns."""
 
     start: int
     end: int
-    as_of: int
-    time_ns: dict[str, int] = field(default_factory=dict)
-    """by state outside breaks, and BREAK; adds up to end − start"""
-    reasons_ns: dict[str, int] = field(default_factory=dict)
-    """of the stops outside breaks, by reason"""
-    micro_ns: int = 0
-    """stops no longer than the threshold asked for"""
-    faults: int = 0
-    """faults begun"""
-    total: int = 0
-    scrap: int = 0
-    by_product: dict[str, dict[str, int]] = field(default_factory=dict)
-    ideal_total_ns: Fraction = Fraction(0)
-    ideal_good_ns: Fraction = Fraction(0)
-
-    @property
-    def busy_ns(self) -> int:
-        """Planned busy time."""
-        return sum(self.time_ns.values()) - self.time_ns[BREAK]
-
-    def kpis(self) -> dict[str, Fraction | None]:
-        """Exact ratios; None where the denominator is 0."""
-        run, busy = self.time_ns[State.RUN], self.busy_ns
-        return {
-            "oee": ratio(self.ideal_good_ns, busy),
-            "availability_iso": ratio(run, busy),
-            "effectiveness_iso": ratio(self.ideal_total_ns, run),
-            "availability_classic": ratio(run + self.micro_ns, busy),
-            "performance_classic": ratio(self.ideal_total_ns, run + self.micro_ns),
-            "quality_count": ratio(self.total - self.scrap, self.total),
-            "quality_time": ratio(self.ideal_good_ns, self.ideal_total_ns),
-        }
-
-    def to_json(self) -> dict[str, object]:
-        """Exact and JSON-safe: ns and pieces as integers, ideal seconds and exact ratios as "a/b"."""
-        kpis = self.kpis()
-        return {
-            "start": self.start, "end": self.end, "as_of": self.as_of,
-            "time_ns": self.time_ns, "busy_ns": self.busy_ns, "reasons_ns": self.reasons_ns,
-            "micro_ns": self.micro_ns, "faults": self.faults,
-            "counts": {"total": self.total, "good": self.total - self.scrap, "scrap": self.scrap},
-            "by_product": self.by_product,
-            "ideal_s": {"total": str(self.ideal_total_ns / 10**9), "good": str(self.ideal_good_ns / 10**9)},
-            "kpi": {name: None if value is None else float(value) for name, value in kpis.items()},
-            "kpi_exact": {name: None if value is None else str(value) for name, value in kpis.items()},
-        }  # fmt: skip
+    state: State
+    reason: str
 
 
 class Truth:
@@ -85,19 +40,28 @@ class Truth:
     def __init__(self, ideal_ns: Mapping[str, Fraction], breaks: Breaks, start: int) -> None:
         self.ideal_ns = dict(ideal_ns)
         self.start = start
-        self.events: list[Event] = []
-        self._breaks = breaks
-        self._states: list[tuple[int, State, str]] = [(start, State.IDLE, "")]
-        self._good: dict[str, list[int]] = {product: [] for product in ideal_ns}
-        self._scrap: dict[str, list[int]] = {product: [] for product in ideal_ns}
+        self.breaks = breaks
+        self._times = array("q", [start])
+        self._states: list[tuple[State, str]] = [(State.IDLE, "")]
+        self._metered = array("q", [start])         # when the power was another, the energy up to then, the power
+        self._energy, self._power = array("q", [0]), array("q", [0])
+        self._products: list[tuple[int, str]] = []
+        self._made: dict[tuple[str, Made, bool], array[int]] = {}
 
     def record(self, event: Event) -> None:
         """The next thing that happened."""
-        self.events.append(event)
+        if event.power != self._power[-1]:
+            self._metered.append(event.t)
+            self._energy.append(event.energy)
+            self._power.append(event.power)
         if event.what is What.STATE:
-            self._states.append((event.t, event.state, event.reason))
-        elif event.what is What.PIECE:
-            (self._good if event.good else self._scrap)[event.product].append(event.t)
+            self._times.append(event.t)
+            self._states.append((event.state, event.reason))
+        elif event.what is What.PRODUCT:
+            self._products.append((event.t, event.product))
+        elif event.made is not None:
+            key = event.product, event.made, event.starting_up
+            self._made.setdefault(key, array("q")).append(event.t)
 
     def vector(self, start: int, end: int, micro_stop_ns: int = 0, as_of: int | None = None) -> Vector:
         """The window [start, end), ns UTC, judged with what was known at `as_of` (default: `end`).
@@ -107,79 +71,133 @@ class Truth:
         start = max(start, self.start)
         end = max(start, end)
         vector = Vector(start, end, max(end, as_of or end))
-        vector.time_ns = {**{state.value: 0 for state in State}, BREAK: self._break_time(start, end)}
-        for begin, until, state, reason in self._spans(start, end):
-            outside = until - begin - self._break_time(begin, until)
-            vector.time_ns[state] += outside
-            if reason and state is not State.RUN and outside:
-                vector.reasons_ns[reason] = vector.reasons_ns.get(reason, 0) + outside
-        vector.micro_ns = sum(self._short_stops(start, end, micro_stop_ns, vector.as_of))
-        vector.faults = sum(start <= t < end and state is State.FAULT for t, state, _ in self._states)
+        vector.time_ns[BREAK] = self._rest(start, end)
+        for stay in self._stays(start, end):
+            outside = self._outside(stay.start, stay.end)
+            vector.time_ns[stay.state] += outside
+            vector.energy_uj[stay.state] += self._energy_at(stay.end) - self._energy_at(stay.start)
+            if stay.reason and stay.state is not State.RUN and outside:
+                vector.reasons_ns[stay.reason] = vector.reasons_ns.get(stay.reason, 0) + outside
+        begun = self._states[bisect_left(self._times, start) : bisect_left(self._times, end)]
+        vector.faults = sum(state is State.FAULT for state, _ in begun)
+        for stop in self._stops(start, end, vector.as_of):
+            self._judge(vector, stop, micro_stop_ns)
         self._count(vector)
         return vector
 
+    def jobs(self, start: int, end: int) -> list[tuple[int, int, str]]:
+        """(from, until, product) of each program that was loaded in [start, end), clipped to it."""
+        ends = [t for t, _ in self._products[1:]] + [end]
+        spans = [(max(t, start), min(until, end), name) for (t, name), until in zip(self._products, ends, strict=True)]
+        return [span for span in spans if span[0] < span[1]]
+
+    def states(self, start: int, end: int) -> list[Stay]:
+        """(from, until, state, reason) of [start, end), clipped to it."""
+        return list(self._stays(max(start, self.start), end))
+
     def to_json(self, end: int) -> dict[str, object]:
         """Every event and the vector of the whole time."""
-        pieces = [event for event in self.events if event.what is What.PIECE]
+        pieces = sorted((t, product, made.value) for (product, made, _), times in self._made.items() for t in times)
+        states = zip(self._times[1:], self._states[1:], strict=True)
         return {
             "ideal_s": {product: str(ideal / 10**9) for product, ideal in self.ideal_ns.items()},
-            "breaks": self._breaks.between(self.start, end),
-            "states": [[e.t, e.state, e.reason] for e in self.events if e.what is What.STATE],
-            "products": [[e.t, e.product] for e in self.events if e.what is What.PRODUCT],
-            "pieces": [[e.t, e.product, "good" if e.good else "scrap"] for e in pieces],
+            "breaks": self.breaks.between(self.start, end),
+            "states": [[t, state, reason] for t, (state, reason) in states],
+            "products": [list(one) for one in self._products],
+            "pieces": [list(piece) for piece in pieces],
             "whole": self.vector(self.start, end).to_json(),
         }
 
     def _count(self, vector: Vector) -> None:
-        for product, ideal in self.ideal_ns.items():
-            good = within(self._good[product], vector.start, vector.end)
-            scrap = within(self._scrap[product], vector.start, vector.end)
-            vector.total += good + scrap
-            vector.scrap += scrap
-            vector.ideal_good_ns += ideal * good
-            vector.ideal_total_ns += ideal * (good + scrap)
-            if good + scrap:
-                vector.by_product[product] = {"total": good + scrap, "good": good, "scrap": scrap}
+        for (product, made, starting_up), times in self._made.items():
+            if pieces := within(times, vector.start, vector.end):
+                vector.count(product, made, starting_up, pieces, self.ideal_ns[product])
 
-    def _spans(self, start: int, end: int) -> Iterator[tuple[int, int, State, str]]:
-        """States clipped to [start, end)."""
-        first = max(0, bisect_right(self._states, start, key=lambda state: state[0]) - 1)
-        last = bisect_left(self._states, end, key=lambda state: state[0])
-        cut = [*self._states[first:last], (end, State.IDLE, "")]
-        for (begin, state, reason), (until, _, _) in pairwise(cut):
-            if max(begin, start) < until:
-                yield max(begin, start), until, state, reason
+    def _judge(self, vector: Vector, stop: list[Stay], micro_stop_ns: int) -> None:
+        """Add what the window sees of one stop, given whole."""
+        start, end = vector.start, vector.end
+        begin = self._first_outside(stop[0].start, stop[-1].end)
+        if begin is None:
+            return
+        is_micro = self._outside(stop[0].start, stop[-1].end) <= micro_stop_ns
+        if start <= begin < end:
+            vector.stops += not is_micro
+            vector.micro_stops += is_micro
+        for stay in stop:
+            low, high = max(stay.start, start), min(stay.end, end)
+            if low < high and is_micro:
+                vector.micro_ns += self._outside(low, high)
+            elif low < high and stay.state is State.FAULT:
+                vector.fault_ns += self._outside(low, high)
+        if not is_micro:
+            self._judge_faults(vector, stop)
 
-    def _short_stops(self, start: int, end: int, threshold: int, as_of: int) -> Iterator[int]:
-        """What lies in the window of each stop whose whole length is within the threshold."""
-        for begin, until in self._stops(as_of):
-            if until <= start or begin >= end:
+    def _judge_faults(self, vector: Vector, stop: list[Stay]) -> None:
+        """Failures count where their busy part begins, restorations where they end, with all they took."""
+        for state, stays in groupby(stop, key=lambda stay: stay.state):
+            if state is not State.FAULT:
                 continue
-            if until - begin - self._break_time(begin, until) <= threshold:
-                inside = max(begin, start), min(until, end)
-                yield inside[1] - inside[0] - self._break_time(*inside)
+            fault = list(stays)
+            began, ended = self._first_outside(fault[0].start, fault[-1].end), fault[-1].end
+            if began is None:
+                continue
+            vector.failures += vector.start <= began < vector.end
+            if vector.start < ended <= vector.end and ended < vector.as_of:
+                vector.restored += 1
+                vector.restoring_ns += self._outside(fault[0].start, ended)
 
-    def _stops(self, as_of: int) -> Iterator[Span]:
-        opened: int | None = None
-        for begin, _, state, _ in self._spans(self.start, as_of):
-            stopped = state in (State.IDLE, State.FAULT)
-            if stopped and opened is None:
-                opened = begin
-            elif not stopped and opened is not None:
-                yield opened, begin
-                opened = None
-        if opened is not None:
-            yield opened, as_of
+    def _stays(self, start: int, end: int) -> Iterator[Stay]:
+        """States clipped to [start, end)."""
+        at = max(0, bisect_right(self._times, start) - 1)
+        while at < len(self._times) and self._times[at] < end:
+            begin = max(self._times[at], start)
+            until = min(self._times[at + 1] if at + 1 < len(self._times) else end, end)
+            if begin < until:
+                yield Stay(begin, until, *self._states[at])
+            at += 1
 
-    def _break_time(self, start: int, end: int) -> int:
-        return sum(min(until, end) - max(begin, start) for begin, until in self._breaks.between(start, end))
+    def _stops(self, start: int, end: int, as_of: int) -> Iterator[list[Stay]]:
+        """Stops that reach into [start, end], each whole as it was at `as_of`."""
+        at = max(0, bisect_right(self._times, start) - 1)
+        while at > 0 and self._is_stop(at - 1):
+            at -= 1
+        stop: list[Stay] = []
+        for stay in self._stays(self._times[at], as_of):
+            if stay.state in STOPS:
+                stop.append(stay)
+                continue
+            if stop:
+                yield stop
+                stop = []
+            if stay.start >= end:
+                return
+        if stop:
+            yield stop
+
+    def _is_stop(self, at: int) -> bool:
+        """Whether a stop that holds at state `at + 1` reaches back to it; what lasted no time parts nothing."""
+        return self._states[at][0] in STOPS or self._times[at] == self._times[at + 1]
+
+    def _energy_at(self, t: int) -> int:
+        """µJ since the start."""
+        at = bisect_right(self._metered, t) - 1
+        return self._energy[at] + self._power[at] * (t - self._metered[at]) // 1000
+
+    def _first_outside(self, start: int, end: int) -> int | None:
+        """The first instant of [start, end) that lies in no break."""
+        for begin, until in self.breaks.between(start, end):
+            if begin > start:
+                break
+            start = max(start, until)
+        return start if start < end else None
+
+    def _outside(self, start: int, end: int) -> int:
+        return end - start - self._rest(start, end)
+
+    def _rest(self, start: int, end: int) -> int:
+        return sum(min(until, end) - max(begin, start) for begin, until in self.breaks.between(start, end))
 
 
-def within(times: list[int], start: int, end: int) -> int:
+def within(times: array[int], start: int, end: int) -> int:
     """How many of the sorted `times` lie in (start, end]."""
     return bisect_right(times, end) - bisect_right(times, start)
-
-
-def ratio(part: Fraction | int, whole: Fraction | int) -> Fraction | None:
-    """part / whole, exact; None without a whole."""
-    return Fraction(part) / Fraction(whole) if whole else None

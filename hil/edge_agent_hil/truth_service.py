@@ -1,10 +1,15 @@
-"""The truth for outsiders: a question a line, an answer a line, JSON, on this machine only.
+"""The truth for outsiders, and faults by their order: a line of JSON each way, on this machine only.
 
     {"machine": "press-1", "start": ns, "end": ns}      → the vector and KPIs of [start, end)
         "micro_stop": ns   threshold for the classic ratios (default 0)
         "as_of": ns        judge open stops with what was known then (default: end)
     {"machines": true}                                  → {"machines": [...], "start": ns}
     {"now": true}                                       → {"now": ns}
+    {"jobs": "press-1", "start": ns, "end": ns}         → {"jobs": [[from, until, product], …]}
+    {"states": "press-1", "start": ns, "end": ns}       → {"states": [[from, until, state, reason], …]}
+    {"fault": {"machine": "press-1", "kind": "restart", "for": "5s"}}   → {"at": ns, "until": ns, "machines": […]}
+    {"clear": "press-1"}, {"clear": true}               → {"at": ns, "machines": […]}
+    {"faults": true}                                    → {"faults": [{"kind", "at", "until", …}, …]}
 
 Times are simulated ns UTC. `end` and `as_of` are cut to the simulated now, and everything that has
 happened up to then is in the answer; `end` in the answer says which instant that was. A wrong
@@ -15,20 +20,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
+from edge_agent_hil.control import Control
 from edge_agent_hil.plant import Plant
 
-KEYS = {"machine", "start", "end", "micro_stop", "as_of"}
+KEYS: Final = ("start", "end", "micro_stop", "as_of")
+QUESTIONS: Final = ("machine", "machines", "now", "jobs", "states", "fault", "clear", "faults")
+Answer = dict[str, object]
 
 
 class TruthService:
-    """Answers questions about one plant."""
+    """Answers questions about one plant, and gives it faults."""
 
-    def __init__(self, plant: Plant) -> None:
-        self._plant = plant
+    def __init__(self, plant: Plant, control: Control) -> None:
+        self._plant, self._control = plant, control
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._orders: dict[str, Callable[[Any], Awaitable[Answer]]] = {
+            "fault": control.begin,
+            "clear": control.clear,
+        }
 
     async def start(self) -> int:
         """Serve; the port."""
@@ -47,7 +60,7 @@ class TruthService:
         self._writers.add(writer)
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(self.answer(line)).encode() + b"\n")
+                writer.write(json.dumps(await self.answer(line)).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass                # gone, or a line longer than any question: nobody to answer
@@ -55,7 +68,7 @@ class TruthService:
             self._writers.discard(writer)
             writer.close()
 
-    def answer(self, line: bytes) -> dict[str, object]:
+    async def answer(self, line: bytes) -> Answer:
         """The answer to one question."""
         try:
             question = json.loads(line)
@@ -63,30 +76,61 @@ class TruthService:
             return {"error": f"not JSON: {error}"}
         if not isinstance(question, dict):
             return {"error": "a question is a JSON object"}
+        try:
+            for name, carry_out in self._orders.items():
+                if name in question:
+                    _only(question, name)
+                    return await carry_out(question[name])
+            return self._told(question)
+        except ValueError as error:
+            return {"error": str(error)}
+
+    def _told(self, question: Mapping[str, Any]) -> Answer:
         if question == {"now": True}:
             return {"now": self._plant.advance()}
         if question == {"machines": True}:
             return {"machines": list(self._plant.machines), "start": self._plant.start}
-        return self._vector(question)
+        if question == {"faults": True}:
+            return {"faults": self._control.log()}
+        for name, tell in (("jobs", self._jobs), ("states", self._states), ("machine", self._vector)):
+            if name in question:
+                _only(question, name, *KEYS)
+                return tell(self._name(question[name]), self._window(question))
+        raise ValueError(f"no question; one has one of {', '.join(QUESTIONS)}")
 
-    def _vector(self, question: Mapping[str, object]) -> dict[str, object]:
-        if unknown := sorted(set(question) - KEYS):
-            known = ", ".join(sorted(KEYS))
-            return {"error": f"unknown key {unknown[0]!r}; there are {known}, machines, now"}
-        name = question.get("machine")
+    def _name(self, name: object) -> str:
         if name not in self._plant.machines:
-            return {"error": f"no machine {name!r}; there are {', '.join(self._plant.machines)}"}
-        numbers = {key: value for key, value in question.items() if key != "machine"}
-        for key, value in numbers.items():
+            raise ValueError(f"no machine {name!r}; there are {', '.join(self._plant.machines)}")
+        return str(name)
+
+    def _window(self, question: Mapping[str, Any]) -> dict[str, int]:
+        """What was asked for, cut to the now."""
+        for key in KEYS:
+            value = question.get(key, 0)
             if not isinstance(value, int) or isinstance(value, bool):
-                return {"error": f"{key}: {value!r} is no integer of ns"}
+                raise ValueError(f"{key}: {value!r} is no integer of ns")  # noqa: TRY004 (told to who asks)
         now = self._plant.advance()
-        ends = {key: min(now, int(str(numbers.get(key, now)))) for key in ("end", "as_of")}
-        as_of = ends["as_of"] if "as_of" in numbers else ends["end"]
-        vector = self._plant.truths[str(name)].vector(
-            int(str(numbers.get("start", self._plant.start))),
-            ends["end"],
-            int(str(numbers.get("micro_stop", 0))),
-            as_of,
-        )
-        return {"machine": name, "now": now, **vector.to_json()}
+        end = min(now, question.get("end", now))
+        return {
+            "now": now,
+            "start": question.get("start", self._plant.start),
+            "end": end,
+            "micro_stop": question.get("micro_stop", 0),
+            "as_of": min(now, question.get("as_of", end)),
+        }
+
+    def _vector(self, name: str, asked: Mapping[str, int]) -> Answer:
+        truth = self._plant.truths[name]
+        vector = truth.vector(asked["start"], asked["end"], asked["micro_stop"], asked["as_of"])
+        return {"machine": name, "now": asked["now"], **vector.to_json()}
+
+    def _jobs(self, name: str, asked: Mapping[str, int]) -> Answer:
+        return {"machine": name, "jobs": self._plant.truths[name].jobs(asked["start"], asked["end"])}
+
+    def _states(self, name: str, asked: Mapping[str, int]) -> Answer:
+        return {"machine": name, "states": self._plant.truths[name].states(asked["start"], asked["end"])}
+
+
+def _only(question: Mapping[str, Any], *keys: str) -> None:
+    if unknown := sorted(set(question) - set(keys)):
+        raise ValueError(f"unknown key {unknown[0]!r}; there are {', '.join(keys)}")

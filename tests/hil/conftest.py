@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent_hil.plant import Plant
+from edge_agent_hil.expand import expand
 from edge_agent_hil.plant_file import PlantFile
+from tests.hil.watched import HandClock, WatchedPlant
 
 START = 1_764_547_200_000_000_000  # 2025-12-01T00:00:00Z
 SECOND = 1_000_000_000
@@ -27,36 +28,21 @@ EVERY_LOSS: dict[str, Any] = {
 MODBUS: dict[str, Any] = {"tags": {"state": {"address": "holding:0"}, "total": {"address": "holding:1"}}}
 
 
-class HandClock:
-    """Simulated time, ns, moved by hand."""
-
-    def __init__(self, now: int) -> None:
-        self.now = now
-
-    def __call__(self) -> int:
-        return self.now
-
-    def forward(self, seconds: float) -> int:
-        """Later by `seconds`; the new now."""
-        self.now += round(seconds * 1e6) * 1_000
-        return self.now
-
-
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock(START)
 
 
 @pytest.fixture
-def plant_of(clock: HandClock) -> Callable[..., Plant]:
+def plant_of(clock: HandClock) -> Callable[..., WatchedPlant]:
     """`plant_of({"m": {...}}, seed=1)`: every loss there is, unless the machine says otherwise."""
 
-    def build(machines: dict[str, dict[str, Any]], seed: int = 1, start: int = START, **head: Any) -> Plant:
+    def build(machines: dict[str, dict[str, Any]], seed: int = 1, start: int = START, **head: Any) -> WatchedPlant:
         full = {
             name: {**EVERY_LOSS, **({} if "opcua" in said else {"modbus": MODBUS}), **said}
             for name, said in machines.items()
         }
         clock.now = start
-        return Plant(PlantFile.model_validate({"machines": full, **head}), seed, start, clock)
+        return WatchedPlant(expand(PlantFile.model_validate({"machines": full, **head})), seed, start, clock)
 
     return build

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from edge_agent_hil.face_modbus import ModbusServer, registers
-from edge_agent_hil.plant import Plant
-from edge_agent_hil.plant_file import ModbusTag
+from edge_agent_hil.face_file import Gateway, ModbusTag
+from edge_agent_hil.face_modbus import ModbusServer
+from edge_agent_hil.modbus_unit import packed
+from tests.hil.watched import WatchedPlant
 from tests.peers.waiting import free_port
 
 FACE: dict[str, Any] = {
@@ -35,10 +36,13 @@ FACE: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def served(plant: Plant, names: Sequence[str], port: int = 0) -> AsyncIterator[AsyncModbusTcpClient]:
-    server = ModbusServer(port, {name: plant.file.machines[name] for name in names}, plant.read)
+async def served(plant: WatchedPlant) -> AsyncIterator[AsyncModbusTcpClient]:
+    """A client of the plant's one way in."""
+    [(gateway, faces)] = plant.file.doors()
+    server = ModbusServer(gateway, faces, plant)
     await server.start()
-    client = AsyncModbusTcpClient("127.0.0.1", port=urlsplit(str(server.describe(names[0])["url"])).port or 0)
+    port = urlsplit(str(server.describe(*next(iter(faces)))["url"])).port or 0
+    client = AsyncModbusTcpClient("127.0.0.1", port=port)
     try:
         assert await client.connect()
         yield client
@@ -51,15 +55,15 @@ def swapped(words: Sequence[int]) -> bytes:
     return struct.pack(f">{len(words)}H", *reversed(words))
 
 
-async def test_every_read_equals_the_truth_at_its_instant(plant_of: Callable[..., Plant], clock: Any) -> None:
+async def test_every_read_equals_the_truth_at_its_instant(plant_of: Callable[..., WatchedPlant], clock: Any) -> None:
     plant = plant_of({"m": {"modbus": FACE}})
     codes = {"IDLE": 0, "RUN": 1, "FAULT": 2, "SETUP": 3}
-    async with served(plant, ["m"]) as client:
+    async with served(plant) as client:
         for _ in range(300):
             clock.forward(0.317)
             words = (await client.read_holding_registers(0, count=11, device_id=9)).registers
             truth = plant.truths["m"].vector(plant.start, clock.now)
-            latest = plant.truths["m"].events[-1]
+            latest = plant.events["m"][-1]
             assert words[0] == codes[latest.state]
             assert int.from_bytes(swapped(words[1:3])) == truth.total
             assert words[3] == (65525 + truth.scrap) % 65536
@@ -68,31 +72,31 @@ async def test_every_read_equals_the_truth_at_its_instant(plant_of: Callable[...
         assert truth.scrap > 10, "the 16-bit counter has wrapped"
 
 
-async def test_a_counter_steps_exactly_at_the_event(plant_of: Callable[..., Plant], clock: Any) -> None:
+async def test_a_counter_steps_exactly_at_the_event(plant_of: Callable[..., WatchedPlant], clock: Any) -> None:
     plant = plant_of({"m": {"modbus": FACE}})
-    async with served(plant, ["m"]) as client:
+    async with served(plant) as client:
         for _ in range(50):
-            upcoming = plant.machines["m"].upcoming
-            clock.now = upcoming.t - 1
+            wake = plant.machines["m"].wake
+            clock.now = wake - 1
             before = (await client.read_holding_registers(1, count=2, device_id=9)).registers
-            clock.now = upcoming.t
+            clock.now = wake
             after = (await client.read_holding_registers(1, count=2, device_id=9)).registers
             step = int.from_bytes(swapped(after)) - int.from_bytes(swapped(before))
-            assert step == sum(e.t == upcoming.t and e.what == "piece" for e in plant.truths["m"].events)
+            assert step == sum(e.t == wake and e.what == "piece" for e in plant.events["m"])
 
 
 async def test_floats_text_codes_and_coils_show_the_same_reading(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     plant = plant_of({"m": {"modbus": FACE}})
-    async with served(plant, ["m"]) as client:
+    async with served(plant) as client:
         seen = set()
         for _ in range(60):
             clock.forward(0.9)
             words = (await client.read_input_registers(20, count=13, device_id=9)).registers
             running = (await client.read_coils(35, count=1, device_id=9)).bits[0]
-            latest = plant.truths["m"].events[-1]
-            assert struct.unpack("<f", struct.pack(">2H", *words[:2]))[0] == pytest.approx(latest.power)
+            latest = plant.events["m"][-1]
+            assert struct.unpack("<f", struct.pack(">2H", *words[:2]))[0] == pytest.approx(latest.power / 1000)
             assert words[2] == {"A": 1, "B": 2}[latest.product]
             assert struct.pack(">3H", *words[10:13]).rstrip(b"\0").decode() == latest.product
             assert running == (latest.state == "RUN")
@@ -101,23 +105,25 @@ async def test_floats_text_codes_and_coils_show_the_same_reading(
 
 
 async def test_machines_with_the_same_port_are_units_of_one_server(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     port = free_port()
     tags = {"total": {"address": "holding:1"}}
     faces = [{"port": port, "unit": unit, "tags": tags} for unit in (1, 2)]
     plant = plant_of({"a": {"modbus": faces[0]}, "b": {"modbus": faces[1]}})
-    assert [(number, list(names)) for number, names in plant.file.modbus_ports()] == [(port, ["a", "b"])]
-    async with served(plant, ["a", "b"], port) as client:
+    assert [(gateway.port, list(faces)) for gateway, faces in plant.file.doors()] == [
+        (port, [("a", "modbus"), ("b", "modbus")])
+    ]
+    async with served(plant) as client:
         clock.forward(60)
         for unit, name in ((1, "a"), (2, "b")):
             answer = await client.read_holding_registers(1, count=1, device_id=unit)
             assert answer.registers == [plant.truths[name].vector(plant.start, clock.now).total]
 
 
-async def test_writing_and_addresses_without_a_tag_are_refused(plant_of: Callable[..., Plant]) -> None:
+async def test_writing_and_addresses_without_a_tag_are_refused(plant_of: Callable[..., WatchedPlant]) -> None:
     plant = plant_of({"m": {"modbus": FACE}})
-    async with served(plant, ["m"]) as client:
+    async with served(plant) as client:
         assert (await client.write_register(0, 1, device_id=9)).exception_code == 1
         assert (await client.write_coil(35, True, device_id=9)).exception_code == 1
         assert (await client.read_discrete_inputs(0, count=1, device_id=9)).exception_code == 2
@@ -127,13 +133,14 @@ async def test_writing_and_addresses_without_a_tag_are_refused(plant_of: Callabl
         )
 
 
-async def test_a_taken_port_is_an_error_that_names_it(plant_of: Callable[..., Plant]) -> None:
+async def test_a_taken_port_is_an_error_that_names_it(plant_of: Callable[..., WatchedPlant]) -> None:
     plant = plant_of({"m": {}})
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        server = ModbusServer(port, plant.file.machines, plant.read)
+        [(_, faces)] = plant.file.doors()
+        server = ModbusServer(Gateway(port=port), faces, plant)
         with pytest.raises(OSError, match=str(port)):
             await server.start()
         await server.close()
@@ -150,4 +157,4 @@ async def test_a_taken_port_is_an_error_that_names_it(plant_of: Callable[..., Pl
 )
 def test_an_order_names_the_bytes_as_they_arrive(order: str, words: list[int]) -> None:
     tag = ModbusTag.model_validate({"address": "holding:0", "type": "uint32", "order": order})
-    assert registers(tag, 0x01020304) == words
+    assert list(struct.unpack(">2H", packed(tag, 0x01020304))) == words

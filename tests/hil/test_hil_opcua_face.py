@@ -9,8 +9,9 @@ from typing import Any
 
 from asyncua import Client, ua
 
-from edge_agent_hil.face_opcua import OpcuaFace, standard_server
-from edge_agent_hil.plant import Plant
+from edge_agent_hil.face_opcua import OpcuaServer
+from edge_agent_hil.opcua_listener import standard_server
+from tests.hil.watched import WatchedPlant
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPACE = "urn:edge-agent:hil"
@@ -42,12 +43,12 @@ class Listener:
 
 
 async def test_a_client_reads_and_hears_every_change_with_the_events_own_time(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     plant = plant_of({"m": {"opcua": FACE}})
-    face = OpcuaFace(await standard_server(), plant.file.opcua, plant.file.machines, plant.join)
+    face = OpcuaServer(await standard_server(), plant)
     await face.start()
-    said: Any = face.describe("m")
+    said: Any = face.describe("m", "opcua")
     try:
         async with Client(said["url"], timeout=4) as client:
             space = await client.get_namespace_index(SPACE)
@@ -72,7 +73,7 @@ async def test_a_client_reads_and_hears_every_change_with_the_events_own_time(
     finally:
         await face.close()
 
-    events = plant.truths["m"].events
+    events = plant.events["m"]
     assert value.Value.Value == (65500 + plant.truths["m"].vector(plant.start, clock.now).total) % 65536
     assert ns_of(value.SourceTimestamp) == [e for e in events if e.what == "piece"][-1].t
     assert kinds == {

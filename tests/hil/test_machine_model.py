@@ -9,30 +9,28 @@ from typing import Any
 
 import pytest
 
-from edge_agent_hil.machine import Event, State, What
-from edge_agent_hil.plant import Plant
+from edge_agent_hil.events import Event, State, What
+from tests.hil.watched import WatchedPlant
 
 START = 1_764_547_200_000_000_000
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 
 
-def story(plant: Plant, clock: Any, seconds: float, step: float = 1e9) -> list[Event]:
+def story(plant: WatchedPlant, clock: Any, seconds: float, step: float = 1e9) -> list[Event]:
     end = clock.now + round(seconds * SECOND)
     while clock.now < end:
         clock.now = min(end, clock.now + round(step * SECOND))
         plant.advance()
-    return plant.truths["m"].events
+    return plant.events["m"]
 
 
 def offsets(events: list[Event], start: int) -> list[tuple[object, ...]]:
-    return [
-        (e.t - start, e.what, e.state, e.reason, e.product, e.total, e.scrap, e.power, e.good) for e in events
-    ]
+    return [(event.t - start, *event[1:]) for event in events]
 
 
 def test_the_same_seed_tells_the_same_story_whenever_it_starts(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     first = offsets(story(plant_of({"m": {}}, seed=5), clock, 600), START)
     later = START + 12_345 * SECOND
@@ -41,23 +39,23 @@ def test_the_same_seed_tells_the_same_story_whenever_it_starts(
 
 
 def test_the_story_does_not_depend_on_how_often_somebody_asks(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     at_once = offsets(story(plant_of({"m": {}}), clock, 120), START)
     assert offsets(story(plant_of({"m": {}}), clock, 120, step=0.0137), START) == at_once
 
 
-def test_another_seed_or_another_name_tells_another_story(plant_of: Callable[..., Plant], clock: Any) -> None:
+def test_another_seed_or_another_name_tells_another_story(plant_of: Callable[..., WatchedPlant], clock: Any) -> None:
     one = offsets(story(plant_of({"m": {}}, seed=1), clock, 60), START)
     assert offsets(story(plant_of({"m": {}}, seed=2), clock, 60), START) != one
     plant = plant_of({"m": {}, "n": {}}, seed=1)
     clock.forward(60)
     plant.advance()
-    assert offsets(plant.truths["n"].events, START) != offsets(plant.truths["m"].events, START) == one
+    assert offsets(plant.events["n"], START) != offsets(plant.events["m"], START) == one
 
 
 def test_events_are_in_order_on_whole_microseconds_and_pieces_come_only_while_running(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     events = story(plant_of({"m": {}}), clock, 600)
     assert all(before.t <= after.t for before, after in pairwise(events))
@@ -69,7 +67,7 @@ def test_events_are_in_order_on_whole_microseconds_and_pieces_come_only_while_ru
 
 
 def test_what_the_file_asks_for_is_what_happens_in_the_long_run(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     plant = plant_of({"m": {}})
     events = story(plant, clock, 6 * 3600)
@@ -85,7 +83,7 @@ def test_what_the_file_asks_for_is_what_happens_in_the_long_run(
 
 
 def test_a_job_has_its_pieces_and_the_next_program_is_loaded_half_way_through_the_set_up(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     events = story(plant_of({"m": {}}), clock, 120)
     products = [event for event in events if event.what is What.PRODUCT]
@@ -100,7 +98,7 @@ def test_a_job_has_its_pieces_and_the_next_program_is_loaded_half_way_through_th
 
 
 def test_a_running_machine_pauses_at_a_break_and_ends_its_piece_afterwards(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     plain: dict[str, Any] = {
         "products": {"A": {"code": 1, "ideal_cycle": "40s"}}, "jobs": [], "speed_loss": 0, "spread": 0,
@@ -113,7 +111,7 @@ def test_a_running_machine_pauses_at_a_break_and_ends_its_piece_afterwards(
 
 
 def test_a_repair_goes_on_through_a_break_and_the_machine_then_waits(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     broken: dict[str, Any] = {
         "products": {"A": {"code": 1, "ideal_cycle": "40s"}}, "jobs": [], "spread": 0, "micro_stops": None,
@@ -128,7 +126,7 @@ def test_a_repair_goes_on_through_a_break_and_the_machine_then_waits(
 
 
 def test_a_break_keeps_its_wall_time_when_the_clocks_change(
-    plant_of: Callable[..., Plant], clock: Any
+    plant_of: Callable[..., WatchedPlant], clock: Any
 ) -> None:
     start = int(datetime(2024, 3, 29, 12, tzinfo=UTC).timestamp()) * SECOND  # Berlin changes on the 31st
     rest: dict[str, Any] = {

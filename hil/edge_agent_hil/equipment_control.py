@@ -1,0 +1,88 @@
+"""Faults of the equipment, given and ended while a plant runs, and the log of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from edge_agent_hil.equipment_faults import MODBUS, OPCUA, SECURE, Order, parse
+from edge_agent_hil.events import NEVER
+from edge_agent_hil.plant import Face, Plant
+
+KEPT: Final = 10_000            # entries of the log; more than any scenario has, and no more memory with time
+OF_THE_SERVER: Final = ("namespace-reorder", "certificate-change")
+
+
+class Control:
+    """Gives faults to the machines of a plant and tells their faces."""
+
+    def __init__(self, plant: Plant, faces: Mapping[str, Iterable[Face]]) -> None:
+        self._plant, self._faces = plant, faces
+        self._log: deque[dict[str, object]] = deque(maxlen=KEPT)
+        self._shown = {
+            name: dict.fromkeys(signal for face in spec.faces.values() for signal in face.tags)
+            for name, spec in plant.file.machines.items()
+        }
+
+    async def begin(self, question: object) -> dict[str, object]:
+        """A fault begins now: `{"machine": …, "kind": …, "for": …}`. ValueError says what would be right."""
+        if not isinstance(question, dict) or question.get("machine") not in self._plant.machines:
+            said = question.get("machine") if isinstance(question, dict) else question
+            raise ValueError(f"machine: no machine {said!r}; there are {', '.join(self._plant.machines)}")
+        order = parse(question, self._shown, self._can(question["machine"]))
+        alike = self._reached(order)
+        event, now = self._plant.look(order.machine)
+        for name in alike:
+            event, _ = self._plant.look(name)
+            until = self._plant.equipment[name].begin(order, event, now)
+        if order.kind == "restart":
+            self._plant.halt(order.machine, until)
+        said = {"at": now, "until": None if until == NEVER else until, "machines": alike}
+        self._log.append({"kind": order.kind, **said, "signals": list(order.signals)})
+        await self._disturb(alike)
+        return said
+
+    async def clear(self, name: object) -> dict[str, object]:
+        """All faults of one machine, or of all (`true`), end now."""
+        names = list(self._plant.machines) if name is True else [str(name)]
+        if unknown := [one for one in names if one not in self._plant.machines]:
+            raise ValueError(f"clear: no machine {unknown[0]!r}; there are {', '.join(self._plant.machines)}, or true")
+        now = self._plant.advance()
+        for one in names:
+            self._plant.equipment[one].clear()
+        for entry in self._log:
+            if entry["until"] is None and set(names) & set(entry["machines"]):      # type: ignore[call-overload]
+                entry["until"] = now
+        await self._disturb(names)
+        return {"at": now, "machines": names}
+
+    def log(self) -> list[dict[str, object]]:
+        """Every fault so far: what, of which machines and signals, from when until when."""
+        return list(self._log)
+
+    async def settle(self) -> int:
+        """End what is over; when the next fault is, ns."""
+        now = self._plant.now()
+        ended = [name for name, equipment in self._plant.equipment.items() if equipment.settle(now)]
+        await self._disturb(ended)
+        return min(equipment.next_end() for equipment in self._plant.equipment.values())
+
+    def _can(self, name: str) -> list[str]:
+        machine = self._plant.file.machines[name]
+        secure = [SECURE] if machine.opcua and self._plant.file.opcua.security else []
+        return [*([MODBUS] if machine.modbus_faces else []), *([OPCUA] if machine.opcua else []), *secure]
+
+    def _reached(self, order: Order) -> list[str]:
+        """The machines that have it: all of an OPC UA server, where it is the server's; else the one."""
+        machine = self._plant.file.machines[order.machine]
+        if order.kind in OF_THE_SERVER or (order.kind == "restart" and machine.opcua):
+            return [name for name, spec in self._plant.file.machines.items() if spec.opcua]
+        return [order.machine]
+
+    async def _disturb(self, names: Iterable[str]) -> None:
+        for name in names:
+            for face in self._faces[name]:
+                await face.disturb(name)
+
+
