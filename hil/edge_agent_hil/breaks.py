@@ -7,7 +7,7 @@ it is, never how long it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -50,20 +50,26 @@ class Breaks:
     def __init__(self, rules: Sequence[Break], zone: str) -> None:
         self._rules = sorted(rules, key=lambda rule: rule.start)
         self._zone = ZoneInfo(zone)
+        self._days: dict[date, tuple[int, list[tuple[int, int]]]] = {}
+        """midnight and the breaks of each day asked about: computing with zones is slow"""
 
     def between(self, start: int, end: int) -> list[tuple[int, int]]:
         """The breaks (begin, end) that overlap [start, end), ns UTC, in time order, not clipped."""
         if not self._rules:
             return []
         day = datetime.fromtimestamp((start - DAY_NS) // 1_000_000_000, self._zone).date()
-        found = []
-        while (midnight := self._at(datetime.combine(day, time()))) < end:
-            for rule in self._rules:
-                begin = self._at(datetime.combine(day, rule.start)) if rule.start != time() else midnight
-                if begin < end and begin + rule.length > start:
-                    found.append((begin, begin + rule.length))
+        found: list[tuple[int, int]] = []
+        while (known := self._day(day))[0] < end:
+            found += [span for span in known[1] if span[0] < end and span[1] > start]
             day += timedelta(days=1)
         return found
+
+    def _day(self, day: date) -> tuple[int, list[tuple[int, int]]]:
+        if day not in self._days:
+            begins = [self._at(datetime.combine(day, rule.start)) for rule in self._rules]
+            spans = [(begin, begin + rule.length) for begin, rule in zip(begins, self._rules, strict=True)]
+            self._days[day] = self._at(datetime.combine(day, time())), spans
+        return self._days[day]
 
     def current_or_next(self, t: int) -> tuple[int, int] | None:
         """The first break that ends after `t`; None for a machine without breaks."""

@@ -82,8 +82,8 @@ class Equipment:
 
     def next_end(self) -> int:
         """When the next fault ends, ns."""
-        lasting = (*self.overlays.values(), *self.troubles.values())
-        return min((one.until for one in lasting), default=NEVER)
+        ends = [one.until for one in self.overlays.values()] + [one.until for one in self.troubles.values()]
+        return min(ends, default=NEVER)
 
     def clear(self) -> None:
         """All in order from now on; counters go on from what they show."""

@@ -90,8 +90,7 @@ class Machine:
 
     def _piece(self) -> Iterator[int]:
         if self.before is not None:
-            yield from self._wait_while(self.before.is_empty, STARVED)
-            self.before.take(self._t)
+            yield from self._hand_over(self.before.is_empty, self.before.take, STARVED)
         work = self._cycle()
         while work > 0:
             yield from self._interruptions()
@@ -103,8 +102,7 @@ class Machine:
             self._to_fault -= ran
         made = self._finish()
         if self.behind is not None and made is Made.GOOD:
-            yield from self._wait_while(self.behind.is_full, BLOCKED)
-            self.behind.put(self._t)
+            yield from self._hand_over(self.behind.is_full, self.behind.put, BLOCKED)
 
     def _finish(self) -> Made:
         """A piece is done and counted."""
@@ -145,15 +143,17 @@ class Machine:
             self._starting_up = self.spec.startup.pieces if self.spec.startup else 0
             yield from self._resume()
 
-    def _wait_while(self, hindered: Callable[[], bool], reason: str) -> Iterator[int]:
-        """Stand still as long as a neighbour lets it."""
+    def _hand_over(self, hindered: Callable[[], bool], move: Callable[[int], None], reason: str) -> Iterator[int]:
+        """Move a piece from or to a buffer, as soon as a neighbour lets it; stand still until then."""
         if not hindered():
+            move(self._t)
             return
         self._enter(State.IDLE, reason)
         self.waits = True
         while hindered():
             yield NEVER
         self.waits = False
+        move(self._t)
         yield from self._resume()
 
     def _stand(self, state: State, reason: str, length: int) -> Iterator[int]:

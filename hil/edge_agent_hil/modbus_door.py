@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tty
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -47,7 +48,7 @@ class Talk:
         self._framing, self._reply, self._write, self._byte_s = framing, reply, write, byte_s
         self._stream = bytearray()
         self._heard = self._free_at = 0.0
-        self._late: set[asyncio.TimerHandle] = set()
+        self._late: deque[tuple[float, asyncio.TimerHandle]] = deque()
 
     def received(self, data: bytes) -> None:
         """Bytes from the wire."""
@@ -69,12 +70,13 @@ class Talk:
             self._write(frame)
             return
         self._free_at = at + 1e-6       # timers of the same instant come in no order
-        handle = loop.call_at(at, lambda: (self._late.discard(handle), self._write(frame)))
-        self._late.add(handle)
+        self._late.append((at, loop.call_at(at, self._write, frame)))
+        while self._late[0][0] < now:
+            self._late.popleft()
 
     def close(self) -> None:
         """Say nothing more."""
-        for handle in self._late:
+        for _, handle in self._late:
             handle.cancel()
         self._late.clear()
 

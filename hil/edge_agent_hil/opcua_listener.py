@@ -30,7 +30,7 @@ class Listener:
         self._server, self.port, self._secure = server, port, secure
         self.is_open = False
         self._began = False
-        _Slow.delay = staticmethod(delay)
+        _delay.append(delay)
 
     @property
     def url(self) -> str:
@@ -79,18 +79,19 @@ class Listener:
             await self._server.stop()
 
 
+_delay: list[Callable[[], float]] = []
+"""of the server of this process: the library makes its processors itself, without any argument of ours"""
+
+
 class _Slow(UaProcessor):  # type: ignore[misc]
     """Answers the requests of one connection, each after a while if the server is slow."""
 
-    delay = staticmethod(float)
-
     async def process_message(self, *message: Any) -> Any:
-        if wait := type(self).delay():
+        if wait := _delay[-1]():
             await asyncio.sleep(wait)
         return await super().process_message(*message)
 
 
-# The library makes its processors itself, without any argument of ours.
 binary_server_asyncio.UaProcessor = _Slow
 
 

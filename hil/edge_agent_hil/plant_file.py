@@ -43,7 +43,7 @@ def _lamps(value: object) -> tuple[tuple[str, bool], ...]:
 
 Lamps = Annotated[tuple[tuple[str, bool], ...], PlainValidator(_lamps)]
 # As IEC 60204-1 has it: red for a fault, yellow for abnormal, green for normal, blue where the operator must act.
-DEFAULT_LAMPS: Final = {
+DEFAULT_LAMPS: Final[dict[State, Lamps]] = {
     State.RUN: (("green", False),), State.IDLE: (("yellow", False),), State.SETUP: (("blue", False),),
     State.FAULT: (("red", False),),
 }  # fmt: skip

@@ -86,5 +86,5 @@ async def test_a_client_reads_and_hears_every_change_with_the_events_own_time(
     assert heard["total"] == [(65500, begun), *pieces]
     assert heard["state"] == [(e.state.value, e.t) for e in events if e.what == "state"]
     assert heard["program"] == [(e.product, e.t) for e in events if e.what == "product"]
-    assert [t for _, t in heard["scrap"]][1:] == [e.t for e in events if e.what == "piece" and not e.good]
+    assert [t for _, t in heard["scrap"]][1:] == [e.t for e in events if e.made == "scrap"]
     assert ua.NodeId.from_string(f"ns={space};i=1002") == nodes["total"].nodeid
