@@ -14,7 +14,7 @@ KEPT: Final = 10_000            # entries of the log; more than any scenario has
 OF_THE_SERVER: Final = ("namespace-reorder", "certificate-change")
 
 
-class Control:
+class EquipmentControl:
     """Gives faults to the machines of a plant and tells their faces."""
 
     def __init__(self, plant: Plant, faces: Mapping[str, Iterable[Face]]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.core.quantity import format_ns
-from edge_agent_hil.control import Control
+from edge_agent_hil.equipment_control import EquipmentControl
 from edge_agent_hil.expand import expand
 from edge_agent_hil.face_file import COUNTERS, ModbusFace, OpcuaFace
 from edge_agent_hil.face_modbus import ModbusServer
@@ -51,7 +51,7 @@ async def serve(file: PlantFile, options: Options, stop: asyncio.Event, say: Say
     seed = file.seed if options.seed is None else options.seed
     plant = Plant(file, seed, start, simulated_clock(start, options.speed, began=began))
     faces = _faces(plant, opcua)
-    control = Control(plant, {name: list(reached.values()) for name, reached in faces.items()})
+    control = EquipmentControl(plant, {name: list(reached.values()) for name, reached in faces.items()})
     async with AsyncExitStack() as stack:
         for face in dict.fromkeys(face for reached in faces.values() for face in reached.values()):
             stack.push_async_callback(_close, face.close)
@@ -91,7 +91,7 @@ def _faces(plant: Plant, opcua: Any) -> dict[str, dict[str, Face]]:
 
 
 async def _run(
-    plant: Plant, faces: Faces, control: Control, speed: Fraction, stop: asyncio.Event
+    plant: Plant, faces: Faces, control: EquipmentControl, speed: Fraction, stop: asyncio.Event
 ) -> None:
     """Pump until `stop`; what breaks the pump breaks the rig."""
     told = {name: [reached["opcua"]] if "opcua" in reached else [] for name, reached in faces.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def add(commands: Commands) -> None:
     add = command.add_argument
     add("--seed", type=int, metavar="N", help="of every draw (default: the plant file's)")
     add("--speed", type=_speed, default=Fraction(1), metavar="X", help="simulated time per real time")
+    add("--start", type=_instant, metavar="TIME", help="when simulated time begins, ISO 8601 (default: now)")
     add("--ready-file", type=writable, metavar="FILE", help="written once everything serves")
     add("--truth", type=writable, metavar="FILE", help="the complete truth, written at the end")
 
@@ -29,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
     from edge_agent_hil.load import load
     from edge_agent_hil.serve import Options, serve
 
-    options = Options(given.seed, given.speed, given.ready_file, given.truth)
+    options = Options(given.seed, given.speed, given.start, given.ready_file, given.truth)
     try:
         file = load(given.plant)
         run_until_stopped(lambda stop: serve(file, options, stop, say))
@@ -48,3 +50,14 @@ def _speed(text: str) -> Fraction:
         right = f"write a number above 0, at most {HIGHEST_SPEED}"
         raise argparse.ArgumentTypeError(f"{text!r} is no speed; {right}")
     return speed
+
+
+def _instant(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        right = "write a time with its offset, such as 2026-03-29T00:00:00+01:00"
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; {right}")
+    return round(moment.timestamp() * 1_000_000) * 1_000

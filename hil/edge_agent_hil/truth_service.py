@@ -18,72 +18,44 @@ question gets {"error": "..."} and the connection stays open.
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from edge_agent_hil.control import Control
+from edge_agent_hil.control import Control, Order, only
+from edge_agent_hil.equipment_control import EquipmentControl
 from edge_agent_hil.plant import Plant
 
 KEYS: Final = ("start", "end", "micro_stop", "as_of")
 QUESTIONS: Final = ("machine", "machines", "now", "jobs", "states", "fault", "clear", "faults")
-Answer = dict[str, object]
+Answer = dict[str, Any]
 
 
 class TruthService:
     """Answers questions about one plant, and gives it faults."""
 
-    def __init__(self, plant: Plant, control: Control) -> None:
-        self._plant, self._control = plant, control
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._orders: dict[str, Callable[[Any], Awaitable[Answer]]] = {
-            "fault": control.begin,
-            "clear": control.clear,
+    def __init__(self, plant: Plant, equipment: EquipmentControl) -> None:
+        self._plant, self._equipment = plant, equipment
+        self._control = Control(QUESTIONS, self.answer)
+        self._orders: Mapping[str, Callable[[Any], Awaitable[Answer]]] = {
+            "fault": equipment.begin,
+            "clear": equipment.clear,
         }
 
     async def start(self) -> int:
         """Serve; the port."""
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
-        return int(self._server.sockets[0].getsockname()[1])
+        return await self._control.start()
 
     async def close(self) -> None:
         """Stop serving and let go of whoever is connected."""
-        if self._server is not None:
-            self._server.close()
-            for writer in list(self._writers):
-                writer.close()
-            await self._server.wait_closed()
+        await self._control.close()
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while line := await reader.readline():
-                writer.write(json.dumps(await self.answer(line)).encode() + b"\n")
-                await writer.drain()
-        except (ConnectionError, ValueError):
-            pass                # gone, or a line longer than any question: nobody to answer
-        finally:
-            self._writers.discard(writer)
-            writer.close()
-
-    async def answer(self, line: bytes) -> Answer:
-        """The answer to one question."""
-        try:
-            question = json.loads(line)
-        except ValueError as error:
-            return {"error": f"not JSON: {error}"}
-        if not isinstance(question, dict):
-            return {"error": "a question is a JSON object"}
-        try:
-            for name, carry_out in self._orders.items():
-                if name in question:
-                    _only(question, name)
-                    return await carry_out(question[name])
-            return self._told(question)
-        except ValueError as error:
-            return {"error": str(error)}
+    async def answer(self, question: Order) -> Answer:
+        """The answer to one question; ValueError says what is wrong with it."""
+        for name, carry_out in self._orders.items():
+            if name in question:
+                only(question, [name])
+                return await carry_out(question[name])
+        return self._told(question)
 
     def _told(self, question: Mapping[str, Any]) -> Answer:
         if question == {"now": True}:
@@ -91,10 +63,10 @@ class TruthService:
         if question == {"machines": True}:
             return {"machines": list(self._plant.machines), "start": self._plant.start}
         if question == {"faults": True}:
-            return {"faults": self._control.log()}
+            return {"faults": self._equipment.log()}
         for name, tell in (("jobs", self._jobs), ("states", self._states), ("machine", self._vector)):
             if name in question:
-                _only(question, name, *KEYS)
+                only(question, (name, *KEYS))
                 return tell(self._name(question[name]), self._window(question))
         raise ValueError(f"no question; one has one of {', '.join(QUESTIONS)}")
 
@@ -130,7 +102,3 @@ class TruthService:
     def _states(self, name: str, asked: Mapping[str, int]) -> Answer:
         return {"machine": name, "states": self._plant.truths[name].states(asked["start"], asked["end"])}
 
-
-def _only(question: Mapping[str, Any], *keys: str) -> None:
-    if unknown := sorted(set(question) - set(keys)):
-        raise ValueError(f"unknown key {unknown[0]!r}; there are {', '.join(keys)}")

@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=20, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=100, check=False)
 
 
 class Rig:
@@ -63,10 +63,10 @@ class Rig:
             raise
 
     def _wait_until_ready(self) -> object:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 80
         while not self.ready_file.exists():
             assert self.process.poll() is None, "the rig ended before it was ready"
-            assert time.monotonic() < deadline, "no ready file within 15 s"
+            assert time.monotonic() < deadline, "no ready file within 80 s"
             time.sleep(0.05)
         return json.loads(self.ready_file.read_text())
 
@@ -157,7 +157,7 @@ def test_the_truth_service_answers_wrong_questions_and_goes_on(rigs: Any) -> Non
     assert unknown == {"error": "no machine 'z'; there are a, b"}
     assert "strat" in typo["error"]
     assert text == {"error": "start: 'now' is no integer of ns"}
-    assert listing == {"error": "a question is a JSON object"}
+    assert listing["error"].startswith("an order is a JSON object with one of machine, ")
     assert good["machine"] == "a"
     assert good["kpi_exact"].keys() == good["kpi"].keys()
 

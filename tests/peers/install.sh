@@ -1,6 +1,6 @@
 #!/bin/sh
-# The real peers of the tests: mosquitto, InfluxDB, VictoriaMetrics, a C compiler with libmodbus, socat, node-opcua,
-# sparkplug-payload.
+# The real peers of the tests: mosquitto, InfluxDB, VictoriaMetrics, a C compiler with libmodbus, socat, mbpoll,
+# node-opcua, sparkplug-payload.
 # Where they cannot be installed, the tests that need them skip and say so.
 set -u
 want=""
@@ -9,6 +9,7 @@ command -v influxd >/dev/null || want="$want influxdb"
 command -v victoria-metrics >/dev/null || want="$want victoria-metrics"
 command -v openssl >/dev/null || want="$want openssl"
 command -v gcc >/dev/null || want="$want gcc libc6-dev"
+command -v mbpoll >/dev/null || want="$want mbpoll"
 command -v socat >/dev/null || want="$want socat"
 [ -e /usr/include/modbus/modbus.h ] || want="$want libmodbus-dev"
 if [ -n "$want" ]; then
