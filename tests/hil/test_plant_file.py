@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.api import ConfigError
+from edge_agent_hil.expand import expand
 from edge_agent_hil.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,13 @@ def test_the_demo_plant_is_right() -> None:
             assert product.ideal_cycle / 60_000_000_000 <= 0.005, (
                 "one piece must weigh little in a minute's OEE"
             )
+
+
+def test_the_plant_of_the_readme_is_right(tmp_path: Path) -> None:
+    page = (ROOT / "hil" / "README.md").read_text()
+    path = tmp_path / "plant.yaml"
+    path.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert len(expand(load(path)).machines) == 22
 
 
 @pytest.mark.parametrize(
@@ -70,6 +78,26 @@ def test_the_demo_plant_is_right() -> None:
          "4: machines.m.modbus.states: lack a code for SETUP"),
         ("    opcua: {tags: {totl: {}}}\n",
          "4: machines.m.opcua.tags.totl: 'totl' is no signal; did you mean total?"),
+        ("    rtu: {unit: 2, tags: {total: {address: 'holding:0'}}}\n",
+         "4: machines.m.rtu.gateway: needs a gateway that is a serial line; one with baud: under gateways:"),
+        ("    modbus: {gateway: gw, tags: {total: {address: 'holding:0'}}}\ngateways: {gv: {}}\n",
+         "4: machines.m.modbus.gateway: 'gw' is no gateway of this plant; there are: gv"),
+        ("    modbus: {gateway: gw, tags: {total: {address: 'holding:0'}}}\ngateways: {gw: {baud: 9600}}\n",
+         "4: machines.m.modbus.gateway: 'gw' is a serial line; write rtu: instead of modbus:"),
+        ("    count: 3\n    modbus: {port: 1502, unit: 246, tags: {total: {address: 'holding:0'}}}\n",
+         "5: machines.m.modbus.unit: '246' counts up to 248; unit ids end at 247; use another gateway"),
+        ("    count: 1001\n" + FACE,
+         "4: machines.m.count: '1001' is wrong: Input should be less than or equal to 1000"),
+        (FACE + "lines: {a: {machines: [m, n]}}\n",
+         "5: lines.a.machines.1: 'n' is no machine of this plant; there are: m"),
+        ("    stack_light: {RUN: purple}\n" + FACE,
+         "4: machines.m.stack_light.RUN: 'purple' is no lamp; write one or some of red, yellow, green, blue, white, "),
+        ("    opcua: {tags: {recipe-heat: {}}}\n",
+         "4: machines.m.opcua.tags.recipe-heat: 'heat' is not in the recipe of A, B; every product"),
+        ("    scrap: 0.7\n    rework: 0.7\n" + FACE,
+         "5: machines.m.rework: '0.7' and scrap are more than all pieces"),
+        ("    stack_light: {FAULT: blinking red}\n    opcua: {tags: {red: {}}}\n",
+         "5: machines.m.opcua.tags.red: 'red' blinks, and only Modbus shows that"),
         (FACE + "timezone: Mars/Olympus\n",
          "5: timezone: 'Mars/Olympus' is no time zone; write an IANA name such as Asia/Shanghai"),
         (FACE + "  m: {products: {A: {code: 1, ideal_cycle: 1s}}, opcua: {tags: {total: {}}}}\n",
