@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from edge_agent_hil.equipment_faults import MODBUS, OPCUA, SECURE, Order, parse
@@ -14,12 +15,25 @@ KEPT: Final = 10_000            # entries of the log; more than any scenario has
 OF_THE_SERVER: Final = ("namespace-reorder", "certificate-change")
 
 
+@dataclass(slots=True)
+class Entry:
+    """One fault of the log; times in ns."""
+
+    kind: str
+    at: int
+    until: int | None
+    machines: list[str]
+    signals: list[str]
+
+
 class EquipmentControl:
     """Gives faults to the machines of a plant and tells their faces."""
 
     def __init__(self, plant: Plant, faces: Mapping[str, Iterable[Face]]) -> None:
         self._plant, self._faces = plant, faces
-        self._log: deque[dict[str, object]] = deque(maxlen=KEPT)
+        self._log: deque[Entry] = deque(maxlen=KEPT)
+        self._faulty: set[str] = set()
+        """machines with a fault that lasts"""
         self._shown = {
             name: dict.fromkeys(signal for face in spec.faces.values() for signal in face.tags)
             for name, spec in plant.file.machines.items()
@@ -32,16 +46,18 @@ class EquipmentControl:
             raise ValueError(f"machine: no machine {said!r}; there are {', '.join(self._plant.machines)}")
         order = parse(question, self._shown, self._can(question["machine"]))
         alike = self._reached(order)
-        event, now = self._plant.look(order.machine)
+        _, now = self._plant.look(order.machine)
+        away = replace(order, said={**order.said, "counters": "keep"})      # for those that only share the server
         for name in alike:
             event, _ = self._plant.look(name)
-            until = self._plant.equipment[name].begin(order, event, now)
+            until = self._plant.equipment[name].begin(order if name == order.machine else away, event, now)
         if order.kind == "restart":
             self._plant.halt(order.machine, until)
-        said = {"at": now, "until": None if until == NEVER else until, "machines": alike}
-        self._log.append({"kind": order.kind, **said, "signals": list(order.signals)})
+        self._faulty.update(alike)
+        entry = Entry(order.kind, now, None if until == NEVER else until, alike, list(order.signals))
+        self._log.append(entry)
         await self._disturb(alike)
-        return said
+        return {"at": entry.at, "until": entry.until, "machines": alike}
 
     async def clear(self, name: object) -> dict[str, object]:
         """All faults of one machine, or of all (`true`), end now."""
@@ -52,21 +68,24 @@ class EquipmentControl:
         for one in names:
             self._plant.equipment[one].clear()
         for entry in self._log:
-            if entry["until"] is None and set(names) & set(entry["machines"]):      # type: ignore[call-overload]
-                entry["until"] = now
+            if set(names) & set(entry.machines):
+                entry.until = now if entry.until is None else min(entry.until, now)
         await self._disturb(names)
         return {"at": now, "machines": names}
 
     def log(self) -> list[dict[str, object]]:
         """Every fault so far: what, of which machines and signals, from when until when."""
-        return list(self._log)
+        return [asdict(entry) for entry in self._log]
 
     async def settle(self) -> int:
         """End what is over; when the next fault is, ns."""
-        now = self._plant.now()
-        ended = [name for name, equipment in self._plant.equipment.items() if equipment.settle(now)]
-        await self._disturb(ended)
-        return min(equipment.next_end() for equipment in self._plant.equipment.values())
+        if not self._faulty:
+            return NEVER
+        now, equipment = self._plant.now(), self._plant.equipment
+        await self._disturb([name for name in sorted(self._faulty) if equipment[name].settle(now)])
+        ends = {name: equipment[name].next_end() for name in self._faulty}
+        self._faulty = {name for name, end in ends.items() if end < NEVER}
+        return min(ends.values())
 
     def _can(self, name: str) -> list[str]:
         machine = self._plant.file.machines[name]

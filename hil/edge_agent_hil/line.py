@@ -22,20 +22,24 @@ class Line:
             before.behind = behind.before = buffer
             self.buffers.append(buffer)
 
-    @property
-    def wake(self) -> int:
-        """When the next thing can happen, ns."""
-        return min(machine.wake for machine in self.machines)
+        self.wake = 0
+        """when the next thing can happen, ns"""
+        self.look_ahead()
+
+    def look_ahead(self) -> None:
+        """Find out when the next thing can happen; to be called after a machine was halted."""
+        self.wake = min([machine.wake for machine in self.machines])
 
     def advance(self, until: int) -> None:
         """Tell everything with t ≤ `until` (ns); of what happens at once, what is further up the line first."""
+        machine = self.machines[0]
         if len(self.machines) == 1:
-            machine = self.machines[0]
             while machine.wake <= until:
                 machine.go_on()
-            return
-        while (machine := min(self.machines, key=_wake)).wake <= until:
-            machine.go_on()
+        else:
+            while (machine := min(self.machines, key=_wake)).wake <= until:
+                machine.go_on()
+        self.wake = machine.wake
 
 
 def _wake(machine: Machine) -> int:

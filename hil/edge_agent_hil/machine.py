@@ -50,6 +50,7 @@ class Machine:
         self.waits = False
         """for a neighbour: it may be woken any time"""
         self._breaks = breaks
+        self._ideal_ns = {product: float(item.ideal_cycle) for product, item in spec.products.items()}
         self._rng = Random(f"{seed}/{name}")
         self._t = start
         self._state, self._reason = State.IDLE, ""
@@ -202,7 +203,7 @@ class Machine:
 
     def _cycle(self) -> int:
         factor = self._rng.gauss(1.0 + self.spec.speed_loss, self.spec.spread)
-        return whole(float(self.spec.products[self._product].ideal_cycle) * max(LOWEST_SPEED_FACTOR, factor))
+        return whole(self._ideal_ns[self._product] * max(LOWEST_SPEED_FACTOR, factor))
 
     def _after(self, stops: Stops | None) -> int:
         """Run time until the next stop of this kind, ns."""

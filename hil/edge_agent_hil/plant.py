@@ -119,6 +119,7 @@ class Plant:
         """A machine stands from now on."""
         _, now = self.look(name)
         self.machines[name].halt(now, until)
+        self._line_of[name].look_ahead()
         self._tell(self._line_of[name], now)
         self._due = sorted((line.wake, at) for at, line in enumerate(self.lines))
 
