@@ -7,12 +7,19 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from edge_agent_hil import misbehave_command, proxy_command, run_command, serve_command
+from edge_agent_hil import (
+    misbehave_command,
+    proxy_command,
+    record_command,
+    replay_command,
+    run_command,
+    serve_command,
+)
 from edge_agent_hil.command import FAILED, say
 
 # Each adds its parser, whose default `run` is called with what was given and returns the exit code. None of them
 # imports what is heavy before it runs: a server that misbehaves starts ten times as fast without the plant.
-COMMANDS = (serve_command, misbehave_command, proxy_command, run_command)
+COMMANDS = (serve_command, misbehave_command, proxy_command, record_command, replay_command, run_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from typing import Any
 from edge_agent_hil.control import Control, only, texts
 from edge_agent_hil.json_file import write_json
 from edge_agent_hil.misbehave_counters import Counters
-from edge_agent_hil.misbehave_device import Device
+from edge_agent_hil.misbehave_device import Device, Unit
 from edge_agent_hil.misbehave_faces import FRAMINGS, SERIAL_FACES, Face, SerialFace, TcpFace, UdpFace
 from edge_agent_hil.misbehave_faults import Fault, Faults, check_faults, parse_fault
 from edge_agent_hil.misbehave_line import Line
@@ -54,9 +54,14 @@ class Misbehaviour:
         check_faults(faults, FRAMINGS[self.face](), connected=not (udp or serial), stream=not udp)
 
 
-async def misbehave(options: Misbehaviour, stop: asyncio.Event, show: Callable[[str], None]) -> None:
-    """Serve until `stop` is set; OSError if a port is taken or a serial device is not there, or no more."""
-    server = Server(options, stop)
+async def misbehave(
+    options: Misbehaviour, stop: asyncio.Event, show: Callable[[str], None], units: Mapping[int, Unit] | None = None
+) -> None:
+    """Serve until `stop` is set; OSError if a port is taken or a serial device is not there, or no more.
+
+    `units` stand where the options' would: those of a recording.
+    """
+    server = Server(options, stop, units)
     try:
         ready = await server.start()
         if options.ready_file:
@@ -72,11 +77,12 @@ async def misbehave(options: Misbehaviour, stop: asyncio.Event, show: Callable[[
 class Server:
     """A device with faults, its face and its control port."""
 
-    def __init__(self, options: Misbehaviour, stop: asyncio.Event) -> None:
+    def __init__(self, options: Misbehaviour, stop: asyncio.Event, units: Mapping[int, Unit] | None = None) -> None:
         self.failure: OSError | None = None
         self._options, self._stop = options, stop
         self._framing = FRAMINGS[options.face]()
         self._device = Device(options.units, self._framing, options.seed)
+        self._device.banks.update(units or {})
         self._device.faults = Faults(options.faults)
         self._counters = Counters()
         self._face = self._make_face()

@@ -16,6 +16,14 @@ def add(commands: Commands) -> None:
     """Its options."""
     command = commands.add_parser("misbehave", help="a Modbus server with faults, until SIGTERM or Ctrl-C")
     command.set_defaults(run=partial(run, command))
+    command.add_argument(
+        "--units", type=_units, default=(1,), metavar="1,2,7", help="the unit ids that are there (default: 1)"
+    )
+    add_options(command)
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Those of a recording that is served, too."""
     add = command.add_argument
     fault = argument(parse_fault)
     add("--fault", type=fault, action="append", default=[], metavar="NAME", help="see hil/README.md; may be repeated")
@@ -23,19 +31,18 @@ def add(commands: Commands) -> None:
     add("--port", type=port, metavar="N", help="of a TCP or UDP face (default: a free one)")
     add("--device", metavar="PATH", help="of a serial face")
     add("--baud", type=int, metavar="N", help="of a serial face (default: 19200)")
-    add("--units", type=_units, default=(1,), metavar="1,2,7", help="the unit ids that are there (default: 1)")
     add("--seed", type=int, default=1, metavar="N", help="of every draw (default: 1)")
     add("--ready-file", type=writable, metavar="FILE", help="the ready line, written once it can be reached")
 
 
 def run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    options = _options(given, parser)
+    options = options_of(given, parser)
     run_until_stopped(lambda stop: misbehave(options, stop, show))
     return DONE
 
 
-def _options(given: argparse.Namespace, parser: argparse.ArgumentParser) -> Misbehaviour:
+def options_of(given: argparse.Namespace, parser: argparse.ArgumentParser) -> Misbehaviour:
     """What was given, checked against each other; leaves with 2 if it does not fit."""
     serial = given.face in SERIAL_FACES
     if serial and given.device is None:

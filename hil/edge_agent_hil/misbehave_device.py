@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from edge_agent_hil.misbehave_faults import Fault, Faults
 from edge_agent_hil.modbus_bank import (
@@ -45,11 +46,24 @@ class Plan:
     """hang up afterwards"""
 
 
+class Unit(Protocol):
+    """What a unit says to a request, before any fault; a `Bank`, or one of a recording."""
+
+    took_s: float
+    """how long its last answer takes"""
+
+    def answer(self, pdu: bytes, keep: bool = False) -> bytes:
+        """The PDU of the answer; empty: silence. With `keep` a write changes nothing."""
+
+    def values(self, table: str, first: int, count: int) -> Sequence[int]:
+        """What stands there. ValueError names what is not there."""
+
+
 class Device:
     """Some units behind one line or port."""
 
     def __init__(self, units: Sequence[int], framing: Framing, seed: int) -> None:
-        self.banks = {unit: Bank() for unit in units}
+        self.banks: dict[int, Unit] = {unit: Bank() for unit in units}
         self.faults = Faults()
         self.last_answer: float | None = None
         """when the last answer had gone out"""
@@ -69,6 +83,7 @@ class Device:
         if fault := self._find("short", request):
             pdu = shortened(pdu, fault.value)
         plan.answer = self._frame(request, pdu)
+        plan.slow = self.banks[request.unit].took_s if request.unit in self.banks else 0.0
         self._spoil_delivery(plan, request)
         return plan
 
@@ -137,7 +152,7 @@ class Device:
     def _spoil_delivery(self, plan: Plan, request: Request) -> None:
         for name in ("slow", "late"):
             if fault := self._find(name, request):
-                setattr(plan, name, fault.value)
+                setattr(plan, name, getattr(plan, name) + fault.value)
         if fault := self._find("byte_by_byte", request):
             plan.pace = fault.value
         plan.hold = self._has("coalesced", request)
@@ -151,7 +166,7 @@ class Device:
             raise ValueError(f"there is no unit {unit}; there are {', '.join(map(str, self.banks))}")
         if table not in TABLE_OF.values():
             raise ValueError(f"there is no table {table!r}; there are {', '.join(dict.fromkeys(TABLE_OF.values()))}")
-        return self.banks[unit].tables[table][first : first + count]
+        return list(self.banks[unit].values(table, first, count))
 
 
 def _within(fault: Fault, first: int, last: int) -> bool:

@@ -35,6 +35,8 @@ class Refused(Exception):
 class Bank:
     """The four tables of one unit."""
 
+    took_s = 0.0
+
     def __init__(self) -> None:
         self.tables: dict[str, list[int]] = {
             "coil": [int(n % 3 == 0) for n in range(SIZE)],
@@ -54,6 +56,10 @@ class Bank:
             return exception(pdu[0], refused.code)
         except (struct.error, IndexError):      # a request too short for its function
             return exception(pdu[0], ILLEGAL_VALUE)
+
+    def values(self, table: str, first: int, count: int) -> Sequence[int]:
+        """What stands there, as far as there is anything."""
+        return self.tables[table][first : first + count]
 
     def _slice(self, pdu: bytes, most: int) -> list[int]:
         first, count = struct.unpack_from(">HH", pdu, 1)

@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
     command.set_defaults(run=run)
     add = command.add_argument
     add("target", type=argument(place), metavar="TARGET", help="HOST:PORT or a URL of the device or the broker")
-    add("--listen", type=argument(_listens), default="127.0.0.1:0", metavar="HOST:PORT", help="default: 127.0.0.1:0")
+    add("--listen", type=argument(listens), default="127.0.0.1:0", metavar="HOST:PORT", help="default: 127.0.0.1:0")
     fault = argument(parse_wire_fault)
     add("--fault", type=fault, action="append", default=[], metavar="NAME[:KEY=VALUE,…]", help="may be repeated")
     add("--seed", type=int, default=1, metavar="N", help="of every draw (default: 1)")
@@ -29,5 +29,6 @@ def run(given: argparse.Namespace) -> int:
     return DONE
 
 
-def _listens(text: str) -> Place:
+def listens(text: str) -> Place:
+    """Of `--listen`: port 0 is a free one."""
     return place(text, listens=True)

@@ -16,7 +16,7 @@ from edge_agent_hil.wire_pipe import PIECE, End, Pipe, Present
 
 AT_ONCE = struct.pack("ii", 1, 0)       # SO_LINGER: closing sends RST
 Tap = Callable[[int, str, bytes], None]
-"""number of the connection, from 0; way; what passed"""
+"""number of the connection, from 0; way; what passed. Nothing passed, up: the connection is over."""
 
 
 class Over(Exception):
@@ -55,6 +55,7 @@ class Connection:
             for end in self._ends:
                 if not end.transport.is_closing():
                     _break(end)
+            self._seen[UP](b"")
 
     async def _joined(self, **to: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection(limit=PIECE, **to)

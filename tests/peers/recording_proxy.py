@@ -63,7 +63,7 @@ class RecordingProxy:
         return list(_packets(bytes(self.sent[connection])))
 
     def _keep(self, connection: int, way: str, data: bytes) -> None:
-        if way == UP:
+        if way == UP and data:
             if connection not in self._of:
                 self._of[connection] = bytearray()
                 self.sent.append(self._of[connection])
