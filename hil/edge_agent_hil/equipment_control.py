@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from edge_agent_hil.equipment_faults import MODBUS, OPCUA, SECURE, Order, parse
 from edge_agent_hil.events import NEVER
 from edge_agent_hil.plant import Face, Plant
+from edge_agent_hil.plant_file import PlantFile
 
 KEPT: Final = 10_000            # entries of the log; more than any scenario has, and no more memory with time
 OF_THE_SERVER: Final = ("namespace-reorder", "certificate-change")
@@ -26,6 +27,15 @@ class Entry:
     signals: list[str]
 
 
+def read_order(question: Mapping[str, Any], plant: PlantFile) -> Order:
+    """The fault that a machine of the plant is to have. ValueError says what would be right."""
+    machine = plant.machines[question["machine"]]
+    shown = dict.fromkeys(signal for face in machine.faces.values() for signal in face.tags)
+    secure = [SECURE] if machine.opcua and plant.opcua.security else []
+    can = [*([MODBUS] if machine.modbus_faces else []), *([OPCUA] if machine.opcua else []), *secure]
+    return parse(question, {question["machine"]: shown}, can)
+
+
 class EquipmentControl:
     """Gives faults to the machines of a plant and tells their faces."""
 
@@ -34,17 +44,13 @@ class EquipmentControl:
         self._log: deque[Entry] = deque(maxlen=KEPT)
         self._faulty: set[str] = set()
         """machines with a fault that lasts"""
-        self._shown = {
-            name: dict.fromkeys(signal for face in spec.faces.values() for signal in face.tags)
-            for name, spec in plant.file.machines.items()
-        }
 
     async def begin(self, question: object) -> dict[str, object]:
         """A fault begins now: `{"machine": …, "kind": …, "for": …}`. ValueError says what would be right."""
         if not isinstance(question, dict) or question.get("machine") not in self._plant.machines:
             said = question.get("machine") if isinstance(question, dict) else question
             raise ValueError(f"machine: no machine {said!r}; there are {', '.join(self._plant.machines)}")
-        order = parse(question, self._shown, self._can(question["machine"]))
+        order = read_order(question, self._plant.file)
         alike = self._reached(order)
         _, now = self._plant.look(order.machine)
         away = replace(order, said={**order.said, "counters": "keep"})      # for those that only share the server
@@ -86,11 +92,6 @@ class EquipmentControl:
         ends = {name: equipment[name].next_end() for name in self._faulty}
         self._faulty = {name for name, end in ends.items() if end < NEVER}
         return min(ends.values())
-
-    def _can(self, name: str) -> list[str]:
-        machine = self._plant.file.machines[name]
-        secure = [SECURE] if machine.opcua and self._plant.file.opcua.security else []
-        return [*([MODBUS] if machine.modbus_faces else []), *([OPCUA] if machine.opcua else []), *secure]
 
     def _reached(self, order: Order) -> list[str]:
         """The machines that have it: all of an OPC UA server, where it is the server's; else the one."""

@@ -12,6 +12,7 @@ from tests.hil.test_scenarios_fast import run
 WRONG = [
     ("loses_one_sample", "broker-out-of-reach", {"lost"}),
     ("swaps_words", "words-swapped", {"wrong values"}),
+    ("counts_a_glitch", "counter-glitch", {"piece error", "oee error"}),
     ("takes_no_data_for_run", "device-cable-out", {"unknown", "quality"}),
 ]
 

@@ -11,10 +11,9 @@ Span = tuple[int, int]
 FAR = 1 << 62
 # With these the equipment goes on to answer, and to tell the truth.
 HONEST = frozenset({"slow"})
-# What dies with a process that is killed is what it had not yet committed: a flush of the journal (200 ms here), the
-# write, and what a busy computer takes for it.
-DEADLY = frozenset({"kill", "no-rtc"})
-UNCOMMITTED = 1_000_000_000
+# What a fault meets on the way is gone, too: a change that an OPC UA server had not published yet (200 ms here), what a
+# killed agent had read and not yet committed (a flush of 200 ms and the write); and a busy computer is late with both.
+ON_THE_WAY = 1_000_000_000
 # Of these faults of the gateway its machines are seen all the same.
 SEEING = frozenset({"disk-full", "cpu", "memory"})
 
@@ -39,8 +38,7 @@ def blinds(played: Played, device: str) -> list[Span]:
         if fault.is_north or (fault.is_gateway and fault.step.name in SEEING) or fault.step.name in HONEST:
             continue
         again = good_after(played, device, fault.end)
-        begin = fault.begin - UNCOMMITTED if fault.is_gateway and fault.step.name in DEADLY else fault.begin
-        found.append((begin, again.arrived if again else FAR))
+        found.append((fault.begin - ON_THE_WAY, again.arrived if again else FAR))
     return found
 
 

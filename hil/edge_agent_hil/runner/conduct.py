@@ -153,11 +153,15 @@ async def _keep_counting(stage: Stage, connections: dict[str, int]) -> None:
 
 async def _vectors(stage: Stage, played: Played, name: str) -> dict[int, dict[str, Any]]:
     """The truth at even moments, for the picture, and at that of the newest KPI record."""
-    newest = max((kpi.as_of for kpi in stage.heard.kpis[name]), default=played.end)
-    every = max(1, (newest - played.begin) // VECTORS)
+    last = max(stage.heard.kpis[name], key=lambda kpi: kpi.as_of, default=None)
+    newest = last.as_of if last else played.end
+    every = max(1, (min(newest, time.time_ns()) - played.begin) // VECTORS)
     question = {"machine": name, "start": played.begin, "micro_stop": duration_ns(MICRO_STOP)}
-    moments = [*range(played.begin + every, newest, every), newest]
-    return {moment: await stage.ask({**question, "end": moment}) for moment in moments}
+    moments = [*range(played.begin + every, min(newest, time.time_ns()), every), newest]
+    vectors = {moment: await stage.ask({**question, "end": moment}) for moment in moments}
+    if last and last.arrived < newest:      # an agent whose clock is ahead cannot know what has not happened yet
+        vectors[newest] = await stage.ask({**question, "end": last.arrived})
+    return vectors
 
 
 def _machine(name: str, truth: Mapping[str, Any], ready: Mapping[str, Any], vectors: dict[int, Any]) -> Machine:

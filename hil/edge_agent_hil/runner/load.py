@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from edge_agent_hil import breaks, plant_file, yaml_file
 from edge_agent_hil.checks import cross_checks
+from edge_agent_hil.equipment_control import read_order
 from edge_agent_hil.load import load as load_plant
 from edge_agent_hil.plant_file import PlantFile
 from edge_agent_hil.runner import scenario_file
-from edge_agent_hil.runner.scenario_file import BROKER, Scenario
+from edge_agent_hil.runner.scenario_file import BROKER, Scenario, Step
 from edge_agent_hil.yaml_file import Found
 
 LIBRARY = Path(str(files("edge_agent_hil") / "scenarios"))
@@ -77,19 +78,27 @@ def _plant(file: Scenario, path: Path) -> tuple[tuple[PlantFile, Path | None] | 
 
 
 def _checks(file: Scenario, plant: PlantFile) -> Iterator[Found]:
-    machines = sorted(plant.machines)
-    devices = sorted({*machines, *file.site.get("devices", {})})
+    devices = sorted({*plant.machines, *file.site.get("devices", {})})
     for position, step in enumerate(file.timeline):
-        key = ("timeline", position)
+        for key, message, value, hint in _step(step, plant, devices):
+            yield ("timeline", position, *key), message, value, hint
         if step.end > file.duration:
-            yield key, "is over after the scenario", "", "make the duration longer"
-        if step.wire and step.wire not in (*devices, BROKER):
-            yield (*key, "wire"), "is no device here", step.wire, f"there are: {', '.join((*devices, BROKER))}"
-        if step.equipment and step.equipment not in machines:
-            yield (*key, "equipment"), "is no machine here", step.equipment, f"there are: {', '.join(machines)}"
+            yield ("timeline", position), "is over after the scenario", "", "make the duration longer"
     for name in file.judged:
         if name not in devices:
             yield ("judged",), "is no machine or device here", name, f"there are: {', '.join(devices)}"
     for tag in file.expect.quality:
         if tag.partition(".")[0] not in devices:
             yield ("expect", "quality", tag), "is of no device here", "", f"there are: {', '.join(devices)}"
+
+
+def _step(step: Step, plant: PlantFile, devices: list[str]) -> Iterator[Found]:
+    if step.wire and step.wire not in (*devices, BROKER):
+        yield ("wire",), "is no device here", step.wire, f"there are: {', '.join((*devices, BROKER))}"
+    if step.equipment and step.equipment not in plant.machines:
+        yield ("equipment",), "is no machine here", step.equipment, f"there are: {', '.join(plant.machines)}"
+    elif step.equipment:
+        try:
+            read_order(step.order(), plant)
+        except ValueError as error:
+            yield ("fault",), f"is wrong: {error}", step.fault, ""

@@ -114,6 +114,11 @@ class Step(StrictModel):
         said = str(self.gateway)
         return parse_gateway_fault(said) if ":" in said else gateway_fault(said, self.said)
 
+    def order(self) -> dict[str, Any]:
+        """Of a machine's equipment, as the truth service takes it."""
+        lasts = {"for": f"{self.length}ns"} if self.length else {}
+        return {"machine": self.equipment, "kind": self.fault, **self.said, **lasts}
+
     def __str__(self) -> str:
         kind = "wire " if self.wire else ""
         more = "".join(f" {key}={value}" for key, value in self.said.items())

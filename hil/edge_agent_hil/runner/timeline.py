@@ -61,10 +61,7 @@ async def _on_wire(stage: Stage, step: Step, until: Awaitable[None]) -> None:
 
 async def _on_equipment(stage: Stage, step: Step, until: Awaitable[None]) -> tuple[frozenset[str], int]:
     """The machines it reached (some share a server) and when it is over, ns UTC; 0: when the step is."""
-    asked = {"machine": step.equipment, "kind": step.fault, **step.said}
-    if step.length:
-        asked["for"] = f"{step.length}ns"
-    answer = await stage.ask({"fault": asked})
+    answer = await stage.ask({"fault": step.order()})
     await until
     return frozenset(answer["machines"]), int(answer["until"] or 0)
 
