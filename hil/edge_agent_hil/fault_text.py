@@ -56,6 +56,14 @@ def ranges(highest: int) -> Parse:
     return parse
 
 
+def positive(text: str) -> float:
+    """A duration that is not 0, in seconds."""
+    value = seconds(text)
+    if value <= 0:
+        raise ValueError("is no time that passes; write one such as 300ms")
+    return value
+
+
 def share(text: str) -> float:
     """`0.1` or `10%`."""
     try:

@@ -153,9 +153,11 @@ class Gateway:
         match name:
             case "kill" | "stop":
                 self.start()
-            case "freeze":
-                os.kill(self._alive(), signal.SIGCONT)
-            case "clock" | "no-rtc":
+            case "freeze" if (pid := self.pid) is not None:
+                os.kill(pid, signal.SIGCONT)
+            case "clock":
+                self.clock.right()
+            case "no-rtc":
                 self.clock.sync()
             case "disk-full":
                 self.disk.free(self.pid)

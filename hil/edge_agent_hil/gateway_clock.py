@@ -27,6 +27,10 @@ class Clock:
         """It begins at 1970-01-01, and knows that nobody has told it the time."""
         self._set(-time.time_ns(), NOT_BELIEVED)
 
+    def right(self) -> None:
+        """It shows the real time again."""
+        self._set(0, ASK_THE_KERNEL)
+
     def sync(self) -> None:
         """It has been told the time."""
         self._set(0, BELIEVED)

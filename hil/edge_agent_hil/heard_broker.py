@@ -43,16 +43,22 @@ class HeardBroker:
         self._count = 0
         self._news = threading.Condition()
         self._listens = threading.Event()
-        self.process.start()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         self._client.on_subscribe = lambda *_: self._listens.set()
         self._client.on_message = self._hear
         self._client.reconnect_delay_set(COMES_BACK_S, COMES_BACK_S)
+        try:
+            self.process.start()
+            self._listen()
+        except BaseException:
+            self.close()
+            raise
+
+    def _listen(self) -> None:
         self._client.connect("127.0.0.1", self.process.port)
         self._client.loop_start()
         if not self._listens.wait(LISTENS_S):
-            self.close()
             raise BrokerError(f"{self.process.name} lets nobody subscribe")
 
     @property

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from edge_agent_hil.control_client import ControlClient
+
 READY_S = 60.0                  # a busy small computer takes long to import what an OPC UA server needs
-ANSWER_S = 30.0
 MANNERS_S = 10.0
 
 
@@ -32,7 +32,7 @@ class Program:
 
     def __init__(self, *arguments: str) -> None:
         self.name = arguments[0]
-        self._line: socket.socket | None = None
+        self._line: ControlClient | None = None
         with TemporaryDirectory(prefix="edge-hil-") as folder:
             ready = Path(folder) / "ready.json"
             command = [sys.executable, "-m", "edge_agent_hil.cli", *arguments, "--ready-file", str(ready)]
@@ -74,15 +74,16 @@ class Program:
         """An order; the answer. ProgramError if it is refused, or the process is gone."""
         try:
             if self._line is None:
-                self._line = socket.create_connection(("127.0.0.1", self.control), ANSWER_S)
-            self._line.sendall(json.dumps(order).encode() + b"\n")
-            with self._line.makefile("rb") as stream:
-                answer: dict[str, Any] = json.loads(stream.readline() or b'{"error": "it has ended"}')
+                self._line = ControlClient("127.0.0.1", self.control)
+            return self._line.ask(order)
+        except ValueError as error:
+            raise ProgramError(str(error)) from error
         except OSError as error:
             raise ProgramError(f"edge-hil {self.name} does not answer: {error}") from error
-        if "error" in answer:
-            raise ProgramError(answer["error"])
-        return answer
+
+    def wait(self, seconds: float) -> int:
+        """Until it ends by itself; the exit code. `subprocess.TimeoutExpired` if it does not."""
+        return self._process.wait(seconds)
 
     def close(self) -> None:
         """End it in good manners; insist if it has none."""
@@ -103,9 +104,10 @@ class Program:
 class Proxy(Program):
     """`edge-hil proxy`: a wire before a target, `HOST:PORT` or a URL."""
 
-    def __init__(self, target: str, *faults: str, listen: str = "127.0.0.1:0", seed: int = 1) -> None:
+    def __init__(self, target: str, *faults: str, listen: str = "", seed: int = 1) -> None:
         options = [word for fault in faults for word in ("--fault", fault)]
-        super().__init__("proxy", target, "--listen", listen, "--seed", str(seed), *options)
+        options += ["--listen", listen] if listen else []
+        super().__init__("proxy", target, "--seed", str(seed), *options)
 
     @property
     def url(self) -> str:

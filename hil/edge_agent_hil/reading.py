@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edge_agent_hil.modbus_bank import MOST_BITS, MOST_REGISTERS, READ_BITS
 from edge_agent_hil.modbus_frame import SOCKET_HEAD, SocketFraming
-from edge_agent_hil.recording import FUNCTION_OF
+from edge_agent_hil.recording_modbus import FUNCTION_OF
 
 ANSWER_S = 3.0                  # what answers later than that is silence; slow gateways take a second
 

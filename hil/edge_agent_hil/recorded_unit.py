@@ -18,7 +18,7 @@ from edge_agent_hil.modbus_bank import (
     pack_bits,
     reach,
 )
-from edge_agent_hil.recording import Exchange, values_of
+from edge_agent_hil.recording_modbus import Exchange, values_of
 
 MICRO = 1_000_000
 

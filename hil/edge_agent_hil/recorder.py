@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from edge_agent_hil.modbus_frame import SOCKET_HEAD, Request, SocketFraming
-from edge_agent_hil.recording import Exchange, head, written
+from edge_agent_hil.recording import begun
+from edge_agent_hil.recording_modbus import Exchange, written
 from edge_agent_hil.wire_faults import UP
 
 MOST_ASKED = 64                 # requests a connection may have ahead of their answers; the oldest was silence
@@ -24,7 +25,7 @@ class Recorder:
         self._file: TextIO = file.open("w", encoding="utf-8", buffering=1)
         self._began_us: int | None = None
         self._talks: dict[int, Talk] = {}
-        self._write(head(target, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")))
+        self._write(begun("modbus", target, datetime.now(UTC).isoformat(timespec="milliseconds")))
 
     def hear(self, connection: int, way: str, data: bytes) -> None:
         """What passed; nothing: the connection is over."""

@@ -1,131 +1,47 @@
-"""A recording of a Modbus device as a file people can read: a JSON object a line, in order. Pure but for the reading.
-
-    {"recording": "modbus", "version": 1, "target": "modbus+tcp://10.0.0.5:502", "begun": "2026-01-31T10:00:00.000Z"}
-    {"at_us": 0, "unit": 1, "read": "holding:0", "count": 3, "took_us": 2100, "values": [7, 8, 9]}
-    {"at_us": 1000210, "unit": 1, "read": "coil:90", "count": 2, "took_us": 1800, "exception": 2}
-    {"at_us": 2000190, "unit": 9, "read": "input:0", "count": 1, "silent": true}
-    {"at_us": 3000150, "unit": 1, "request": "2b0e0100", "took_us": 2000, "answer": "2b0e01810000020004…"}
-
-`at_us` is when the request passed, from the beginning on, `took_us` how long the answer took. A read is told in words;
-a write, or anything else, as the bytes of its PDU.
-"""
+"""A recording as a file: a JSON object a line, the first of which tells what it is of, and in which version."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from edge_agent.api import ConfigError, Mistake
-from edge_agent_hil.modbus_bank import READ_BITS, READ_REGISTERS, TABLE_OF, pack_bits
 
 VERSION = 1
-FUNCTION_OF = {TABLE_OF[function]: function for function in (*READ_BITS, *READ_REGISTERS)}
-EXCEPTION = 0x80
+Line = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and what came back."""
-
-    at_us: int
-    unit: int
-    request: bytes
-    """PDU"""
-    took_us: int = 0
-    answer: bytes = b""
-    """PDU; empty: silence"""
+def begun(kind: str, target: str, when: str, **more: object) -> dict[str, Any]:
+    """The first line; `when` is ISO 8601, UTC."""
+    return {"recording": kind, "version": VERSION, "target": target, "begun": when, **more}
 
 
-def head(target: str, begun: str) -> dict[str, Any]:
-    """The first line; `begun` is ISO 8601, UTC."""
-    return {"recording": "modbus", "version": VERSION, "target": target, "begun": begun}
-
-
-def written(exchange: Exchange) -> dict[str, Any]:
-    """A line."""
-    said: dict[str, Any] = {"at_us": exchange.at_us, "unit": exchange.unit}
-    request, answer = exchange.request, exchange.answer
-    reads = request[0] in FUNCTION_OF.values() and len(request) == 5
-    if reads:
-        first, count = struct.unpack_from(">HH", request, 1)
-        said |= {"read": f"{TABLE_OF[request[0]]}:{first}", "count": count}
-    else:
-        said["request"] = request.hex()
-    if not answer:
-        return {**said, "silent": True}
-    said["took_us"] = exchange.took_us
-    if answer[0] == request[0] | EXCEPTION and len(answer) == 2:
-        return {**said, "exception": answer[1]}
-    if reads and (values := values_of(request, answer)) is not None:
-        return {**said, "values": values}
-    return {**said, "answer": answer.hex()}
-
-
-def values_of(request: bytes, answer: bytes) -> list[int] | None:
-    """Of a read; None if the answer is none that fits it."""
-    count = int.from_bytes(request[3:5], "big")
-    size = (count + 7) // 8 if request[0] in READ_BITS else 2 * count
-    if answer[:2] != bytes([request[0], size & 0xFF]) or len(answer) != 2 + size:
-        return None
-    if request[0] in READ_BITS:
-        bits = [answer[2 + n // 8] >> n % 8 & 1 for n in range(count)]
-        return bits if pack_bits(bits) == answer[2:] else None
-    return list(struct.unpack_from(f">{count}H", answer, 2))
-
-
-def read_recording(path: Path) -> list[Exchange]:
-    """All of it; ConfigError names the line that is wrong, and what would be right."""
-    return list(_exchanges(path))
-
-
-def _exchanges(path: Path) -> Iterator[Exchange]:
-    number = 0
+def read(path: Path, parsers: Mapping[str, Callable[[Line], Any]]) -> tuple[dict[str, Any], list[Any]]:
+    """The first line, and what the parser of that kind makes of each other. ConfigError names the line that is wrong;
+    a parser raises ValueError, KeyError or TypeError about one."""
+    number, head, found = 0, {}, []
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 said = json.loads(line)
                 if number == 1:
-                    _check_head(said)
+                    head = _checked(said, parsers)
                 else:
-                    yield _exchange(said)
+                    found.append(parsers[head["recording"]](said))
     except OSError as error:
         raise ConfigError(Mistake("file", f"cannot be read: {error.strerror}", str(path))) from error
     except (ValueError, KeyError, TypeError, struct.error) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else f"is no line of a recording: {error}"
-        raise ConfigError(Mistake("line", what, file=str(path), line=number)) from error
-    if number < 2:
+        raise ConfigError(Mistake("line", what, file=str(path), line=max(1, number))) from error
+    if not found:
         raise ConfigError(Mistake("file", "is a recording of nothing", str(path)))
+    return head, found
 
 
-def _check_head(said: dict[str, Any]) -> None:
-    if said["recording"] != "modbus" or said["version"] != VERSION:
-        raise ValueError(f"this reads recordings of modbus, version {VERSION}")
-
-
-def _exchange(said: dict[str, Any]) -> Exchange:
-    if "read" in said:
-        table, _, first = said["read"].partition(":")
-        if table not in FUNCTION_OF:
-            raise ValueError(f"there is no table {table!r}; there are {', '.join(FUNCTION_OF)}")
-        request = struct.pack(">BHH", FUNCTION_OF[table], int(first), said["count"])
-    else:
-        request = bytes.fromhex(said["request"])
-    return Exchange(int(said["at_us"]), int(said["unit"]), request, int(said.get("took_us", 0)), _answer(said, request))
-
-
-def _answer(said: dict[str, Any], request: bytes) -> bytes:
-    if said.get("silent"):
-        return b""
-    if "exception" in said:
-        return bytes([request[0] | EXCEPTION, said["exception"]])
-    if "answer" in said:
-        return bytes.fromhex(said["answer"])
-    values = said["values"]
-    if len(values) != int.from_bytes(request[3:5], "big"):
-        raise ValueError(f"{len(values)} values where {said['count']} were asked for")
-    packed = pack_bits(values) if request[0] in READ_BITS else struct.pack(f">{len(values)}H", *values)
-    return bytes([request[0], len(packed) & 0xFF]) + packed
+def _checked(head: dict[str, Any], kinds: Collection[str]) -> dict[str, Any]:
+    if head["recording"] not in kinds or head["version"] != VERSION:
+        raise ValueError(f"what is read here is a recording of {' or '.join(kinds)}, version {VERSION}")
+    return head

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edge_agent.core.quantity import NS, format_ns
-from edge_agent_hil.fault_text import Kinds, Parse, choice, fields, flag, number, parts, seconds, share
+from edge_agent_hil.fault_text import Kinds, Parse, choice, fields, flag, number, parts, positive, seconds, share
 
 UP, DOWN, BOTH = "up", "down", "both"
 
@@ -55,14 +55,6 @@ def span(text: str) -> tuple[int, int]:
     if not (low.isdigit() and (high or low).isdigit()) or not int(low) <= int(high or low):
         raise ValueError("is no number of bytes; write one such as 8, or a range such as 5000-50000 to draw from")
     return int(low), int(high or low)
-
-
-def positive(text: str) -> float:
-    """A duration that is not 0, in seconds."""
-    value = seconds(text)
-    if value <= 0:
-        raise ValueError("is no time that passes; write one such as 300ms")
-    return value
 
 
 _WAY: Final[tuple[str, Parse, Any]] = ("way", choice(UP, DOWN, BOTH), BOTH)

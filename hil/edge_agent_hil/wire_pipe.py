@@ -64,12 +64,17 @@ class Present:
 
 
 class Pipe:
-    """Bytes from a reader to a writer. `take` and `give` run side by side until both have ended."""
+    """Bytes from a reader to a writer. `take` and `give` run side by side until both have ended.
+
+    `repeats`: what is lost comes again, late, as on TCP; else it is gone, as on a serial line.
+    """
 
     def __init__(
-        self, way: str, present: Present, reader: asyncio.StreamReader, dice: Random, seen: Callable[[bytes], None]
-    ) -> None:
+        self, way: str, present: Present, reader: asyncio.StreamReader, dice: Random,
+        seen: Callable[[bytes], None], repeats: bool = True,
+    ) -> None:  # fmt: skip
         self._way, self._present, self._reader, self._dice, self._seen = way, present, reader, dice, seen
+        self._repeats = repeats
         self._waiting: asyncio.Queue[tuple[float, bytes | End]] = asyncio.Queue()
         self._held = 0
         self._room = asyncio.Event()
@@ -82,6 +87,8 @@ class Pipe:
         end = End.FINISHED
         try:
             while data := await self._reader.read(PIECE):
+                if self._vanishes():
+                    continue
                 self._held += len(data)
                 self._waiting.put_nowait((self._when(), data))
                 while self._held >= HELD:
@@ -91,6 +98,11 @@ class Pipe:
             end = End.BROKEN
         self._waiting.put_nowait((self._due, end))
 
+    def _vanishes(self) -> bool:
+        if self._repeats:
+            return False
+        return self._present.find("black-hole", self._way) is not None or self._happens("lose")
+
     def _when(self) -> float:
         """The moment at which what comes now arrives: never before what came earlier."""
         late = 0.0
@@ -98,7 +110,7 @@ class Pipe:
             late += fault.by_s
         if fault := self._present.find("jitter", self._way):
             late += self._dice.uniform(0, fault.by_s)
-        if self._happens("lose"):
+        if self._repeats and self._happens("lose"):
             late += self._dice.uniform(*REPEATED_S)
         self._due = max(self._due, asyncio.get_running_loop().time() + late)
         return self._due

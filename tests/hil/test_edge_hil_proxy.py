@@ -14,8 +14,8 @@ from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from edge_agent_hil.cli import main
+from edge_agent_hil.place import place
 from edge_agent_hil.program import ProgramError, Proxy
-from edge_agent_hil.proxy import place
 from tests.peers.misbehaving import Misbehaving
 from tests.peers.waiting import wait_for
 
@@ -88,8 +88,13 @@ def test_a_taken_port_ends_with_1(device: Misbehaving, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["here"], ["127.0.0.1:0"], ["modbus+rtu:///dev/ttyUSB0"], ["127.0.0.1:502", "--fault", "lost"],
-     ["127.0.0.1:502", "--listen", "127.0.0.1"], ["127.0.0.1:99999"], ["127.0.0.1:1", "--ready-file", "/no/such/f"]],
+    [
+        [], ["here"], ["127.0.0.1:0"], ["127.0.0.1:99999"], ["modbus+udp://plc:502"],
+        ["127.0.0.1:502", "--fault", "lost"], ["127.0.0.1:502", "--listen", "127.0.0.1"],
+        ["127.0.0.1:1", "--ready-file", "/no/such/f"],
+        ["modbus+rtu:///dev/x?baud=fast"], ["modbus+rtu:///dev/x?parity=X"], ["modbus+rtu://x"],
+        ["modbus+rtu:///dev/x", "--fault", "reset"],
+    ],
 )  # fmt: skip
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as end:

@@ -23,11 +23,16 @@ from edge_agent_hil.program import Program
 from edge_agent_hil.reading import blocks
 from edge_agent_hil.recorded_unit import RecordedUnit
 from edge_agent_hil.recorder import Recorder
-from edge_agent_hil.recording import Exchange, read_recording, written
+from edge_agent_hil.recording import read as read_file
+from edge_agent_hil.recording_modbus import Exchange, exchange_of, written
 from tests.peers.misbehaving import Misbehaving
 from tests.peers.raw_modbus import Wire, mbap, read
 
 HEAD = {"recording": "modbus", "version": 1, "target": "plc:502", "begun": "2026-01-31T10:00:00.000Z"}
+
+
+def read_recording(path: Path) -> list[Exchange]:
+    return read_file(path, {"modbus": exchange_of})[1]
 
 
 def file_of(folder: Path, *lines: dict[str, Any]) -> Path:
@@ -204,7 +209,14 @@ def test_blocks_are_as_long_as_one_request_may_ask() -> None:
     assert [(one.function, one.count) for one in blocks("coil:0-2000")] == [(1, 2000), (1, 1)]
 
 
-@pytest.mark.parametrize("arguments", [["opc.tcp://plc:4840", "f"], ["plc:502", "/no/such/f"], ["plc:502"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mqtt://plc:1883", "f"], ["plc:502", "/no/such/f"], ["plc:502"], ["plc:502", "f", "--every", "0s"],
+        ["plc:502", "f", "--node", "i=1"], ["opc.tcp://plc:4840", "f", "--read", "coil:1"],
+        ["opc.tcp://plc:4840", "f", "--listen", "127.0.0.1:0"],
+    ],
+)  # fmt: skip
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["record", *arguments])
