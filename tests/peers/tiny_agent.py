@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -30,7 +31,8 @@ def main() -> None:
                 wrote = file.write(bytes(64)) == 64
         except OSError:
             wrote = False
-        print(json.dumps({"now": time.time_ns(), "believed": is_synchronised(), "wrote": wrote}), flush=True)
+        with suppress(OSError):         # a full disk takes no log either
+            print(json.dumps({"now": time.time_ns(), "believed": is_synchronised(), "wrote": wrote}), flush=True)
         if (data / "hog").exists():
             hog += bytes(1 << 20)
         while (data / "busy").exists():
