@@ -17,8 +17,10 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from edge_agent_hil.gateway_clock import Clock
+from edge_agent_hil.gateway_damage import overwrite_newest
 from edge_agent_hil.gateway_disk import Disk
 from edge_agent_hil.gateway_faults import GatewayFault
 from edge_agent_hil.gateway_limits import Limits, NotPossible
@@ -59,6 +61,7 @@ class Gateway:
         self.disk = Disk(folder / "data", disk_mb)
         self.log_file = folder / "agent.log"
         self._agent = agent
+        self._dice = Random(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._limits: Limits | None = None
         self._why_no_limits = ""
@@ -141,6 +144,8 @@ class Gateway:
                 self.kill()
                 self.clock.lose()
                 self.start()
+            case "damage":
+                self._damage()
             case "disk-full":
                 self.disk.fill(self._alive())
             case "cpu":
@@ -148,10 +153,15 @@ class Gateway:
             case "memory":
                 self._limited().memory(fault.limit)
 
+    def _damage(self) -> None:
+        self.kill()
+        if not overwrite_newest(self.disk.seen / "journal", self._dice):
+            raise self._error("has written too little to its journal for a damage to be felt")
+
     def clear(self, name: str) -> None:
         """No more: what is not there starts again, what stands still goes on, the clock is right, there is room."""
         match name:
-            case "kill" | "stop":
+            case "kill" | "stop" | "damage":
                 self.start()
             case "freeze" if (pid := self.pid) is not None:
                 os.kill(pid, signal.SIGCONT)

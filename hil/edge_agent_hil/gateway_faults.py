@@ -37,6 +37,7 @@ KINDS: Final[Kinds] = {
     "freeze": {},
     "clock": {"by": ("by_ns", signed, 3_600_000_000_000)},
     "no-rtc": {},
+    "damage": {},
     "disk-full": {},
     # A Raspberry Pi that does something else beside the agent.
     "cpu": {"share": ("share", share, 0.25)},

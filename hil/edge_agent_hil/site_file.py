@@ -21,9 +21,10 @@ def machine(name: str, said: Mapping[str, Any], micro_stop: str) -> dict[str, An
         (product if by_name else facts["code"]): {"ideal_cycle": facts["ideal_cycle"]}
         for product, facts in said["products"].items()
     }
+    rework = {"rework": f"{name}.rework"} if "rework" in said["tags"] else {}
     return {
         "state": {"tag": f"{name}.state", "map": said["states"]},
-        "counts": {"total": f"{name}.total", "scrap": f"{name}.scrap"},
+        "counts": {"total": f"{name}.total", "scrap": f"{name}.scrap", **rework},
         "job": {"tag": f"{name}.{'program' if by_name else 'product'}", "products": products},
         "micro_stop": micro_stop,
         # What the plant made before the shift began is in nobody's account.

@@ -7,7 +7,6 @@ module that many machines lack), loss and delay are made by the wire, see `tests
 from __future__ import annotations
 
 import asyncio
-import random
 import resource
 import shutil
 import signal
@@ -165,21 +164,6 @@ class Agent:
         self.lives[-1].ends_ns = time.monotonic_ns()
         self._process.send_signal(how)
         return self._process.wait(PATIENCE_S)
-
-
-def overwrite(folder: Path, dice: random.Random) -> str:
-    """Damage one of the journal's segments, as a worn card does; which, or '' if all are small. In its younger half,
-    where what nobody has heard yet is likelier to lie."""
-    segments = [path for path in folder.rglob("*.seg") if path.stat().st_size > 4096]
-    if not segments:
-        return ""
-    path = dice.choice(sorted(segments))
-    size = path.stat().st_size
-    place = dice.randrange(size // 2, size - 1)
-    with path.open("r+b") as file:
-        file.seek(place)
-        file.write(dice.randbytes(dice.choice((1, 64, 512))))
-    return f"{path.name} at {place}"
 
 
 @dataclass(slots=True)

@@ -20,9 +20,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_agent_hil.gateway_damage import overwrite
 from tests.campaign import source
 from tests.campaign.committed import judge_events
-from tests.campaign.faults import NORTH, PATIENCE_S, Agent, overwrite
+from tests.campaign.faults import NORTH, PATIENCE_S, Agent
 from tests.campaign.ledger import heard_first, judge_gaps, judge_losses, judge_order
 from tests.campaign.orders import finals, judge_counts, judge_replay, judge_twins, pieces_of, seen_by_both
 from tests.campaign.stage import Plan, Stage, stage

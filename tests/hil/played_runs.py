@@ -61,7 +61,12 @@ def hear(run: Played, topic: str, payload: dict[str, Any], arrived: int) -> None
 
 
 def truth(oee: float) -> dict[str, Any]:
-    return {"kpi": {"oee": oee}, "counts": {"total": 70}}
+    times = {"apt": 18.0, "micro": 0.0, "aust": 0.0, "adet_fault": 2.0, "adet_other": 0.0}
+    return {
+        "kpi": {"oee": oee},
+        "busy_ns": 20 * SECOND,
+        "record": {"counts": {"pq": 70, "sq": 3, "rq": 0}, "time_s": times},
+    }
 
 
 def record(oee: float, **more: Any) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def record(oee: float, **more: Any) -> dict[str, Any]:
         "as_of": "2025-12-01T00:00:20.000000001+00:00".replace(".000000001", ""),
         "rev": 0,
         "time_s": {**times, "ct": 20, "pbt": 20, "apt": 18, "adet_fault": 2},
-        "counts": {"pq": 70},
+        "counts": {"pq": 70, "sq": 3, "rq": 0},
         "kpi": {"oee": oee},
         "bounds": {"oee": [oee, oee]},
         "flags": [],

@@ -11,6 +11,7 @@ from edge_agent_hil.cli import main
 from edge_agent_hil.runner.library import chosen, find, library
 from edge_agent_hil.runner.load import load
 from edge_agent_hil.runner.scenario_file import Expect
+from edge_agent_hil.runner.site import for_each, laid_over
 
 SCENARIO = """\
 scenario: a title
@@ -57,7 +58,7 @@ def test_a_scenario_says_what_stands_what_happens_and_what_must_come_of_it(tmp_p
             "plant: cel",
             "2: plant: 'cel' is no file and no shipped plant; shipped are: cell, ",
         ),
-        ("wire: press-1", "wire: press-2", "5: timeline.0.wire: 'press-2' is no device here; there are: cnc-7"),
+        ("wire: press-1", "wire: press-2", "5: timeline.0.wire: 'press-2' has no wire here; there are: cnc-7"),
         ("fault: delay", "fault: dealy", "5: timeline.0: is wrong: a wire has no fault 'dealy'; did you mean delay?"),
         ("by: 300ms", "by: 300", "5: timeline.0: is wrong: delay, by: '300'"),
         ("gateway: kill", "gateway: kil", "6: timeline.1: is wrong: a gateway has no fault 'kil'; did you mean kill?"),
@@ -134,3 +135,28 @@ def test_the_page_shows_a_scenario_that_is_right_and_explains_every_key(tmp_path
     assert load(path).file.timeline
     for name, field in Expect.model_fields.items():
         assert f"`{field.alias or name}`" in page
+
+
+def test_the_page_lists_every_shipped_scenario_with_its_title_and_pain() -> None:
+    page = (Path(__file__).parents[2] / "hil" / "SCENARIOS.md").read_text()
+    for one in chosen(["all"]):
+        assert f"| `{one.name}` | {one.file.scenario} | {one.file.pain} |" in page
+
+
+def test_files_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "s.yaml" for folder in ("a", "b", "c")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(SCENARIO)
+    assert [one.name for one in chosen(map(str, [*paths, paths[0]]))] == ["s", "s~2", "s~3"]
+
+
+def test_what_is_said_of_each_device_is_said_of_all_and_what_is_said_of_one_wins() -> None:
+    base = {"devices": {"a": {"poll": "100ms", "url": "x"}, "b": {"poll": "100ms", "url": "y"}}, "machines": {}}
+    over = {"devices": {"*": {"poll": "1s", "timeout": "2s"}, "b": {"poll": "5s"}, "c": {"url": "z"}}}
+    assert laid_over(base, for_each(base, over))["devices"] == {
+        "a": {"poll": "1s", "url": "x", "timeout": "2s"},
+        "b": {"poll": "5s", "url": "y", "timeout": "2s"},
+        "c": {"url": "z"},
+    }
+    assert laid_over({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}) == {"a": {"c": 2}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,22 @@ import pytest
 from edge_agent_hil.runner.library import chosen
 
 ROOT = Path(__file__).parents[2]
+# Of the longest scenario on a computer that does ten other things at once.
+PATIENCE_S = 500
 FAST = [one.name for one in chosen(["fast"])]
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`edge-hil run` to its end; one that takes too long is asked to end, so that it leaves nothing running."""
     command = [sys.executable, "-m", "edge_agent_hil.cli", "run", *words, "--report", str(folder)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.communicate(timeout=PATIENCE_S)
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 @pytest.mark.timeout(600)

@@ -14,8 +14,9 @@ from tests.hil.played_runs import BEGIN, MS, SECOND, hear, played, record, tell
 
 EVERYTHING = {
     "live within": "2s", "lost": 0, "wrong values": 0, "duplicates": 0, "oee error": 0.5, "in bounds": True,
-    "piece error": 0, "unknown": "1s", "state latency": "1s", "drained within": "5s", "gaps": 0, "memory": "100MB",
-    "memory growth": "5MB", "disk": "2MB", "written": "1MB", "connections": 1, "well at the end": True,
+    "piece error": 0, "time error": "10ms", "unknown": "1s", "state latency": "1s", "drained within": "5s", "gaps": 0,
+    "memory": "100MB", "memory growth": "5MB", "disk": "2MB", "written": "1MB", "connections": 1,
+    "well at the end": True,
 }  # fmt: skip
 
 
@@ -63,11 +64,16 @@ def be_outside_the_bounds(run: Played) -> None:
 
 
 def miscount(run: Played) -> None:
-    hear(run, "cnc-7/kpi/shift", record(0.5, rev=1, counts={"pq": 71}), BEGIN + 21 * SECOND)
+    hear(run, "cnc-7/kpi/shift", record(0.5, rev=1, counts={"pq": 70, "sq": 4, "rq": 0}), BEGIN + 21 * SECOND)
 
 
 def lose_a_second(run: Played) -> None:
     times = {**record(0.5)["time_s"], "apt": 17}
+    hear(run, "cnc-7/kpi/shift", record(0.5, rev=1, time_s=times), BEGIN + 21 * SECOND)
+
+
+def take_a_fault_for_a_stop(run: Played) -> None:
+    times = {**record(0.5)["time_s"], "adet_fault": 1.5, "adet_other": 0.5}
     hear(run, "cnc-7/kpi/shift", record(0.5, rev=1, time_s=times), BEGIN + 21 * SECOND)
 
 
@@ -110,8 +116,9 @@ PIECE_MS = MS + 31 * 250 + 2_000
         (tell_another_oee, ["oee error"]),
         (be_outside_the_bounds, ["in bounds"]),
         (miscount, ["piece error"]),
-        (lose_a_second, ["times add up"]),
-        (not_know, ["unknown"]),
+        (lose_a_second, ["times add up", "time error"]),
+        (take_a_fault_for_a_stop, ["time error"]),
+        (not_know, ["time error", "unknown"]),
         (grow, ["memory", "memory growth", "disk", "written", "well at the end"]),
         (end_badly, ["log never", "exit"]),
         (tell_of_a_gap, ["gaps"]),

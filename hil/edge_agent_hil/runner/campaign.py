@@ -22,6 +22,8 @@ from edge_agent_hil.runner.stage import Options
 from edge_agent_hil.runner.table import summary, table
 
 LOOK_EVERY_S = 0.1
+# In a folder that may be removed when the scenario is played again.
+OURS = ".edge-hil"
 
 
 def play_all(scenarios: Sequence[Loaded], options: Options, report: Path | None, stop: threading.Event) -> list[Result]:
@@ -67,6 +69,9 @@ def _folder(report: Path | None, name: str) -> Iterator[Path]:
             yield Path(passing)
         return
     folder = report / name
+    if folder.exists() and not (folder / OURS).exists():
+        raise OSError(f"{folder} is in the way: it was not made by edge-hil run")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    (folder / OURS).touch()
     yield folder

@@ -66,18 +66,16 @@ async def _play(stage: Stage, played: Played, took_s: float, tell: Tell) -> None
     played.devices = judged
     machines = [name for name in stage.ready["machines"] if name in judged]
     await _begin(stage, played, machines, max(START_S, 1.5 * took_s), tell)
-    looking = asyncio.create_task(
-        gauges.keep_looking(played.gauges, stage.gateway, stage.api_port)
-    )
+    playing = asyncio.create_task(timeline.play(stage, played.begin, played.faults))
+    looking = asyncio.create_task(gauges.keep_looking(played.gauges, stage.gateway, stage.api_port))
     counting = asyncio.create_task(_keep_counting(stage, played.connections))
     try:
-        playing = asyncio.create_task(timeline.play(stage, played.begin, played.faults, lambda _: None))
         await _watch(stage, played, tell, playing)
         await _settle(stage, played, machines, tell)
     finally:
-        for task in (looking, counting):
+        for task in (playing, looking, counting):
             task.cancel()
-        await asyncio.gather(looking, counting, return_exceptions=True)
+        await asyncio.gather(playing, looking, counting, return_exceptions=True)
     tell("judged", 1.0)
     vectors = {name: await _vectors(stage, played, name) for name in machines if name not in real}
     try:
@@ -133,11 +131,11 @@ async def _settle(stage: Stage, played: Played, machines: list[str], tell: Tell)
 
     def over() -> bool:
         if played.drained is None:
-            last = played.begin + played.loaded.file.last_fault
-            played.drained = next((g.t for g in played.gauges if g.t > last and g.backlog == 0), None)
-        return played.drained is not None and all(
-            heard.kpis[name] and heard.kpis[name][-1].as_of >= played.end for name in machines
-        )
+            since = played.begin + played.loaded.file.last_fault
+            played.drained = next((g.t for g in played.gauges if g.t > since and g.backlog == 0), None)
+        records = all(heard.kpis[name] and heard.kpis[name][-1].as_of >= played.end for name in machines)
+        last = played.gauges[-1] if played.gauges else None
+        return records and bool(last and last.t > played.end and last.backlog == 0)
 
     played.settled = await _until(over, SETTLE_S)
 

@@ -53,7 +53,8 @@ def _words(played: Played) -> Iterator[Verdict]:
         for pattern in patterns:
             found = [line for line in lines if re.search(pattern, line)]
             holds = len(found) >= low and (high is None or len(found) <= high)
-            yield Verdict(name, pattern, f"{len(found)} times", holds, "; ".join(found[:3]))
+            told = {0: "never", 1: "once"}.get(len(found), f"{len(found)} times")
+            yield Verdict(name, pattern, told, holds, "; ".join(found[:3]))
 
 
 def _signs(played: Played) -> Iterator[Verdict]:

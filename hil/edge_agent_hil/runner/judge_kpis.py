@@ -7,9 +7,11 @@ from typing import Any
 
 from edge_agent_hil.runner.heard import Kpi
 from edge_agent_hil.runner.played import Machine, Played
-from edge_agent_hil.runner.verdict import Verdict, no_truth
+from edge_agent_hil.runner.verdict import Verdict, no_truth, seconds
 
 Record = Mapping[str, Any]
+COUNTS = ("pq", "sq", "rq")
+TIMES = ("apt", "micro", "aust", "adet_fault", "adet_other")
 # Sums of floats that are the nearest to exact ones.
 ROUNDING_S = 1e-6
 # The bounds are told as floats of exact ratios.
@@ -26,6 +28,8 @@ def judge(played: Played) -> Iterator[Verdict]:
         yield _each("in bounds", "every machine", played, _bounds)
     if (pieces := expect.piece_error) is not None:
         yield _worst("piece error", f"<= {pieces}", pieces, played, piece_error, "pieces")
+    if (time := expect.time_error) is not None:
+        yield _worst("time error", f"<= {seconds(time)}", time / 1e9, played, time_error, "s")
     if expect.unknown is not None:
         low, high = (limit / 1e9 for limit in expect.unknown)
         yield _each("unknown", f"{low:g} to {high:g} s", played, lambda _, record: _unknown(record, low, high))
@@ -54,9 +58,21 @@ def oee_error(played: Played, machine: Machine) -> float | None:
 
 
 def piece_error(played: Played, machine: Machine) -> float | None:
-    """Told − true, pieces."""
+    """Told − true, pieces: of total, scrap and rework the one that is furthest off."""
+    return _furthest(played, machine, "counts", COUNTS)
+
+
+def time_error(played: Played, machine: Machine) -> float | None:
+    """Told − true, s: of the buckets of planned busy time the one that is furthest off."""
+    return _furthest(played, machine, "time_s", TIMES)
+
+
+def _furthest(played: Played, machine: Machine, part: str, names: tuple[str, ...]) -> float | None:
     kpi = newest(played, machine.name)
-    return None if kpi is None else kpi.record["counts"]["pq"] - machine.vectors[kpi.as_of]["counts"]["total"]
+    if kpi is None:
+        return None
+    true, told = machine.vectors[kpi.as_of]["record"][part], kpi.record[part]
+    return max((float(told[name] - true[name]) for name in names), key=abs)
 
 
 def _worst(

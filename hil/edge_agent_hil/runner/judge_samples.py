@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from edge_agent.core.quantity import SECOND
 from edge_agent_hil.runner.blind import FAR, Span, blinds, overlaps
 from edge_agent_hil.runner.heard import Sample
-from edge_agent_hil.runner.played import Machine, Played
+from edge_agent_hil.runner.played import Fault, Machine, Played
 from edge_agent_hil.runner.shown import COUNTERS, Shown
 from edge_agent_hil.runner.verdict import Verdict, most, no_truth
 
@@ -90,10 +90,14 @@ def untrue(played: Played, device: str, *, is_counter: bool = True) -> list[Span
     for fault in played.concerning(device):
         if fault.is_gateway and fault.step.name in TIMELESS:
             found.append((fault.begin - ASIDE, FAR))
-        elif fault.step.equipment is not None and fault.step.name not in TRUTHFUL:
-            is_for_good = is_counter and fault.step.name in SHIFTING
-            found.append((fault.begin - ASIDE, FAR if is_for_good else fault.end + ASIDE))
+        elif fault.step.equipment is not None and (fault.step.name not in TRUTHFUL or _shifts(fault)):
+            found.append((fault.begin - ASIDE, FAR if is_counter and _shifts(fault) else fault.end + ASIDE))
     return found
+
+
+def _shifts(fault: Fault) -> bool:
+    """Whether counters show something else afterwards."""
+    return fault.step.name in SHIFTING or fault.step.said.get("counters") == "reset"
 
 
 def duplicates(played: Played) -> Iterator[str]:

@@ -75,7 +75,8 @@ def latencies(played: Played, machine: Machine) -> Iterator[int]:
         until = story.until(t)
         if until - t < SEEN or overlaps(spans, t, t + SEEN):
             continue
-        told = (one for one in heard if one.state == state and t - ASIDE <= one.since_ms * MILLISECOND < until)
+        earliest = t - (MILLISECOND if machine.driver == "opcua" else ASIDE)
+        told = (one for one in heard if one.state == state and earliest <= one.since_ms * MILLISECOND < until)
         first = min((one.arrived for one in told), default=None)
         yield FAR if first is None else first - t
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.api import ConfigError, Mistake
@@ -32,7 +33,16 @@ def chosen(words: Iterable[str]) -> list[Loaded]:
                     found[path] = loaded
     if mistakes:
         raise ConfigError(*dict.fromkeys(mistakes))
-    return list(found.values())
+    return _told_apart(found.values())
+
+
+def _told_apart(scenarios: Iterable[Loaded]) -> list[Loaded]:
+    """Files of the same name in different folders get numbers."""
+    made: list[Loaded] = []
+    for one in scenarios:
+        alike = sum(one.name == other.name.rpartition("~")[0] or one.name == other.name for other in made)
+        made.append(replace(one, name=f"{one.name}~{alike + 1}") if alike else one)
+    return made
 
 
 def find(word: str) -> Path:

@@ -10,9 +10,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from edge_agent_hil import breaks, plant_file, yaml_file
+from edge_agent_hil import breaks, face_file, plant_file, yaml_file
 from edge_agent_hil.checks import cross_checks
 from edge_agent_hil.equipment_control import read_order
+from edge_agent_hil.expand import expand
 from edge_agent_hil.load import load as load_plant
 from edge_agent_hil.plant_file import PlantFile
 from edge_agent_hil.runner import scenario_file
@@ -21,6 +22,7 @@ from edge_agent_hil.yaml_file import Found
 
 LIBRARY = Path(str(files("edge_agent_hil") / "scenarios"))
 PLANTS = Path(str(files("edge_agent_hil") / "plants"))
+PLANT = plant_file, face_file, breaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Loaded:
     """of its file"""
     file: Scenario
     plant: PlantFile
+    """every machine written out"""
     plant_path: Path | None
     """where the plant stands, if not in the scenario"""
 
@@ -54,7 +57,7 @@ def load(path: Path) -> Loaded:
             plants.append(plant)
             yield from _checks(file, plant[0])
 
-    file = yaml_file.read(path, Scenario, "scenario file", "scenario:", (scenario_file, plant_file, breaks), checks)
+    file = yaml_file.read(path, Scenario, "scenario file", "scenario:", (scenario_file, *PLANT), checks)
     return Loaded(path.stem, file, *plants[0])
 
 
@@ -66,21 +69,21 @@ def _plant(file: Scenario, path: Path) -> tuple[tuple[PlantFile, Path | None] | 
         if not place.exists():
             shipped = ", ".join(sorted(one.stem for one in PLANTS.glob("*.yaml")))
             return None, [(("plant",), "is no file and no shipped plant", file.plant, f"shipped are: {shipped}")]
-        return (load_plant(place), place), []
+        return (expand(load_plant(place)), place), []
     try:
         plant = PlantFile.model_validate(file.plant)
     except ValidationError as error:
-        found = yaml_file.found_in(error, "plant", (plant_file, breaks))
+        found = yaml_file.found_in(error, "plant", PLANT)
     else:
         found = cross_checks(plant)
     under = [(("plant", *key), message, value, hint) for key, message, value, hint in found]
-    return (None if under else (plant, None)), under
+    return (None if under else (expand(plant), None)), under
 
 
 def _checks(file: Scenario, plant: PlantFile) -> Iterator[Found]:
     devices = sorted({*plant.machines, *file.site.get("devices", {})})
     for position, step in enumerate(file.timeline):
-        for key, message, value, hint in _step(step, plant, devices):
+        for key, message, value, hint in _step(step, plant):
             yield ("timeline", position, *key), message, value, hint
         if step.end > file.duration:
             yield ("timeline", position), "is over after the scenario", "", "make the duration longer"
@@ -92,9 +95,10 @@ def _checks(file: Scenario, plant: PlantFile) -> Iterator[Found]:
             yield ("expect", "quality", tag), "is of no device here", "", f"there are: {', '.join(devices)}"
 
 
-def _step(step: Step, plant: PlantFile, devices: list[str]) -> Iterator[Found]:
-    if step.wire and step.wire not in (*devices, BROKER):
-        yield ("wire",), "is no device here", step.wire, f"there are: {', '.join((*devices, BROKER))}"
+def _step(step: Step, plant: PlantFile) -> Iterator[Found]:
+    places = (*sorted(plant.machines), BROKER)
+    if step.wire and step.wire not in places:
+        yield ("wire",), "has no wire here", step.wire, f"there are: {', '.join(places)}"
     if step.equipment and step.equipment not in plant.machines:
         yield ("equipment",), "is no machine here", step.equipment, f"there are: {', '.join(plant.machines)}"
     elif step.equipment:

@@ -11,6 +11,8 @@ from edge_agent_hil.runner.svg import Picture, Points
 
 STRIP, APART = 20, 6
 CURVE = 120
+# Points of a curve that is 900 pixels wide.
+MOST = 900
 Story = Sequence[tuple[int, object]]
 # Records of the first moments divide by next to nothing.
 SETTLED_NS = 2_000_000_000
@@ -65,14 +67,20 @@ def _oee(played: Played, machine: Machine) -> str:
     picture.grid(((share, f"{100 * share:.0f} %") for share in (0.0, 0.25, 0.5, 0.75, 1.0)), 0.0, high)
     for place in (0, 1):
         edge = [(t, pair[place]) for t, pair in sorted(bounds.items()) if pair and None not in pair]
-        picture.steps(_known(edge, since), 0.0, high, "bounds")
-    picture.steps(_known(true, since), 0.0, high, "true")
-    picture.steps(_known(sorted(told.items()), since), 0.0, high, "measured")
+        picture.steps(_known(edge, since, picture.end), 0.0, high, "bounds")
+    picture.steps(_known(true, since, picture.end), 0.0, high, "true")
+    picture.steps(_known(sorted(told.items()), since, picture.end), 0.0, high, "measured")
     return picture.svg(f"OEE of {machine.name}")
 
 
-def _known(points: Iterable[tuple[int, float | None]], since: int) -> Points:
-    return [(t, value) for t, value in points if value is not None and t >= since]
+def _known(points: Iterable[tuple[int, float | None]], since: int, until: int) -> Points:
+    return _thin([(t, value) for t, value in points if value is not None and since <= t <= until])
+
+
+def _thin(points: list[tuple[int, float]]) -> Points:
+    """No more than can be seen, the last among them."""
+    every = -(-len(points) // MOST) or 1
+    return [*points[:-1:every], *points[-1:]]
 
 
 def _gauge(played: Played, what: str) -> str:
@@ -81,7 +89,7 @@ def _gauge(played: Played, what: str) -> str:
     points = [(gauge.t, getattr(gauge, what) * scale) for gauge in played.gauges if getattr(gauge, what) is not None]
     high = _round_up(max([1.0, *(value for _, value in points)]))
     picture.grid(((value, f"{value:g}") for value in (0.0, high / 2, high)), 0.0, high)
-    picture.steps(points, 0.0, high, "measured")
+    picture.steps(_thin(points), 0.0, high, "measured")
     return picture.svg(what)
 
 

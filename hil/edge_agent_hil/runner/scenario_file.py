@@ -143,7 +143,9 @@ class Expect(StrictModel):
     in_bounds: bool | None = Field(default=None, alias="in bounds")
     """the true OEE lies within the bounds told, each machine"""
     piece_error: int | None = Field(default=None, alias="piece error")
-    """pieces, each machine"""
+    """pieces (total, scrap or rework), each machine"""
+    time_error: Duration | None = Field(default=None, alias="time error")
+    """of any bucket of planned busy time, each machine"""
     unknown: Span | None = None
     """time without data, each machine: at most so long, or from one to the other"""
     state_latency: Duration | None = Field(default=None, alias="state latency")

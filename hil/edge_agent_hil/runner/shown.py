@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Value = int | str | bool
-COUNTERS = ("total", "good", "scrap")
-SIGNALS = ("state", *COUNTERS, "product", "program", "running", "fault")
+COUNTERS = ("total", "good", "scrap", "rework")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,6 @@ class Shown:
         place = bisect_right(self.times, start)
         return self.times[place] if place < len(self.times) else 1 << 62
 
-    def began(self, time_ms: int) -> list[Value]:
-        """What began to be shown within that millisecond."""
-        low = bisect_left(self.times, time_ms * 1_000_000)
-        high = bisect_left(self.times, (time_ms + 1) * 1_000_000)
-        return self.values[low:high]
-
 
 def shown(truth: Mapping[str, Any], said: Mapping[str, Any], start: int) -> dict[str, Shown]:
     """Signal → what it showed, for each tag of a machine that can be compared.
@@ -58,6 +51,7 @@ def shown(truth: Mapping[str, Any], said: Mapping[str, Any], start: int) -> dict
         "product": ((t, said["products"][product]["code"]) for t, product in products),
     }
     for signal, counter in said["counters"].items():
+        assert signal in COUNTERS, signal
         stories[signal] = _counted(truth["pieces"], signal, counter["start"], counter["bits"], start)
     tags = set(said["tags"])
     return {signal: story(told) for signal, told in stories.items() if signal in tags}

@@ -17,6 +17,7 @@ ROOT = f"edge/{SITE}/{AGENT}"
 MICRO_STOP = "2s"
 # More than a server can tell in any fault that a scenario has: what it had to throw away is no fault of the agent.
 QUEUE = 10_000
+EACH = "*"
 
 
 def site(
@@ -51,6 +52,17 @@ def _device(said: Mapping[str, Any], url: str) -> dict[str, Any]:
     made = site_file.device(said, url)
     if said["driver"] == "opcua":
         made["tags"] = {name: {**tag, "queue": QUEUE} for name, tag in made["tags"].items()}
+    return made
+
+
+def for_each(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` with what it says of `*`, of all devices or of all machines, said of each; what is said of one wins."""
+    made = dict(over)
+    for section in ("devices", "machines"):
+        said = dict(over.get(section) or {})
+        if EACH in said:
+            every = said.pop(EACH)
+            made[section] = {**said, **{name: laid_over(every, said.get(name, {})) for name in base[section]}}
     return made
 
 

@@ -24,6 +24,8 @@ from edge_agent_hil.runner.scenario_file import BROKER
 from edge_agent_hil.truth_client import TruthClient
 from edge_agent_hil.wire import Wire
 
+# TCP, with the ports it has where none is said. With TLS the name in the certificate would not be that of the wire.
+WIRED = {"modbus+tcp": 502, "modbus+rtuovertcp": 502, "modbus+asciiovertcp": 502, "opc.tcp": 4840}
 # All that the demo's broker speaks.
 MQTT_3 = {"version": "3.1.1"}
 
@@ -95,16 +97,17 @@ class Stage:
         self.ready = json.loads(ready.read_text())
 
     async def _reach(self, name: str, url: str) -> None:
-        """The url of a device, through a wire if it is TCP."""
+        """The url of a device, through a wire where there can be one."""
         split = urlsplit(url)
-        if not split.hostname or not split.port:
+        if not split.hostname or split.scheme not in WIRED:
             self.urls[name] = url
             return
-        wire = next((one for one in self.wires.values() if one.target == (split.hostname, split.port)), None)
+        target = split.hostname, split.port or WIRED[split.scheme]
+        wire = next((one for one in self.wires.values() if one.target == target), None)
         if wire:
             self.wires[name] = wire
         else:
-            wire = await self._lay_wire(name, split.hostname, split.port)
+            wire = await self._lay_wire(name, *target)
         self.urls[name] = split._replace(netloc=f"127.0.0.1:{wire.port}").geturl()
 
     async def _lay_wire(self, name: str, host: str, port: int) -> Wire:
@@ -130,7 +133,8 @@ class Stage:
         self._stack.callback(gateway.close)
         broker = {"url": f"mqtt://127.0.0.1:{self.wires[BROKER].port}", **({} if MOSQUITTO else MQTT_3)}
         base = sites.site(self.ready, self.urls, gateway.data_dir, broker, begin, self.api_port)
-        sites.write(gateway.site, sites.laid_over(base, self._placed(self.loaded.file.site)))
+        over = sites.for_each(base, self._placed(self.loaded.file.site))
+        sites.write(gateway.site, sites.laid_over(base, over))
         self.heard.forget()
         await asyncio.to_thread(gateway.start)
         return begin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from edge_agent_hil.runner.played import Fault
 from edge_agent_hil.runner.scenario_file import Step
@@ -15,11 +15,11 @@ from edge_agent_hil.wire_faults import wire_fault
 LISTENS_S = 30.0
 
 
-async def play(stage: Stage, begin: int, faults: list[Fault], tell: Callable[[str], None]) -> None:
+async def play(stage: Stage, begin: int, faults: list[Fault]) -> None:
     """All steps of the scenario; what was done is noted in `faults`. ValueError if the plant refuses one."""
     async with asyncio.TaskGroup() as group:
         for step in stage.loaded.file.timeline:
-            group.create_task(_step(stage, begin, step, faults, tell))
+            group.create_task(_step(stage, begin, step, faults))
 
 
 async def sleep_until(moment: int) -> None:
@@ -27,9 +27,8 @@ async def sleep_until(moment: int) -> None:
     await asyncio.sleep(max(0, moment - time.time_ns()) / 1e9)
 
 
-async def _step(stage: Stage, begin: int, step: Step, faults: list[Fault], tell: Callable[[str], None]) -> None:
+async def _step(stage: Stage, begin: int, step: Step, faults: list[Fault]) -> None:
     await sleep_until(begin + step.at)
-    tell(str(step))
     began = time.time_ns()
     faults.append(Fault(step, began, began + step.length, _touched(stage, step)))
     place = len(faults) - 1
@@ -38,7 +37,7 @@ async def _step(stage: Stage, begin: int, step: Step, faults: list[Fault], tell:
     if step.wire is not None:
         await _on_wire(stage, step, until)
     elif step.equipment is not None:
-        touched, end = await _on_equipment(stage, step, until)
+        touched, end = await _on_equipment(stage, step, until, begin + stage.loaded.file.duration)
     elif step.broker is not None:
         await _on_broker(stage, step, until)
     else:
@@ -53,17 +52,21 @@ def _touched(stage: Stage, step: Step) -> frozenset[str]:
 
 
 async def _on_wire(stage: Stage, step: Step, until: Awaitable[None]) -> None:
-    wire, fault = stage.wires[str(step.wire)], step.wire_fault()
+    wire, fault = stage.wires.get(str(step.wire)), step.wire_fault()
+    if wire is None:
+        raise ValueError(f"{step}: {stage.urls[str(step.wire)]} is reached without a wire; TCP without TLS has one")
     wire.apply(fault)
     await until
     wire.clear(fault.name)
 
 
-async def _on_equipment(stage: Stage, step: Step, until: Awaitable[None]) -> tuple[frozenset[str], int]:
-    """The machines it reached (some share a server) and when it is over, ns UTC; 0: when the step is."""
+async def _on_equipment(
+    stage: Stage, step: Step, until: Awaitable[None], end: int
+) -> tuple[frozenset[str], int]:
+    """The machines it reached (some share a server) and when it is over, ns UTC: at `end`, if it lasts."""
     answer = await stage.ask({"fault": step.order()})
     await until
-    return frozenset(answer["machines"]), int(answer["until"] or 0)
+    return frozenset(answer["machines"]), int(answer["until"] or end)
 
 
 async def _on_broker(stage: Stage, step: Step, until: Awaitable[None]) -> None:
