@@ -20,6 +20,8 @@ def face_checks(machine: MachineFile, face: ModbusFace | OpcuaFace) -> Iterator[
         yield ("states",), "have the same code twice", "", "a code names one state"
     if not all(0 <= code <= 32767 for code in face.states.values()):
         yield ("states",), "have a code that is not within 0 and 32767", "", ""
+    if isinstance(face, OpcuaFace) and not (face.tags or face.models):
+        yield (), "needs tags:, models:, or both", "", ""
     for signal, tag in face.tags.items():
         yield from _under(("tags", signal), _tag(signal, tag, machine))
     if isinstance(face, ModbusFace):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from edge_agent_hil.equipment_faults import MODBUS, OPCUA, SECURE, Order, parse
 from edge_agent_hil.events import NEVER
+from edge_agent_hil.face_file import signals
 from edge_agent_hil.plant import Face, Plant
 from edge_agent_hil.plant_file import PlantFile
 
@@ -30,7 +31,7 @@ class Entry:
 def read_order(question: Mapping[str, Any], plant: PlantFile) -> Order:
     """The fault that a machine of the plant is to have. ValueError says what would be right."""
     machine = plant.machines[question["machine"]]
-    shown = dict.fromkeys(signal for face in machine.faces.values() for signal in face.tags)
+    shown = dict.fromkeys(signal for face in machine.faces.values() for signal in signals(face))
     secure = [SECURE] if machine.opcua and plant.opcua.security else []
     can = [*([MODBUS] if machine.modbus_faces else []), *([OPCUA] if machine.opcua else []), *secure]
     return parse(question, {question["machine"]: shown}, can)

@@ -127,10 +127,16 @@ class OpcuaTag(StrictModel):
 
 
 class OpcuaFace(StrictModel):
-    """How a machine shows itself on the plant's OPC UA server."""
+    """How a machine shows itself on the plant's OPC UA server: in its own words, as published models, or both."""
 
     states: Codes = DEFAULT_CODES
-    tags: dict[Signal, OpcuaTag] = Field(min_length=1)
+    tags: dict[Signal, OpcuaTag] = Field(default_factory=dict)
+    models: tuple[Literal["packml", "machinery", "machinetool"], ...] = ()
+    """of OPC 30050, OPC 40001-1 and OPC 40501-1, an instance of each"""
+
+    def instances(self, name: str) -> dict[str, str]:
+        """Model → `s=…` of its instance for a machine of this name."""
+        return {model: f"s={name}.PackML" if model == "packml" else f"s={name}.Machine" for model in self.models}
 
 
 class OpcuaServer(StrictModel):
@@ -158,3 +164,8 @@ class Gateway(StrictModel):
         """Modbus RTU on a line, not Modbus TCP."""
         return self.baud is not None
 
+
+def signals(face: ModbusFace | OpcuaFace) -> list[str]:
+    """What a face shows that faults can be of; a PackML unit shows its counters without any tag."""
+    counters = ["total", "scrap", "rework"] if isinstance(face, OpcuaFace) and "packml" in face.models else []
+    return list(dict.fromkeys([*face.tags, *counters]))

@@ -75,9 +75,10 @@ class OpcuaServer:
         tags = {
             signal: {"node": f"nsu={space};{identifier(name, signal, tag.node)}"} for signal, tag in face.tags.items()
         }
+        instances = {model: {"node": f"nsu={space};{node}"} for model, node in face.instances(name).items()}
         types = {signal: tag.kind(signal) for signal, tag in face.tags.items()}
         return {
-            "driver": OPCUA, "url": self._listener.url, "tags": tags, "types": types,
+            "driver": OPCUA, "url": self._listener.url, "tags": tags, "types": types, "instances": instances,
             "states": state_map(types.get("state"), face.states),
         }  # fmt: skip
 
