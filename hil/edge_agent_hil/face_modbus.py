@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from edge_agent_hil.equipment_faults import MODBUS
-from edge_agent_hil.events import Event
 from edge_agent_hil.face_file import Gateway, ModbusFace
 from edge_agent_hil.modbus_bank import NO_TARGET, exception
 from edge_agent_hil.modbus_door import Door, SerialDoor, TcpDoor
@@ -46,7 +45,7 @@ class ModbusServer:
             return None if self._serial else (exception(request.function, NO_TARGET), 0.0)
         return unit.answer(request.pdu), unit.equipment.number("slow", "by", self._plant.now()) / 1e9
 
-    async def publish(self, name: str, events: Sequence[Event]) -> None:
+    async def publish(self, name: str) -> None:
         """Nothing to do: Modbus is asked."""
 
     async def disturb(self, name: str) -> None:

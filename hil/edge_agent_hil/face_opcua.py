@@ -7,7 +7,7 @@ what changed is written, so a subscription sees each change once. Loopback.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
 from typing import Any
 
 from edge_agent_hil.equipment_faults import OPCUA
@@ -27,6 +27,7 @@ class OpcuaServer:
         self._config = plant.file.opcua
         self._space = Space(server, plant)
         self._names = [name for name, machine in plant.file.machines.items() if machine.opcua]
+        self._writing = asyncio.Lock()      # what is older must not be written after what is newer
         self._listener = Listener(server, self._config.port, self._config.security, self._delay)
 
     async def start(self) -> None:
@@ -34,9 +35,13 @@ class OpcuaServer:
         await self._space.build()
         await self._listener.open()
 
-    async def publish(self, name: str, events: Sequence[Event]) -> None:
+    async def publish(self, name: str) -> None:
         """Write every change of every event, in order."""
-        for event in events:
+        async with self._writing:
+            await self._catch_up(name)
+
+    async def _catch_up(self, name: str) -> None:
+        for event in self._plant.drain(name):
             await self._write(name, event, event.t)
 
     async def _write(self, name: str, event: Event, now: int) -> None:
@@ -47,20 +52,26 @@ class OpcuaServer:
 
     async def disturb(self, name: str) -> None:
         """Close or open the server, and write what the equipment now makes of the reading."""
-        equipment = self._plant.equipment[name]
-        if equipment.is_closed(self._plant.now()):
-            if self._listener.is_open:
-                await self._listener.shut()
-                if "namespace-reorder" in equipment.troubles:
-                    await self._space.reorder()
-                if "certificate-change" in equipment.troubles:
-                    await self._listener.renew_certificate()
-            return
+        async with self._writing:
+            equipment = self._plant.equipment[name]
+            if equipment.is_closed(self._plant.now()):
+                await self._shut("namespace-reorder" in equipment.troubles, "certificate-change" in equipment.troubles)
+                return
+            if not self._listener.is_open:
+                await self._listener.open()
+            event, now = self._plant.look(name)
+            await self._catch_up(name)
+            await self._write(name, event, now)
+            await self._write(name, event, now + 1_000)     # a glitch is over as soon as it was seen
+
+    async def _shut(self, reorders: bool, renews: bool) -> None:
         if not self._listener.is_open:
-            await self._listener.open()
-        event, now = self._plant.look(name)
-        await self._write(name, event, now)
-        await self._write(name, event, now + 1_000)     # a glitch is over as soon as it was seen
+            return
+        await self._listener.shut()
+        if reorders:
+            await self._space.reorder()
+        if renews:
+            await self._listener.renew_certificate()
 
     def _delay(self) -> float:
         """How long a request waits, s: the slowest machine is the server's pace."""

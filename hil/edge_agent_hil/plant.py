@@ -26,6 +26,7 @@ from edge_agent_hil.truth import Truth
 Clock = Callable[[], int]
 SHORTEST_SLEEP = 0.001          # events closer than this are told together
 LONGEST_SLEEP = 1.0             # a clock that was set is noticed within this
+TOO_LATE = 5.0                  # s; a busy moment of the computer is shorter
 
 
 class Face(Protocol):
@@ -35,8 +36,8 @@ class Face(Protocol):
         """Serve, from the machines' latest readings."""
         ...
 
-    async def publish(self, name: str, events: Sequence[Event]) -> None:
-        """What has just happened to one of its machines."""
+    async def publish(self, name: str) -> None:
+        """Something has happened to one of its machines (`Plant.drain`)."""
         ...
 
     async def disturb(self, name: str) -> None:
@@ -161,19 +162,27 @@ class Plant:
 
 
 async def pump(
-    plant: Plant, faces: Mapping[str, Iterable[Face]], settle: Callable[[], Awaitable[int]], speed: Fraction
+    plant: Plant,
+    faces: Mapping[str, Iterable[Face]],
+    settle: Callable[[], Awaitable[int]],
+    speed: Fraction,
+    say: Callable[[str], None],
 ) -> None:
     """Tell every face what happens, when it happens, until cancelled.
 
-    `settle` ends the faults that are over; when the next one is, ns.
+    `settle` ends the faults that are over; when the next one is, ns. `say` is told once if it cannot keep up.
     """
+    too_slow = False
     while True:
         now = plant.advance()
         for name in plant.news():
-            events = plant.drain(name)
             for face in faces[name]:
-                await face.publish(name, events)
+                await face.publish(name)
         ends = await settle()
+        behind = float((plant.now() - now) / speed) / 1e9
+        if behind > TOO_LATE and not too_slow:
+            too_slow = True
+            say(f"this computer is too slow for speed {float(speed):g}: changes are reported {behind:.0f} s late")
         wait = float((min(plant.upcoming(), ends) - now) / speed) / 1e9
         await asyncio.sleep(min(LONGEST_SLEEP, max(SHORTEST_SLEEP, wait)))
 

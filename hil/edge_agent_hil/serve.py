@@ -60,7 +60,7 @@ async def serve(file: PlantFile, options: Options, stop: asyncio.Event, say: Say
         stack.push_async_callback(_close, service.close)
         port = await service.start()
         _announce(plant, faces, port, options, say)
-        await _run(plant, faces, control, options.speed, stop)
+        await _run(plant, faces, control, options.speed, stop, say)
         end = plant.stop()
         if options.truth_file:
             write_json(options.truth_file, plant.to_json(end))
@@ -91,11 +91,11 @@ def _faces(plant: Plant, opcua: Any) -> dict[str, dict[str, Face]]:
 
 
 async def _run(
-    plant: Plant, faces: Faces, control: EquipmentControl, speed: Fraction, stop: asyncio.Event
+    plant: Plant, faces: Faces, control: EquipmentControl, speed: Fraction, stop: asyncio.Event, say: Say
 ) -> None:
     """Pump until `stop`; what breaks the pump breaks the rig."""
     told = {name: [reached["opcua"]] if "opcua" in reached else [] for name, reached in faces.items()}
-    pumping = asyncio.create_task(pump(plant, told, control.settle, speed), name="pump")
+    pumping = asyncio.create_task(pump(plant, told, control.settle, speed, say), name="pump")
     stopping = asyncio.create_task(stop.wait(), name="wait for stop")
     try:
         await asyncio.wait({pumping, stopping}, return_when=asyncio.FIRST_COMPLETED)

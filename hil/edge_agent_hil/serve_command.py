@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +32,8 @@ def run(given: argparse.Namespace) -> int:
     from edge_agent_hil.load import load
     from edge_agent_hil.serve import Options, serve
 
+    # A plant of a thousand machines has as many ports, and as many connections.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     options = Options(given.seed, given.speed, given.start, given.ready_file, given.truth)
     try:
         file = load(given.plant)

@@ -64,7 +64,7 @@ async def served(plant_of: Callable[..., WatchedPlant], clock: Any, tmp_path: Pa
         await face.start()
     clock.forward(200)
     for name in plant.advance() and plant.news():
-        await opcua.publish(name, plant.drain(name))
+        await opcua.publish(name)
     for (_, behind), face in zip(plant.file.doors(), faces, strict=True):
         urls.update({key: str(face.describe(*key)["url"]) for key in behind})
     urls["a", "opcua"] = str(opcua.describe("a", "opcua")["url"])

@@ -37,7 +37,7 @@ class Bench:
         self.clock.forward(seconds)
         self.plant.advance()
         for name in self.plant.news():
-            await self.face.publish(name, self.plant.drain(name))
+            await self.face.publish(name)
         await self.control.settle()
 
     async def read(self, *names: str, machine: str = "m") -> list[Any]:

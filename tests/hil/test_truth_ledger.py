@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -10,79 +10,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent_hil.expand import expand
-from edge_agent_hil.plant_file import PlantFile
+from edge_agent.core import kpi
+from edge_agent.core.calendar import CalendarKind, CalendarSpan, FixedCalendar
+from edge_agent.core.ledger import Ledger, Policy
+from edge_agent.core.states import MachineState
+from tests.hil.random_plants import LONG, SECOND, START, instants, plants, rests_of, thresholds
 from tests.hil.slow import integrate
-from tests.hil.watched import HandClock, WatchedPlant
-
-START = 1_764_547_200_000_000_000
-SECOND = 1_000_000_000
-LONG = 90 * SECOND
-RESTS = [(10, 25), (40, 41), (70, 80)]
-MODBUS = {"tags": {"total": {"address": "holding:0"}}}
-
-seconds = st.integers(1, 8000).map(lambda ms: f"{ms}ms")
-laws = seconds | st.tuples(seconds, seconds).filter(lambda law: int(law[0][:-2]) <= int(law[1][:-2]))
-stops = st.none() | st.fixed_dictionaries({"every": laws, "for": laws})
-shares = st.sampled_from([0.0, 0.1, 0.4])
-rests = st.lists(st.sampled_from(RESTS), unique=True, max_size=3)
-
-
-@st.composite
-def machines(draw: Callable[..., Any]) -> dict[str, Any]:
-    products = {
-        name: {"code": code, "ideal_cycle": draw(st.sampled_from(["150ms", "0.7s", "1.234567s"]))}
-        for code, name in enumerate("AB")
-    }
-    jobs = draw(st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 20)), max_size=3))
-    startup = st.none() | st.fixed_dictionaries({"pieces": st.integers(1, 5), "scrap": shares, "rework": shares})
-    return {
-        "products": products,
-        "jobs": [{"product": product, "pieces": pieces} for product, pieces in jobs],
-        "setup": draw(st.none() | laws),
-        "speed_loss": draw(st.sampled_from([-0.2, 0.0, 0.5])),
-        "spread": draw(st.sampled_from([0.0, 0.3])),
-        "micro_stops": draw(stops),
-        "faults": draw(stops),
-        "scrap": draw(shares),
-        "rework": draw(shares),
-        "startup": draw(startup),
-        "breaks": [
-            {"start": f"00:{a // 60:02}:{a % 60:02}", "for": f"{b - a}s"} for a, b in draw(rests)
-        ],
-        "power": draw(st.just({}) | st.just({"RUN": 12.5, "IDLE": 3.2, "SETUP": 0.001, "FAULT": 0})),
-        "modbus": MODBUS,
-    }  # fmt: skip
-
-
-@st.composite
-def plants(draw: Callable[..., Any]) -> WatchedPlant:
-    """Up to three machines, in a line or not, after 90 s, some of which were halted from outside."""
-    made = {name: draw(machines()) for name in "abc"[: draw(st.integers(1, 3))]}
-    line = {"line": {"machines": list(made), "buffers": [draw(st.integers(1, 3)) for _ in range(len(made) - 1)]}}
-    lines = line if len(made) > 1 and draw(st.booleans()) else {}
-    clock = HandClock(START)
-    file = PlantFile.model_validate({"machines": made, "lines": lines})
-    plant = WatchedPlant(expand(file), draw(st.integers(0, 99)), START, clock)
-    halts = st.tuples(st.integers(0, 80), st.sampled_from(list(made)), st.integers(1, 20))
-    for at, name, lasts in sorted(draw(st.lists(halts, max_size=2))):
-        clock.now = START + at * SECOND
-        plant.halt(name, clock.now + lasts * SECOND)
-    clock.now = START + LONG
-    plant.advance()
-    return plant
-
-
-def rests_of(plant: WatchedPlant, name: str) -> list[tuple[int, int]]:
-    """The breaks of a machine, by nothing but arithmetic: START is midnight, and the zone is UTC."""
-    begins = [(rest.start.minute * 60 + rest.start.second, rest.length) for rest in plant.file.machines[name].breaks]
-    return [(START + begin * SECOND, START + begin * SECOND + length) for begin, length in begins]
-
-
-instants = st.integers(-5 * SECOND, LONG).map(lambda ns: START + ns) | st.sampled_from(
-    [START, START + LONG, *(START + edge * SECOND for rest in RESTS for edge in rest)]
-)
-thresholds = st.sampled_from([0, SECOND, 3 * SECOND, 300 * SECOND])
+from tests.hil.watched import WatchedPlant
 
 
 @given(plants(), st.tuples(instants, instants), thresholds, st.booleans(), st.data())
@@ -137,27 +71,40 @@ def test_windows_side_by_side_add_up_to_the_whole(plant: WatchedPlant, data: Any
     assert sum(sum(part.energy_uj.values()) for part in parts) == sum(whole.energy_uj.values())
 
 
-@given(plants())
-def test_in_a_line_no_piece_is_lost_or_made_twice(plant: WatchedPlant) -> None:
-    for line in plant.file.lines.values():
-        for (before, behind), room in zip(pairwise(line.machines), line.rooms, strict=True):
-            good, taken = 0, 0
-            states: Mapping[str, str] = {}
-            merged = sorted(
-                [(e.t, 0, e) for e in plant.events[before]] + [(e.t, 1, e) for e in plant.events[behind]],
-                key=lambda one: one[:2],
-            )
-            by_instant = [one[0] for one in merged]
-            for at, (t, which, event) in enumerate(merged):
-                states = {**states, str(which): event.reason}
-                good, taken = (good + (event.made == "good"), taken) if which == 0 else (good, event.total)
-                if at + 1 < len(merged) and by_instant[at + 1] == t:
-                    continue
-                assert 0 <= good - taken <= room + 2
-                if states.get("1") == "starved":
-                    assert good == taken
-                if states.get("0") == "blocked":
-                    assert good - taken >= room + 1
+def told(plant: WatchedPlant, name: str, micro: int) -> Ledger:
+    """The agent's ledger of a machine, told all that happened, without any reading in between."""
+    whole = CalendarSpan(START, START + LONG, CalendarKind.BUSY)
+    rests = [CalendarSpan(*rest, CalendarKind.PLANNED_DOWN) for rest in rests_of(plant, name)]
+    ledger = Ledger(FixedCalendar([whole, *rests]), Policy(micro_stop_ns=micro, outside_plan="exclude"))
+    products, states = plant.file.machines[name].products, {START: ("IDLE", "")}
+    for event in plant.events[name]:
+        if event.what == "state":
+            states[event.t] = str(event.state), event.reason
+        elif event.what == "product":
+            ledger.job(event.t, event.product, products[event.product].ideal_cycle / SECOND)
+        else:
+            ledger.count(event.t, "m", 1, int(event.made == "scrap"), int(event.made == "rework"))
+    for t, (state, reason) in states.items():
+        ledger.state(t, MachineState[state], reason)
+    return ledger
+
+
+@given(plants(), st.tuples(instants, instants), thresholds, st.data())
+def test_the_agents_ledger_told_every_event_has_the_same_record(
+    plant: WatchedPlant, window: tuple[int, int], micro: int, data: Any
+) -> None:
+    name = data.draw(st.sampled_from(list(plant.machines)))
+    start, end, as_of = max(min(window), START), max(*window, START), START + LONG
+    vector = plant.truths[name].vector(start, end, micro, as_of)
+    cell = told(plant, name, micro).cell(start, end, as_of)
+    record = vector.record()
+    for key in ("ct", "pot", "pbt", "pdot", "apt", "micro", "aust", "adet_fault", "adet_other", "unk", "ttr_sum"):
+        assert getattr(cell, key) / SECOND == record["time_s"][key], key
+    for key, count in record["counts"].items():
+        assert getattr(cell, key) == count, key
+    assert (cell.ipt * SECOND, cell.igt * SECOND) == (vector.ideal_total_ns, vector.ideal_good_ns)
+    theirs = kpi.kpis(cell)
+    assert {key: theirs[key] for key in vector.kpis()} == vector.kpis()
 
 
 def test_the_complete_truth_names_every_event_once(plant_of: Callable[..., WatchedPlant], clock: Any) -> None:
