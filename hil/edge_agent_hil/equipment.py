@@ -94,10 +94,10 @@ class Equipment:
         """Nothing answers."""
         return any(kind in self.troubles and now < self.troubles[kind].until for kind in CLOSED)
 
-    def number(self, kind: str, key: str, now: int, without: int = 0) -> int:
-        """What was said of a fault of the whole controller; `without` one: if it is not there."""
+    def number(self, kind: str, key: str, now: int) -> int:
+        """What was said of a fault of the whole controller; 0 if it is not there."""
         trouble = self.troubles.get(kind)
-        return int(trouble.said[key]) if trouble is not None and now < trouble.until else without
+        return int(trouble.said[key]) if trouble is not None and now < trouble.until else 0
 
     def clock(self, t: int) -> int:
         """What the controller's own clock says at `t`, ns."""

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -162,6 +163,36 @@ def test_the_truth_service_answers_wrong_questions_and_goes_on(rigs: Any) -> Non
     assert good["kpi_exact"].keys() == good["kpi"].keys()
 
 
+def test_faults_are_ordered_and_cleared_through_the_truth_service(rigs: Any) -> None:
+    rig = rigs()
+    told, wrong, cleared, log = rig.ask(
+        {"fault": {"machine": "a", "kind": "stuck", "signal": "total"}},
+        {"fault": {"machine": "a", "kind": "nan"}},
+        {"clear": True},
+        {"faults": True},
+    )
+    assert (told["machines"], told["until"]) == (["a"], None)
+    assert wrong == {"error": "kind: a shows nothing that nan is of"}
+    assert cleared["machines"] == ["a", "b"]
+    assert log["faults"] == [
+        {"kind": "stuck", "at": told["at"], "until": cleared["at"], "machines": ["a"], "signals": ["total"]}
+    ]
+
+
+def test_a_simulated_clock_begins_when_told_and_runs_a_thousand_times_as_fast(rigs: Any) -> None:
+    rig = rigs(None, "--speed", "1000", "--start", "2025-12-01T08:00:00+08:00")
+    assert rig.ready["start"] == 1_764_547_200 * SECOND
+    everything = {"start": 0, "end": 1 << 62}
+    while (first := rig.ask({"machine": "a", **everything})[0])["counts"]["total"] < 20_000:
+        time.sleep(0.05)
+    assert first["end"] - rig.ready["start"] > 1000 * SECOND
+    jobs, states = rig.ask({"jobs": "a", **everything}, {"states": "a", **everything})
+    assert jobs["jobs"][0][:1] + jobs["jobs"][0][2:] == [rig.ready["start"], "A"]
+    spans = states["states"]
+    assert {state for _, _, state, _ in spans} == {"RUN", "IDLE"}
+    assert all(before[1] == after[0] for before, after in pairwise(spans))
+
+
 def test_a_wrong_plant_file_ends_with_78_and_names_every_mistake(tmp_path: Path) -> None:
     plant = tmp_path / "wrong.yaml"
     plant.write_text(PLANT.replace("scrap: 0.1", "scarp: 0.1").replace("code: 2", "code: many"))
@@ -176,8 +207,12 @@ def test_a_wrong_plant_file_ends_with_78_and_names_every_mistake(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "options", [["--speed", "0"], ["--speed", "fast"], ["--truth", "/no/such/folder/t"], ["--x"]]
-)
+    "options",
+    [
+        ["--speed", "0"], ["--speed", "fast"], ["--start", "today"], ["--start", "2026-01-01T00:00"],
+        ["--truth", "/no/such/folder/t"], ["--x"],
+    ],
+)  # fmt: skip
 def test_wrong_usage_ends_with_2(options: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["serve", "plant.yaml", *options])
