@@ -34,7 +34,7 @@ def read_order(question: Mapping[str, Any], plant: PlantFile) -> Order:
     shown = dict.fromkeys(signal for face in machine.faces.values() for signal in signals(face))
     secure = [SECURE] if machine.opcua and plant.opcua.security else []
     can = [*([MODBUS] if machine.modbus_faces else []), *([OPCUA] if machine.opcua else []), *secure]
-    return parse(question, {question["machine"]: shown}, can)
+    return parse(question, list(shown), can)
 
 
 class EquipmentControl:

@@ -97,10 +97,10 @@ class Order:
     """ns of simulated time; 0: at an instant; NEVER: until it is cleared"""
 
 
-def parse(question: Mapping[str, Any], shown: Mapping[str, Iterable[str]], can: Iterable[str]) -> Order:
+def parse(question: Mapping[str, Any], shown: list[str], can: Iterable[str]) -> Order:
     """The order in a question. ValueError names key, value and what would be right.
 
-    `shown`: the signals each machine shows; `can`: the faces of the machine asked about, of MODBUS, OPCUA, SECURE.
+    `shown`: the signals of the machine that is asked about; `can`: what its faces are, of MODBUS, OPCUA, SECURE.
     """
     machine, name = question["machine"], question.get("kind")
     if name not in KINDS:
@@ -114,7 +114,7 @@ def parse(question: Mapping[str, Any], shown: Mapping[str, Iterable[str]], can: 
         raise ValueError(f"{name} takes no {key!r}{meant(key, known) or takes(known)}")
     said = {key: _read(question, key, how, default) for key, (how, default) in kind.keys.items()}
     lasts = 0 if kind.lasts is None else _read(question, "for", duration_ns, kind.lasts)
-    return Order(machine, str(name), _signals(question, kind, list(shown[machine])), said, lasts)
+    return Order(machine, str(name), _signals(question, kind, shown), said, lasts)
 
 
 def _read(question: Mapping[str, Any], key: str, how: Parse, default: object) -> Any:
