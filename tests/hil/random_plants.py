@@ -17,7 +17,7 @@ LONG = 90 * SECOND
 RESTS = [(10, 25), (40, 41), (70, 80)]
 MODBUS = {"tags": {"total": {"address": "holding:0"}}}
 
-seconds = st.integers(1, 8000).map(lambda ms: f"{ms}ms")
+seconds = st.integers(200, 8000).map(lambda ms: f"{ms}ms")
 laws = seconds | st.tuples(seconds, seconds).filter(lambda law: int(law[0][:-2]) <= int(law[1][:-2]))
 stops = st.none() | st.fixed_dictionaries({"every": laws, "for": laws})
 shares = st.sampled_from([0.0, 0.1, 0.4])
