@@ -8,20 +8,20 @@ compares them with what the plant knows it did.
 from __future__ import annotations
 
 import json
-import random
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.demo import site as sites
 from edge_agent_hil.part import Interrupted, Part, PartError, Parts
+from edge_agent_hil.ports import free_port
 
 if TYPE_CHECKING:
     from edge_agent.demo.subscriber import Subscriber
@@ -89,7 +89,7 @@ def _run(
     started = time.monotonic()
     ready = _start_plant(parts)
     wait = max(START_S, 1.5 * (time.monotonic() - started))
-    port = _free_port(API_PORT)
+    port = free_port(API_PORT)
     for left in reversed(range(SHIFTS)):
         begin = (time.time_ns() // 10**9 + round(wait)) * 10**9
         listener.expect(begin)
@@ -174,21 +174,10 @@ def _start_plant(parts: Parts) -> dict[str, Any]:
 
 
 def _start_broker(parts: Parts) -> str:
-    port = _free_port()
+    port = free_port()
     broker = parts.start("the broker", "-m", "edge_agent.demo.broker", str(port))
     parts.wait_for(broker, lambda: _answers(port))
     return f"mqtt://127.0.0.1:{port}"
-
-
-def _free_port(*wanted: int) -> int:
-    """The one wanted, if nobody has it, else any that no outgoing connection gets before it is used."""
-    for port in (*wanted, *random.sample(range(15_000, 32_768), 50)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise DemoError("no free port of loopback found")
 
 
 def _answers(port: int) -> bool:
