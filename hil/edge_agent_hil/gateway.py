@@ -76,6 +76,11 @@ class Gateway:
         return self.disk.inside
 
     @property
+    def journal(self) -> Path:
+        """Its folder, as seen from here."""
+        return self.disk.seen / "journal"
+
+    @property
     def pid(self) -> int | None:
         """Of the process that runs (frozen or not); None: there is none."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
@@ -155,7 +160,7 @@ class Gateway:
 
     def _damage(self) -> None:
         self.kill()
-        if not overwrite_newest(self.disk.seen / "journal", self._dice):
+        if not overwrite_newest(self.journal, self._dice):
             raise self._error("has written too little to its journal for a damage to be felt")
 
     def clear(self, name: str) -> None:

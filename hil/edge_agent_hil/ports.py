@@ -17,7 +17,7 @@ PORTS = range(15_000, 32_768)
 
 
 def free_port(*wanted: int) -> int:
-    """A TCP port of loopback that nobody has at present, and no outgoing connection gets: the one wanted, if it is free.
+    """A TCP port of loopback that nobody has at present, and no outgoing connection gets; the one wanted, if free.
 
     Raises OSError if none is found."""
     for port in (*wanted, *random.SystemRandom().sample(PORTS, 50)):

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from edge_agent_hil.gateway import Life
 from tests.campaign.committed import Committed, spans_of
-from tests.campaign.faults import Life
 from tests.campaign.source import APART, NUMBERS, Answer
 from tests.campaign.verdict import Verdict
 

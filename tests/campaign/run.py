@@ -20,10 +20,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_agent_hil.gateway import Gateway
 from edge_agent_hil.gateway_damage import overwrite
+from edge_agent_hil.gateway_faults import gateway_fault
 from tests.campaign import source
 from tests.campaign.committed import judge_events
-from tests.campaign.faults import NORTH, PATIENCE_S, Agent
+from tests.campaign.faults import NORTH, PATIENCE_S
 from tests.campaign.ledger import heard_first, judge_gaps, judge_losses, judge_order
 from tests.campaign.orders import finals, judge_counts, judge_replay, judge_twins, pieces_of, seen_by_both
 from tests.campaign.stage import Plan, Stage, stage
@@ -133,10 +135,10 @@ async def _keep_filling_the_disk(
     while not over.is_set():
         await _sleep(dice.uniform(2.0, 4.0), over)
         async with on.whole:
-            on.agent.disk.fill(on.agent.pid)
+            on.agent.apply(gateway_fault("disk-full"))
         await asyncio.sleep(dice.uniform(*span_s))
         async with on.whole:
-            on.agent.disk.free(on.agent.pid)
+            on.agent.clear("disk-full")
         on.verdict.happened[f"disk full ({on.agent.disk.kind})"] += 1
         freed = source.latest(on.ledger, 1).number
         await _until(lambda n=freed: _is_committed_since(on, n), PATIENCE_S, "a commit after the disk had room again")
@@ -172,7 +174,7 @@ async def _settle(on: Stage, plan: Plan) -> None:
     on.committed.due = set(on.committed.events)
     for agent in (on.agent, on.twin):
         if agent:
-            agent.stop()
+            assert agent.stop() == 0, agent.log()[-5000:]
     on.committed.read(on.agent.journal)
 
 
@@ -245,7 +247,7 @@ def _judged(on: Stage, plan: Plan) -> Verdict:
     return verdict
 
 
-def _replayed(agent: Agent) -> list[dict[str, Any]]:
+def _replayed(agent: Gateway) -> list[dict[str, Any]]:
     """KPI records that its journal gives."""
     site, data = agent.site, agent.disk.inside
     options = ("--window", "job", "--format", "json")

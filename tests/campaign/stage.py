@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.campaign import source
+from edge_agent_hil.gateway import Gateway
+from tests.campaign import eager_agent, source
 from tests.campaign.committed import Committed
-from tests.campaign.faults import NORTH, Agent, Clock, Disk, North
+from tests.campaign.faults import NORTH, North
 from tests.campaign.subscriber import Subscriber
 from tests.campaign.verdict import Verdict
 from tests.peers.mosquitto import Mosquitto
@@ -87,8 +88,8 @@ class Stage:
     source: Process
     ledger: Path
     north: North
-    agent: Agent
-    twin: Agent | None
+    agent: Gateway
+    twin: Gateway | None
     twin_heard: Subscriber | None
     verdict: Verdict = field(default_factory=Verdict)
     committed: Committed = field(default_factory=Committed)
@@ -112,16 +113,13 @@ def stage(folder: Path, plan: Plan) -> Iterator[Stage]:
         machine = Process([sys.executable, script, str(port), str(ledger)])
         stack.callback(machine.kill)
 
-        def agent(name: str, unit: int, broker: int, clock: Clock, disk_mb: int) -> Agent:
-            disk = Disk(folder / name, disk_mb)
-            stack.callback(disk.close)
-            site = folder / f"{name}.yaml"
-            site.write_text(SITE.format(
-                id=name, zone=_zone(), data=disk.inside, source=port, unit=unit, tags=source.TAGS, map=source.MAP,
+        def agent(name: str, unit: int, broker: int, disk_mb: int) -> Gateway:
+            made = Gateway(folder / name, disk_mb=disk_mb, agent=eager_agent.__name__)
+            stack.callback(made.close)
+            made.site.write_text(SITE.format(
+                id=name, zone=_zone(), data=made.data_dir, source=port, unit=unit, tags=source.TAGS, map=source.MAP,
                 broker=broker, publish=plan.publish, journal=plan.journal,
             ))  # fmt: skip
-            made = Agent(site, clock, disk)
-            stack.callback(made.close)
             return made
 
         def broker(name: str) -> Mosquitto:
@@ -141,6 +139,6 @@ def stage(folder: Path, plan: Plan) -> Iterator[Stage]:
         if plan.twin:
             quiet = broker("quiet-broker")
             heard = subscriber(quiet, "twin")
-            twin = agent("twin", 2, quiet.port, Clock(folder / "twin.clock"), 0)
-        one = agent("gw-1", 1, wire.port, Clock(folder / "gw-1.clock"), plan.disk_mb)
+            twin = agent("twin", 2, quiet.port, 0)
+        one = agent("gw-1", 1, wire.port, plan.disk_mb)
         yield Stage(machine, ledger, north, one, twin, heard)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from edge_agent_hil.gateway import Gateway
 from tests.campaign import source
 from tests.campaign.committed import numbers_in
-from tests.campaign.faults import Agent, Clock, Disk
 from tests.peers.influx_v1 import INFLUXD, TOKEN, InfluxV1
 from tests.peers.opcua_world import Process
 from tests.peers.waiting import free_port, wait_for
@@ -65,10 +65,10 @@ async def test_what_was_committed_is_in_influxdb_once_whoever_is_killed(
     tmp_path: Path, influx: InfluxV1, machine: int
 ) -> None:
     dice = random.Random(SEED)
-    disk = Disk(tmp_path / "agent")
-    site = tmp_path / "gw-1.yaml"
-    site.write_text(SITE.format(data=disk.inside, port=machine, tags=source.TAGS, url=influx.url, token=TOKEN))
-    agent = Agent(site, Clock(tmp_path / "clock"), disk)
+    agent = Gateway(tmp_path / "gw-1")
+    agent.site.write_text(SITE.format(
+        data=agent.data_dir, port=machine, tags=source.TAGS, url=influx.url, token=TOKEN,
+    ))  # fmt: skip
     committed: set[int] = set()
     try:
         agent.start()
@@ -94,7 +94,6 @@ async def test_what_was_committed_is_in_influxdb_once_whoever_is_killed(
         )
     finally:
         agent.close()
-        disk.close()
     rows = stored(influx)
     whole = [row for row in rows if len(row) == source.NUMBERS + 1]
     for row in whole:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from edge_agent_hil.gateway import Life
 from tests.campaign.committed import Committed, judge_events, said
-from tests.campaign.faults import Life
 from tests.campaign.ledger import heard_first, judge_gaps, judge_losses, judge_order
 from tests.campaign.orders import finals, judge_counts, judge_replay, judge_twins, pieces_of, seen_by_both
 from tests.campaign.source import APART, NUMBERS, Answer
