@@ -14,6 +14,7 @@ from edge_agent.health import Count
 from edge_agent.journal import RecordKind
 from edge_agent.lookup import is_here
 from edge_agent.parts import Parts
+from edge_agent.south.refused import Refused
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ LEAD_WORTH_SAYING_NS = 1_000_000_000
 async def keep_watching(parts: Parts) -> None:
     """Every second: mark stale tags, pack what checkpoints need, look at the clock and at the journal."""
     ahead = False
+    refused = _refused(parts)
     while True:
         say_of_journal(parts)
         await asyncio.sleep(1.0)
@@ -44,6 +46,8 @@ async def keep_watching(parts: Parts) -> None:
                 await asyncio.sleep(0)
         _observe(parts)
         _say_of_unnamed(parts.engine)
+        for one in refused.take_fresh():
+            log.warning("%s", one)
         if ahead != (parts.clock.lead_ns > LEAD_WORTH_SAYING_NS):
             ahead = not ahead
             _say_of_clock(parts.clock.lead_ns / 1e9, ahead)
@@ -69,6 +73,15 @@ def say_of_journal(parts: Parts) -> None:
     for report in reports[parts.commits.said :]:
         log.warning("journal: %s", report)
     parts.commits.said = len(reports)
+
+
+def _refused(parts: Parts) -> Refused:
+    table, devices = parts.engine.table, parts.site.devices
+    optional = {
+        tag.position for reader in parts.readers for tag in table.device_tags(reader.device)
+        if getattr(devices[tag.device].tags[tag.name], "optional", False)
+    }  # fmt: skip
+    return Refused(table, parts.engine.ring, {reader.device: reader.driver for reader in parts.readers}, optional)
 
 
 def _say_of_unnamed(engine: Engine) -> None:
