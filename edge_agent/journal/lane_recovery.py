@@ -71,6 +71,21 @@ class FoundLane:
             if segment.size:
                 self.chain.segments.append(segment)
 
+    def mend(self, disk: Disk, segment: Segment) -> None:
+        """Of the chain, and damaged: put what is intact in its place, and note what is not."""
+        place = self.chain.segments.index(segment)
+        following = self.chain.segments[place + 1] if place + 1 < len(self.chain.segments) else None
+        holes = holes_in(disk, segment)
+        self.reports.append(salvage(disk, segment))
+        if following:
+            holes = _bounded(holes, segment, following.path, following.header)
+            if following.header.before.first == segment.first:
+                following.header = following.header._replace(before=segment.closed())
+                self.amended[following.path] = following.header
+        self.holes += holes
+        if not segment.size:
+            del self.chain.segments[place]
+
     def _miss(self, header: Header, path: Path, older: Headers) -> Header:
         """Note what is gone if the segment before is not there, though an older one is: it was not evicted."""
         said, firsts = header.before, [first_of(one.name) or 0 for one, _ in older]

@@ -15,7 +15,6 @@ from edge_agent.journal.takeover import CURSOR
 
 def place_all(disk: Disk, lane: FoundLane) -> int:
     """Fill the lane's places; returns the furthest any of them claims to have come."""
-    highest = 0
     for name in disk.names(lane.folder):
         if name.endswith(CURSOR):
             slots = Slots(disk, lane.folder / name)
@@ -24,11 +23,29 @@ def place_all(disk: Disk, lane: FoundLane) -> int:
                 lane.reports.append(f"{lane.name}/{name}: no intact slot; this destination gets everything again")
             elif slots.exists:
                 slots.settle()
-            place = unpacked(slots, numbers)
-            highest = max(highest, place.highest)
-            put(disk, lane.chain, place)
-            lane.places[unquote(name.removesuffix(CURSOR))] = place
+            lane.places[unquote(name.removesuffix(CURSOR))] = unpacked(slots, numbers)
+    highest = max((place.highest for place in lane.places.values()), default=0)
+    for place in lane.places.values():
+        for seq in (number for one in place.stretches for number in (one.released, one.end) if number is not None):
+            _mend_before(disk, lane, seq)
+    for place in lane.places.values():
+        put(disk, lane.chain, place)
     return highest
+
+
+def _mend_before(disk: Disk, lane: FoundLane, seq: int) -> None:
+    """Behind damage nobody can say how much a destination that stands at `seq` was done with."""
+    segment = lane.chain.after(seq)
+    if segment is None or seq < segment.first:
+        return
+    try:
+        for raws, _ in blocks(disk, segment):
+            if raws[-1][0] > seq:
+                return
+    except Damage:
+        lane.mend(disk, segment)
+    except OSError:
+        pass    # whoever reads there has the patience that this may need
 
 
 def put(disk: Disk, chain: Chain, place: Place) -> None:
@@ -83,6 +100,5 @@ def on_ruler(disk: Disk, chain: Chain, seq: int) -> Amount:
             if raws[-1][0] > seq:
                 break
     except (Damage, OSError):
-        # Whoever reads there finds it again, mends it, and takes what is gone for lost out of the backlog.
-        pass
+        pass    # the medium is going; whoever reads there takes what is gone for lost out of the backlog
     return begins.plus(Amount(tally.records, tally.bytes))

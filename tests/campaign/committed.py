@@ -133,10 +133,12 @@ def judge_events(messages: Messages, committed: Committed, verdict: Verdict, *, 
     verdict.blame("committed, not heard", [(seq, *one) for seq, one in due.items() if one not in first])
     unknown = first.keys() - set(committed.events.values())
     verdict.blame("heard, never committed", () if forgets else unknown)
+    # What was destroyed is told again in the same words, later, if it was not heard.
+    again = {committed.events[seq] for seq in committed.destroyed & committed.events.keys()}
+    again |= {committed.events[seq] for seq in told & committed.events.keys() if committed.events[seq][0] == "/gap"}
     latest, known = -1, set()
     for seq, one in sorted(committed.events.items()):
-        # A gap that went unheard may have been told again in the same words, later.
-        if one in first and one not in known and not (one[0] == "/gap" and seq in told):
+        if one in first and one not in known | again:
             verdict.blame("events out of order", [(seq, *one)] if first[one] < latest else [])
             latest = max(latest, first[one])
             known.add(one)

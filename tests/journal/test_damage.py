@@ -168,6 +168,30 @@ async def test_damage_that_waits_for_a_restart_to_be_found_keeps_the_count_right
     assert cursor.backlog_records == told(folder) == 1
 
 
+async def test_damage_before_what_is_done_with_is_told_to_the_stretch_it_hit_and_to_no_other(
+    opened: Opener, crash: Crash, folder: Path
+) -> None:
+    journal = await opened()
+    cursor = journal.cursor("north", "events", start="oldest")
+    await fill(journal, 0, 20)
+    cursor.release((await cursor.ranges[0].read(max_records=4))[-1].seq)
+    assert cursor.split(worth_bytes=1)
+    await fill(journal, 20, 30)
+    cursor.ranges[1].release((await cursor.ranges[1].read(max_records=5))[-1].seq)
+    journal.lane("events").active = None  # closed by the next flush
+    await fill(journal, 30, 40)
+    crash(journal)
+    spoil(segments(folder)[0], 88 + 132 * 9 + 50, b"\xff" * 132)     # two of what waited, before what was done with
+    journal = await opened()
+    cursor = journal.cursor("north", "events")
+    assert (cursor.lost, cursor.backlog_records) == (2, 14 + 15)
+    assert await read_all(cursor, 29) == [*range(4, 9), *range(11, 20), *range(25, 40)]
+    await fill(journal, 40, 41)
+    assert gaps(folder) == [Gap("north", "events", 10, 11, 2, 0, 0, "damage")]
+    cursor.release(40)
+    assert (cursor.lost, cursor.backlog_records) == (2, 1 + told(folder))
+
+
 async def test_damage_in_the_middle_of_the_newest_segment_is_told_from_a_torn_tail(
     opened: Opener, crash: Crash, folder: Path
 ) -> None:
