@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ LOGGED = re.compile(r"^.* (?:ERROR|CRITICAL) .*|^Traceback .*", re.MULTILINE)
 
 async def run(folder: Path, plan: Plan, seed: int) -> Verdict:
     """Play it once, and judge."""
-    with stage(folder, plan) as on:
+    with stage(folder, plan) as on, _noting(on.agent):
         on.agent.start()
         if on.twin:
             on.twin.start()
@@ -55,6 +56,16 @@ async def run(folder: Path, plan: Plan, seed: int) -> Verdict:
             mended.set()
         await _settle(on, plan)
         return await asyncio.to_thread(_judged, on, plan)
+
+
+@contextmanager
+def _noting(agent: Gateway) -> Iterator[None]:
+    """With an error, what became of the agent."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"the agent's exit code is {agent.exit_code}; it said last: {agent.log()[-1000:]}")
+        raise
 
 
 async def _fail(on: Stage, plan: Plan, seed: int) -> None:
