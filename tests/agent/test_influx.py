@@ -183,7 +183,10 @@ async def test_every_sample_is_stored_once_whatever_the_server_answers(run: Run)
     with FakeInflux() as server:
 
         def totals() -> dict[int | None, Any]:
-            return {at: fields["total"] for (series, at), fields in list(server.stored.items()) if series[0] == "cnc-7"}
+            return {     # the server's thread may be in the middle of a row
+                at: fields["total"] for (series, at), fields in list(server.stored.items())
+                if series[0] == "cnc-7" and "total" in fields
+            }  # fmt: skip
 
         source = await a_day_of_outages(run, server.url, down, lambda: None, lambda: len(totals()))
         assert totals() == source.said
