@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from edge_agent.api import Duration, PublishConfig
+from edge_agent.north.given import warnings_of
 
 SECOND: Final = 1_000_000_000
 _ENCRYPT: Final = "write the url as https://, or add insecure: true if this network is trusted"
@@ -124,7 +125,8 @@ class InfluxConfig(PublishConfig):
 
     def warnings(self) -> Sequence[str]:
         """See `PublishConfig.warnings`. Within a plant's own addresses an unencrypted server is common, not good."""
-        return [f"the token crosses the network unencrypted; {_ENCRYPT}"] if self._exposes_token else []
+        exposed = [f"the token crosses the network unencrypted; {_ENCRYPT}"] if self._exposes_token else []
+        return [*exposed, *warnings_of(ca=self.ca, cert=self.cert, key=self.key)]
 
     @property
     def _exposes_token(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from edge_agent.api import Claim, Duration, PublishConfig, Size
+from edge_agent.north.given import warnings_of
 from edge_agent.north.mqtt_packing import Packing, is_installed
 from edge_agent.north.mqtt_url import Endpoint, parse_url
 
@@ -83,6 +84,12 @@ class MqttConfig(PublishConfig):
     def addresses(self) -> tuple[str, ...]:
         """See `PublishConfig.addresses`; without what follows the path of a WebSocket: signatures do."""
         return tuple(url.partition("?")[0] for url in (self.url, *self.also))
+
+    def warnings(self) -> Sequence[str]:
+        """See `PublishConfig.warnings`."""
+        return warnings_of(
+            user_file=self.user_file, password_file=self.password_file, ca=self.ca, cert=self.cert, key=self.key,
+        )  # fmt: skip
 
     def claims(self, destination: str, agent: str) -> Sequence[Claim]:
         """See `PublishConfig.claims`: of two clients of one id, brokers throw out the one that was there first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +136,10 @@ def test_the_password_is_never_shown() -> None:
 def test_building_does_no_io() -> None:
     files = config(url="mqtts://no.such.host", ca="/no/such/file", cert="/no/such/file")
     plugin.build("platform", files, "gw-01", OnlyWill(Message("edge/status", b"{}", retain=True)))
+
+
+def test_files_that_are_not_there_are_warned_of_for_they_may_come_later(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("x")
+    said = config(url="mqtts://broker", user="u", password_file=tmp_path / "pw", ca=tmp_path / "ca.pem").warnings()
+    why = "cannot be read here (No such file or directory); until it can, nothing is sent"
+    assert said == [f"password_file: {tmp_path / 'pw'} {why}"]
