@@ -62,12 +62,14 @@ class Counter:
         self.max_rate = None if max_rate is None else Fraction(str(max_rate))
         self.jitter = jitter
         self.since: int | None = None           # the increment last fed fell into (since, t], ns
+        self.waited: Reading | None = None      # of that, `raw` pieces had shown by `t`, in the reading that waited
         self._last: Reading | None = None       # the high-water mark
         self._pending: Reading | None = None
 
     def feed(self, t_ns: int, raw: int, reset_signal: bool = False) -> tuple[int, str]:
         """The pieces since the reading before, and how that was decided. Old readings change nothing."""
         now = Reading(t_ns, raw)
+        self.waited = None
         last, pending = self._last, self._pending
         if last is None:
             return self._accept(now, t_ns, 0, BASELINE)
@@ -136,6 +138,8 @@ class Counter:
         """Two stories: the old series goes on, or the pending reading began a new one."""
         if (old := self._step(last, now)) is not None:
             kept = last if old[1] == JITTER else now
+            if last.raw < pending.raw <= now.raw:   # no glitch: it came in less time than it was made in
+                self.waited = Reading(pending.t, pending.raw - last.raw)
             return self._accept(kept, last.t, old[0], GLITCH_DISCARDED)
         new = self._step(pending, now)
         if new is None:

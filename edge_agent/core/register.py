@@ -80,6 +80,8 @@ class Register:
         self._silence = max(silence_ns, SKEW_NS)
         self._flag = BASELINE           # how the last reading was judged
         self._reads: list[_Read] = []
+        self._waited: tuple[int, Verdict] | None = None
+        """what the last reading makes known of the one that waited for it: its time, and what that books now"""
         self._oldest = -(1 << 63)
 
     def take(self, time: int, raw: int | None) -> list[Booked]:
@@ -102,8 +104,9 @@ class Register:
         before = self._memory()
         booked = self._judge(time, raw)
         self.doubted += raw is not None and self._flag not in _BELIEVED
+        changed = self._take_waited()
         self._reads.append(_Read(time, raw, before, booked))
-        return [] if booked == NOTHING else [_booked(time, booked)]
+        return changed if booked == NOTHING else [*changed, _booked(time, booked)]
 
     def _take_late(self, time: int, raw: int | None) -> list[Booked]:
         if time <= self._oldest:
@@ -114,20 +117,23 @@ class Register:
         if there.time == time:
             if there.raw is not None and (raw is None or raw <= there.raw):
                 return []       # told already; of two readings of one instant the greater counts
+            self._reads[place] = there._replace(raw=raw)
         else:
             self._reads.insert(place, _Read(time, raw, there.before, NOTHING))
-        self._recall(there.before)
-        return self._again(place, raw)
+        # From the one before on: if that waited, this one decides.
+        usable = (at for at in reversed(range(place)) if self._reads[at].raw is not None)
+        return self._again(next(usable, place))
 
-    def _again(self, place: int, raw: int | None) -> list[Booked]:
-        """Judge the readings from `place` on, the first of which is `raw`."""
+    def _again(self, place: int) -> list[Booked]:
+        """Judge the readings from `place` on."""
         changed: list[Booked] = []
+        self._recall(self._reads[place].before)
         for at in range(place, len(self._reads)):
             read = self._reads[at]
-            told = raw if at == place else read.raw
             before = self._memory()
-            booked = self._judge(read.time, told)
-            self._reads[at] = _Read(read.time, told, before, booked)
+            booked = self._judge(read.time, read.raw)
+            changed += self._take_waited()
+            self._reads[at] = _Read(read.time, read.raw, before, booked)
             if booked != read.booked:
                 changed.append(_booked(read.time, booked, again=True))
         self.is_news = True
@@ -151,7 +157,23 @@ class Register:
         if not increment:
             self.is_news = self.is_news or gap is not None
             return NOTHING
-        return Verdict(increment, None if gap is None else max(gap, self.counter.since or gap))
+        since = None if gap is None else max(gap, self.counter.since or gap)
+        waited = self.counter.waited
+        if waited is None:
+            return Verdict(increment, since)
+        self._waited = waited.t, Verdict(waited.raw, since)
+        return Verdict(increment - waited.raw, None) if increment > waited.raw else NOTHING
+
+    def _take_waited(self) -> list[Booked]:
+        """Book with the reading that waited what has proved to be its own: an order may have ended since."""
+        if self._waited is None:
+            return []
+        (time, booked), self._waited = self._waited, None
+        place = bisect_left(self._reads, time, key=lambda read: read.time)
+        if place < len(self._reads) and self._reads[place].time == time:    # else it came before a restart
+            self._reads[place] = self._reads[place]._replace(booked=booked)
+        self.is_news = True
+        return [_booked(time, booked, again=True)]
 
     def _memory(self) -> tuple[Any, int | None]:
         return self.counter.memory, self.gap
