@@ -20,12 +20,10 @@ from edge_agent.core.quantity import format_bytes
 from edge_agent.core.report import Samples
 from edge_agent.core.tags import Kind, Tag, TagTable
 from edge_agent.encode import columns
-from edge_agent.journal import LANES, SYNC_PLACES_S, bytes_a_day
+from edge_agent.journal import HEAD_SIZE, LANES, SYNC_PLACES_S, bytes_a_day
 
 SECOND: Final = 1_000_000_000
 DAY_S: Final = 86_400
-# A record's head in the journal.
-HEAD: Final = 32
 # So many samples tell how large samples are.
 TRIED: Final = 20_000
 YEAR_DAYS: Final = 365.25
@@ -92,7 +90,7 @@ def flow(site: Site, tags: Sequence[Tag], profiles: dict[str, Profile]) -> Flow:
         name: share * sum(len(one.topic.encode()) + len(one.payload) for one in profile.samples(samples))
         for name, profile in profiles.items()
     }
-    return Flow(rate, records, share * (len(body) + HEAD), north)
+    return Flow(rate, records, share * (len(body) + HEAD_SIZE), north)
 
 
 def tried(tags: Sequence[Tag], span_ns: int) -> Batch:

@@ -12,12 +12,14 @@ The id becomes a level of a topic: letters, digits, - and _ only.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 
 from edge_agent.core.command import Outcome
-from edge_agent.encode.profile import Asked
+from edge_agent.encode.message import Message, Received
+from edge_agent.encode.profile import Asked, Profile
 
 LONGEST: Final = 4096
 """bytes of a payload; a command is a tag and a value"""
@@ -29,9 +31,23 @@ STATEMENT: Final = ("from", "until", "state", "reason", "clear", "who")
 """What tells a statement about a machine from a command to a device, which names a tag."""
 
 
-def command_topics(root: str) -> str:
-    """The filter for the commands to all devices."""
-    return f"{root}/command/+"
+class JsonCommanded(Profile):
+    """A profile whose commands and replies these are, below `_root`."""
+
+    _root: str
+
+    def command_topics(self) -> Sequence[str]:
+        """The filter of the topics on which commands come: those to all devices."""
+        return (f"{self._root}/command/+",)
+
+    def command(self, received: Received) -> Asked:
+        """What a message on one of these topics asks for."""
+        return read_command(received.topic, received.payload)
+
+    def reply(self, asked: Asked, outcome: Outcome, received: Received) -> Message | None:
+        """The answer, to the topic the sender wants where that may be; None if there is nowhere to go."""
+        topic = reply_topic(self._root, asked.id, received.answer_to)
+        return Message(topic, write_reply(asked.id, outcome), token=received.token) if topic else None
 
 
 def read_command(topic: str, payload: bytes) -> Asked:

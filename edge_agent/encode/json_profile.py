@@ -26,15 +26,14 @@ from typing import Any, Final
 import orjson
 
 from edge_agent.core.alarm import AlarmSpan
-from edge_agent.core.command import Outcome
 from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
 from edge_agent.encode import json_alarms, json_samples
 from edge_agent.encode.isa95 import check_level, fill
-from edge_agent.encode.json_command import command_topics, read_command, reply_topic, write_reply
+from edge_agent.encode.json_command import JsonCommanded
 from edge_agent.encode.kpi_record import exact, kpi_record
-from edge_agent.encode.message import Message, Received
-from edge_agent.encode.profile import Asked, Limits, Profile
+from edge_agent.encode.message import Message
+from edge_agent.encode.profile import Limits
 from edge_agent.encode.rollup_record import rollup_record
 
 VERSION: Final = 1
@@ -57,7 +56,7 @@ def root_topic(place: Mapping[str, str | None], agent: str, template: str = ROOT
     return fill(template, {level: check_level(name) for level, name in named.items()})
 
 
-class JsonProfile(Profile):
+class JsonProfile(JsonCommanded):
     """Encodes for everyone who reads JSON. Pure but for one thing: it knows the newest window of each topic."""
 
     content_type = "application/json"
@@ -166,19 +165,6 @@ class JsonProfile(Profile):
             "from": gap.start // _MS or None, "to": gap.end // _MS or None, "why": gap.why,
         }  # fmt: skip
         return [Message(f"{self._root}/gap", orjson.dumps(said))]
-
-    def command_topics(self) -> Sequence[str]:
-        """The filter of the topics on which commands come."""
-        return (command_topics(self._root),)
-
-    def command(self, received: Received) -> Asked:
-        """What a message on one of these topics asks for."""
-        return read_command(received.topic, received.payload)
-
-    def reply(self, asked: Asked, outcome: Outcome, received: Received) -> Message | None:
-        """The answer, to the topic the sender wants where that may be; None if there is nowhere to go."""
-        topic = reply_topic(self._root, asked.id, received.answer_to)
-        return Message(topic, write_reply(asked.id, outcome), token=received.token) if topic else None
 
     def _retained(self, below: str, said: Mapping[str, Any]) -> Message:
         payload = orjson.dumps(said, default=exact, option=orjson.OPT_NON_STR_KEYS)

@@ -28,15 +28,13 @@ from typing import Any, Final
 import orjson
 
 from edge_agent.core.alarm import AlarmSpan
-from edge_agent.core.command import Outcome
 from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
 from edge_agent.encode import chosen_kpis, json_alarms, json_samples
 from edge_agent.encode.isa95 import Tree
-from edge_agent.encode.json_command import command_topics, read_command, reply_topic, write_reply
+from edge_agent.encode.json_command import JsonCommanded
 from edge_agent.encode.kpi_record import exact, kpi_record
-from edge_agent.encode.message import Message, Received
-from edge_agent.encode.profile import Asked, Profile
+from edge_agent.encode.message import Message
 from edge_agent.encode.rollup_record import rollup_record
 
 OPC_QUALITY: Final = (192, 64, 0)
@@ -50,7 +48,7 @@ _NO_LEVEL: Final = re.compile(r"[^\w.;=:,@ -]")
 _LONGEST_ID: Final = 64
 
 
-class UnsProfile(Profile):
+class UnsProfile(JsonCommanded):
     """Encodes for a unified namespace. Pure but for one thing: it keeps the newest of what each topic retains."""
 
     def __init__(self, tree: Tree, kpis: Sequence[str] = chosen_kpis.DEFAULT) -> None:
@@ -183,21 +181,6 @@ class UnsProfile(Profile):
         if not told.final:
             return made         # told again and again as long as it is open
         return self._kept([*made, self._said(f"{topic}/record", record, told.as_of, id, retain=retain)])
-
-    # -- commands ----------------------------------------------------------------------------
-
-    def command_topics(self) -> Sequence[str]:
-        """The filter of the topics on which commands come."""
-        return (command_topics(self._root),)
-
-    def command(self, received: Received) -> Asked:
-        """See `json_command`."""
-        return read_command(received.topic, received.payload)
-
-    def reply(self, asked: Asked, outcome: Outcome, received: Received) -> Message | None:
-        """See `json_command`."""
-        topic = reply_topic(self._root, asked.id, received.answer_to)
-        return Message(topic, write_reply(asked.id, outcome), token=received.token) if topic else None
 
     # -- topics and payloads -----------------------------------------------------------------
 

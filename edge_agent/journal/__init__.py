@@ -14,12 +14,12 @@ from edge_agent.journal.folder import FolderUnusable
 from edge_agent.journal.lane import LANES, LaneName
 from edge_agent.journal.log import Journal
 from edge_agent.journal.ranges import Range
-from edge_agent.journal.record import Record, RecordKind
+from edge_agent.journal.record import HEAD_SIZE, Record, RecordKind
 from edge_agent.journal.survey import CursorFacts, FolderFacts, SegmentFacts, records, stat, verify
 from edge_agent.journal.wear import bytes_a_day
 
 __all__ = [
-    "LANES", "SYNC_PLACES_S", "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable", "Journal",
-    "LaneName", "Range", "Record", "RecordKind", "SegmentFacts", "audit_entries", "audit_faults", "bytes_a_day",
-    "records", "stat", "verify",
+    "HEAD_SIZE", "LANES", "SYNC_PLACES_S", "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable",
+    "Journal", "LaneName", "Range", "Record", "RecordKind", "SegmentFacts", "audit_entries", "audit_faults",
+    "bytes_a_day", "records", "stat", "verify",
 ]  # fmt: skip

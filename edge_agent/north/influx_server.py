@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import ssl
 import threading
 import zlib
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from edge_agent.api import AccessDenied
 from edge_agent.errors import EdgeAgentError
 from edge_agent.north.influx_config import SECOND, InfluxConfig
 from edge_agent.north.influx_reason import LinesRefused, NoBucket, from_answer, from_network
+from edge_agent.north.tls import client_context
 
 T = TypeVar("T")
 
@@ -87,12 +87,13 @@ class Server:
         from influxdb_client import InfluxDBClient, PingService, WriteService  # half a second, and only here
 
         config = self._config
+        is_encrypted = config.url.startswith("https:")
         self._client = InfluxDBClient(
             config.url,
             token="" if config.token is None else config.token.get_secret_value(),
             org=config.org,
             timeout=config.timeout // 1_000_000,
-            ssl_context=_context(config),
+            ssl_context=client_context(config.ca, config.cert, config.key) if is_encrypted else None,
             retries=False,
         )
         self._writes = WriteService(self._client.api_client)
@@ -166,21 +167,3 @@ class Server:
             raise
         except Exception as error:      # the client lets through whatever its own libraries raise
             raise from_network(error) from error
-
-
-def _context(config: InfluxConfig) -> ssl.SSLContext | None:
-    """Always verifies the server's name and certificate; there is no option not to."""
-    if not config.url.startswith("https:"):
-        return None
-    try:
-        context = ssl.create_default_context(cafile=config.ca)
-    except OSError as error:
-        raise AccessDenied(f"ca: {config.ca}: {error}") from error
-    if config.cert is None:
-        return context
-    try:
-        # an empty password keeps OpenSSL from asking for one on the terminal
-        context.load_cert_chain(config.cert, config.key, password="")
-    except OSError as error:
-        raise AccessDenied(f"cert: {config.cert}, key: {config.key}: {error}") from error
-    return context

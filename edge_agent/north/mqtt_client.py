@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_agent.api import AccessDenied, Credentials, Message
+from edge_agent.api import Credentials, Message
 from edge_agent.north.mqtt_beside import Packed
 from edge_agent.north.mqtt_config import SECOND, MqttConfig
 from edge_agent.north.mqtt_url import Endpoint
 from edge_agent.north.mqtt_websocket import WebSocket
 from edge_agent.north.mqtt_wire import SelfClosingSocket
+from edge_agent.north.tls import client_context
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
@@ -64,25 +64,10 @@ def make_client(
 def connect(client: Client, endpoint: Endpoint, config: MqttConfig) -> None:
     """Blocks: reads certificates, looks up the name, connects, shakes hands."""
     if endpoint.tls:
-        client.tls_set_context(_context(config))
+        context = client_context(config.ca, config.cert, config.key)
+        context.sslsocket_class = SelfClosingSocket
+        client.tls_set_context(context)
     if isinstance(client, WebSocketClient):
         headers = {name: value.get_secret_value() for name, value in config.headers.items()}
         client.ask_for(endpoint.http_host, endpoint.path, headers)
     client.connect(endpoint.host, endpoint.port, config.keepalive // SECOND)
-
-
-def _context(config: MqttConfig) -> ssl.SSLContext:
-    """Always verifies the broker's name and certificate; there is no option not to."""
-    try:
-        context = ssl.create_default_context(cafile=config.ca)
-    except OSError as error:
-        raise AccessDenied(f"ca: {config.ca}: {error}") from error
-    context.sslsocket_class = SelfClosingSocket
-    if config.cert is None:
-        return context
-    try:
-        # an empty password keeps OpenSSL from asking for one on the terminal
-        context.load_cert_chain(config.cert, config.key, password="")
-    except OSError as error:
-        raise AccessDenied(f"cert: {config.cert}, key: {config.key}: {error}") from error
-    return context
