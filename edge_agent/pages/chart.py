@@ -1,0 +1,106 @@
+"""What all charts share: colours of the page, axes, hints.
+
+Options are plain dicts; a key that begins with a colon holds a function of the browser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nicegui import ui
+
+from edge_agent.pages.visit import Visit
+
+FONT: Final = (
+    'system-ui, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Zen Hei", '
+    "sans-serif"
+)
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Of the page's paper and ink; what they stand for is in `static/style.css`."""
+
+    ink: str
+    soft: str
+    line: str
+    card: str
+    accent: str
+
+
+LIGHT: Final = Colours("#14181d", "#59636f", "#d9dee4", "#ffffff", "#0072b2")
+DARK: Final = Colours("#eef2f6", "#9aa7b5", "#2a333d", "#1d252e", "#56b4e9")
+
+
+def colours(dark: bool) -> Colours:
+    """Those of the theme."""
+    return DARK if dark else LIGHT
+
+
+def base(visit: Visit, **more: Any) -> Options:
+    """What every chart begins with."""
+    seen = colours(visit.dark)
+    return {
+        "animation": False,
+        "textStyle": {"fontFamily": FONT, "color": seen.ink, "fontSize": 13},
+        "grid": {"left": 8, "right": 16, "top": 28, "bottom": 8, "containLabel": True},
+        "tooltip": {
+            "confine": True,
+            "backgroundColor": seen.card,
+            "borderColor": seen.line,
+            "textStyle": {"color": seen.ink, "fontSize": 13},
+        },
+        **more,
+    }
+
+
+def axis(visit: Visit, kind: str = "value", **more: Any) -> Options:
+    """An axis in soft ink."""
+    seen = colours(visit.dark)
+    return {
+        "type": kind,
+        "axisLine": {"show": kind != "value", "lineStyle": {"color": seen.line}},
+        "axisTick": {"show": False},
+        "axisLabel": {"color": seen.soft, "fontSize": 12, "hideOverlap": True},
+        "splitLine": {"show": kind == "value", "lineStyle": {"color": seen.line}},
+        "nameTextStyle": {"color": seen.soft, "fontSize": 12},
+    } | more
+
+
+def time_axis(visit: Visit, start: int, end: int, **more: Any) -> Options:
+    """Time from left to right, ms UTC, read by the site's clock."""
+    made = axis(visit, "time", min=start, max=end, **more)
+    made["axisLabel"][":formatter"] = f"(t) => edge.hour(t, '{visit.zone}')"
+    return made
+
+
+def legend(visit: Visit, *names: str) -> Options:
+    """The names of the lines, above them."""
+    style = {"color": colours(visit.dark).ink, "fontSize": 13}
+    return {"data": list(names), "top": 0, "right": 0, "itemWidth": 18, "itemHeight": 10, "textStyle": style}
+
+
+class Chart:
+    """A chart that is drawn again where it has changed, and keeps what the visitor has zoomed into."""
+
+    def __init__(self, name: str, height: str) -> None:
+        """`name`: a class to find it by; `height` of CSS."""
+        self._element = ui.echart({}).classes(f"chart {name}").style(f"height:{height}")
+        self._drawn: Options | None = None
+
+    def draw(self, options: Options) -> None:
+        """Draw it."""
+        if options == self._drawn:
+            return
+        self._drawn = options
+        self._element.options.clear()
+        self._element.options.update(options)
+        self._element.update()
+
+    @property
+    def element(self) -> ui.echart:
+        """The library's element, to hear of clicks."""
+        return self._element

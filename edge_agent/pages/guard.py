@@ -1,0 +1,75 @@
+"""What every request to the pages must pass: its Host, and for what changes something or stays open its Origin.
+
+The pages load nothing from elsewhere and may be put into no frame: the headers tell the browser so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Templates of the page library are compiled in the browser, hence eval.
+_POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'self'; object-src 'none'"
+)
+_HEADERS: Final = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+)
+
+
+class Guard:
+    """ASGI middleware; `hosts` are the names under which the pages may be asked, without port; `*.x` for those in x."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self.app = app
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it here."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get(b"host", "")
+        wrong = self._wrong(scope, host, headers.get(b"origin"))
+        if wrong:
+            await _refuse(scope, send, wrong)
+        else:
+            await self.app(scope, receive, _with_headers(send))
+
+    def _wrong(self, scope: Scope, host: str, origin: str | None) -> str:
+        """Why it must not pass; '' if it may."""
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        parent = name.partition(".")[2]
+        if name not in self._hosts and f"*.{parent}" not in self._hosts:
+            return "these pages are not known under the name in the Host header"
+        careful = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if careful and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return "this comes from a page of another site"
+        return ""
+
+
+def _with_headers(send: Send) -> Send:
+    async def more(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+        await send(message)
+
+    return more
+
+
+async def _refuse(scope: Scope, send: Send, why: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": why})
+        return
+    headers: list[Any] = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
+    await send({"type": "http.response.start", "status": 421, "headers": headers})
+    await send({"type": "http.response.body", "body": why.encode()})

@@ -1,0 +1,159 @@
+"""The figures of a window: what is seen first, and the table of all KPIs with what they could be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from edge_agent.pages.look import ring, shape
+from edge_agent.pages.tile import pieces
+from edge_agent.pages.words import NOTHING, Words
+
+Row = Mapping[str, Any]
+
+_FACTORS: Final = (
+    ("availability_classic", "A", "availability"),
+    ("performance_classic", "P", "performance"),
+    ("quality_time", "Q", "quality"),
+)
+_RATIOS: Final = (
+    "oee",
+    "availability_classic",
+    "performance_classic",
+    "quality_count",
+    "quality_time",
+    "availability_iso",
+    "effectiveness_iso",
+    "nee",
+    "ooe",
+    "teep",
+    "utilization_efficiency",
+    "allocation_efficiency",
+    "technical_efficiency",
+    "setup_ratio",
+    "scrap_ratio",
+    "rework_ratio",
+    "first_pass_yield",
+    "data_coverage",
+)
+# What the bounds call availability and performance is what the standard does.
+_BOUNDED: Final = {"availability_iso": "availability", "effectiveness_iso": "performance"}
+_ENERGY: Final = {
+    "total_kwh": "kWh",
+    "kwh_per_piece": "kWh",
+    "kwh_per_good_piece": "kWh",
+    "kg_co2": "kg",
+    "g_co2_per_good_piece": "g",
+    "kgce": "kgce",
+    "kgce_per_piece": "kgce",
+}
+
+
+def head(row: Row, since: str, words: Words) -> Markup:
+    """The machine now: state and since when, why, what it makes."""
+    state = str(row["state"])
+    reason = words.reason(row.get("reason"))
+    job = " · ".join(str(row[name]) for name in ("product", "order") if row.get(name))
+    return Markup(
+        '<div class="now s-{state}"><span class="pill">{shape}{name}</span><h1>{id}</h1>'
+        '<span class="since">{since}</span>'
+        '<span class="soft">{reason}</span><span class="job">{job}</span></div>'
+    ).format(
+        state=state,
+        shape=shape(state),
+        name=words.of("state.", state),
+        id=row["id"],
+        since=since,
+        reason=reason,
+        job=job,
+    )
+
+
+def summary(row: Row, words: Words) -> Markup:
+    """OEE, its factors and the pieces; each number tells what is behind it."""
+    oee = row.get("oee")
+    factors = Markup("").join(_factor(row, figure, letter, key, words) for figure, letter, key in _FACTORS)
+    return Markup(
+        '<button type="button" class="big" data-figure="oee">{ring}</button>{factors}'
+        '<button type="button" class="figure wide" data-figure="gq"><small>{good}</small>{pieces}</button>{rest}'
+    ).format(
+        ring=ring(oee, NOTHING if oee is None else f"{oee * 100:.1f}", "% OEE"),
+        factors=factors,
+        good=words("andon.good"),
+        pieces=pieces(row, words),
+        rest=_rest(row, words),
+    )
+
+
+def _factor(row: Row, figure: str, letter: str, key: str, words: Words) -> Markup:
+    return Markup('<button type="button" class="figure" data-figure="{}"><small>{}</small><b>{}</b></button>').format(
+        figure, words(f"andon.{letter}"), words.percent(row.get(key))
+    )
+
+
+def _rest(row: Row, words: Words) -> Markup:
+    total, good = row.get("total"), row.get("good")
+    bad = None if total is None or good is None else total - good
+    shown = (
+        ("sq", "machine.bad", words.number(bad)),
+        ("data_coverage", "machine.coverage", words.percent(row.get("data_coverage"))),
+    )
+    return Markup("").join(
+        Markup('<button type="button" class="figure" data-figure="{}"><small>{}</small><b>{}</b></button>').format(
+            figure, words(name), value
+        )
+        for figure, name, value in shown
+    )
+
+
+def flags(names: list[str], words: Words) -> Markup:
+    """What must be known before the figures are trusted."""
+    if not names:
+        return Markup("")
+    said = Markup("").join(Markup("<li>{}</li>").format(words.of("flag.", name)) for name in names)
+    return Markup('<ul class="flags">{}</ul>').format(said)
+
+
+def table(losses: Row, energy: Row | None, words: Words) -> Markup:
+    """Every KPI: value, a bar with what it could be, and how to look behind it."""
+    rows = [_ratio(name, losses, words) for name in _RATIOS if name in losses["kpi"]]
+    if energy is not None:
+        known = energy["kpi"]
+        rows += [
+            _amount(name, known[name], unit, words) for name, unit in _ENERGY.items() if known.get(name) is not None
+        ]
+    return Markup(
+        '<div class="scroll"><table class="plain kpis"><thead><tr><th>{}</th><th class="n">{}</th><th></th>'
+        '<th class="n">{}</th></tr></thead>'
+        "<tbody>{}</tbody></table></div>"
+    ).format(words("machine.kpi"), words("machine.value"), words("machine.bounds"), Markup("").join(rows))
+
+
+def _ratio(name: str, losses: Row, words: Words) -> Markup:
+    value, bounds = losses["kpi"][name], losses["bounds"].get(_BOUNDED.get(name, name))
+    if bounds is not None and bounds["low"] == bounds["high"]:
+        bounds = None
+    range_ = "" if bounds is None else f"{words.percent(bounds['low'])} … {words.percent(bounds['high'])}"
+    return _line(name, words.percent(value, 2), _bounded_bar(value, bounds), range_, words)
+
+
+def _amount(name: str, value: float, unit: str, words: Words) -> Markup:
+    return _line(name, words.number(value, 3, unit), Markup(""), "", words)
+
+
+def _line(name: str, value: str, drawn: Markup, bounds: str, words: Words) -> Markup:
+    return Markup(
+        '<tr tabindex="0" data-figure="{}"><td>{}</td><td class="n"><b>{}</b></td><td class="barred">{}</td>'
+        '<td class="n soft">{}</td></tr>'
+    ).format(name, words.of("kpi.", name), value, drawn, bounds)
+
+
+def _bounded_bar(value: float | None, bounds: Row | None) -> Markup:
+    inner = Markup("")
+    if bounds is not None:
+        low, high = (min(max(float(bounds[end]), 0.0), 1.0) * 100 for end in ("low", "high"))
+        inner = Markup('<s style="left:{:.1f}%;width:{:.1f}%"></s>').format(low, high - low)
+    share = min(max(value or 0.0, 0.0), 1.0) * 100
+    return Markup('<span class="bar bounded"><i style="width:{:.1f}%"></i>{}</span>').format(share, inner)

@@ -1,0 +1,147 @@
+"""How fast and how much: cycle times against the ideal, pieces against the plan, power over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from edge_agent.pages.chart import Options, axis, base, colours, legend, time_axis
+from edge_agent.pages.look import COLOURS
+from edge_agent.pages.visit import Visit
+from edge_agent.pages.words import milliseconds
+
+Row = Mapping[str, Any]
+
+_GOOD: Final = COLOURS["RUN"]
+_FAST: Final = "#009e73"
+_SLOW: Final = "#e69f00"
+# Bars are as wide as what they count: from value 0 to value 1.
+_BAR: Final = """(params, api) => {
+  const from = api.coord([api.value(0), api.value(2)]), to = api.coord([api.value(1), 0]);
+  const width = Math.max(to[0] - from[0] - 1, 1), height = to[1] - from[1];
+  return { type: "rect", shape: { x: from[0], y: from[1], width, height }, style: { fill: api.visual("color") } };
+}"""
+
+
+def cycles(visit: Visit, product: Row) -> Options:
+    """How many cycles took how long; a line where the ideal is; the slower ones in another colour."""
+    words, seen, ideal = visit.words, colours(visit.dark), product.get("ideal_s")
+    bars = []
+    for one in product["histogram"]:
+        low, high = float(one["low_s"]), float(one["high_s"])
+        text = Markup("{} – {}<br><b>{}×</b>").format(seconds(low), seconds(high), one["n"])
+        colour = _SLOW if ideal is not None and low >= ideal else _FAST
+        bars.append({"value": [low, high, one["n"]], "itemStyle": {"color": colour}, "tip": str(text)})
+    first, last = product["histogram"][0], product["histogram"][-1]
+    least = min(first["low_s"], ideal if ideal is not None else first["low_s"])
+    across = axis(visit, "value", min=least, max=last["high_s"], splitLine={"show": False})
+    across["axisLabel"] = {**across["axisLabel"], "formatter": "{value} s"}
+    lines = [
+        _mark(value, name, colour)
+        for value, name, colour in (
+            (ideal, words("machine.ideal", time=seconds(ideal)), seen.ink),
+            (product.get("median_s"), f"{words('machine.median')} {seconds(product.get('median_s'))}", seen.soft),
+        )
+        if value is not None
+    ]
+    return base(visit) | {
+        "xAxis": across,
+        "yAxis": axis(visit, "value", minInterval=1),
+        "series": [
+            {
+                "type": "custom",
+                ":renderItem": _BAR,
+                "encode": {"x": [0, 1], "y": 2},
+                "data": bars,
+                "tooltip": {":formatter": "(item) => item.data.tip"},
+                "markLine": {
+                    "symbol": "none",
+                    "silent": True,
+                    "data": lines,
+                    "label": {"color": seen.ink, "fontSize": 12},
+                },
+            }
+        ],
+    }
+
+
+def _mark(value: float, name: str, colour: str) -> Options:
+    return {"xAxis": value, "lineStyle": {"color": colour, "width": 2, "type": "solid"}, "label": {"formatter": name}}
+
+
+def seconds(value: float | None) -> str:
+    """A cycle: three digits that count."""
+    return "–" if value is None else f"{float(value):.3g}\u202fs"
+
+
+def production(visit: Visit, points: Sequence[Row], start: int, end: int, target_end: float | None) -> Options:
+    """Good pieces and all pieces against what the plan allows at the ideal cycle."""
+    words, seen = visit.words, colours(visit.dark)
+
+    def line(key: str, name: str, colour: str, **more: Any) -> Options:
+        data = [[milliseconds(point["time"]), point[key]] for point in points if point.get(key) is not None]
+        style = {"color": colour, "width": 2.5}
+        return {
+            "type": "line",
+            "name": name,
+            "data": data,
+            "showSymbol": False,
+            "itemStyle": {"color": colour},
+            "lineStyle": style,
+        } | more
+
+    planned = line(
+        "ideal", words("machine.planned"), seen.soft, lineStyle={"color": seen.soft, "width": 2, "type": "dashed"}
+    )
+    total = line("total", words("machine.total"), "#d55e00", lineStyle={"color": "#d55e00", "width": 1.5})
+    good = line("good", words("machine.good"), _GOOD, areaStyle={"color": _GOOD, "opacity": 0.12})
+    if target_end is not None:
+        label = {
+            "formatter": words("machine.target", n=words.number(target_end)),
+            "color": seen.soft,
+            "position": "insideStartTop",
+        }
+        mark = {"yAxis": target_end, "lineStyle": {"color": seen.soft, "width": 1, "type": "dotted"}, "label": label}
+        planned["markLine"] = {"symbol": "none", "silent": True, "data": [mark]}
+    height = axis(visit, "value", minInterval=1)
+    if target_end is not None:
+        height["max"] = max(target_end, *(point["total"] for point in points)) * 1.08 if points else target_end
+        height["axisLabel"][":formatter"] = "(n) => Math.round(n)"
+    made = base(visit) | {
+        "legend": legend(visit, planned["name"], total["name"], good["name"]),
+        "xAxis": time_axis(visit, start, end),
+        "yAxis": height,
+        "series": [planned, total, good],
+    }
+    made["tooltip"] |= {"trigger": "axis", ":valueFormatter": "(n) => n === undefined ? '–' : Math.round(n)"}
+    return made
+
+
+_GROUPS: Final = (("e_run", "RUN"), ("e_idle", "IDLE"), ("e_off", "OFF"), ("e_other", "UNKNOWN"))
+
+
+def energy(visit: Visit, hours: Sequence[Row]) -> Options:
+    """kWh of each hour, by what the machine was doing meanwhile."""
+    words = visit.words
+    names = [words.hour(one["start"]) for one in hours]
+    series: list[Options] = [
+        {
+            "type": "bar",
+            "stack": "energy",
+            "name": words(f"machine.{group}"),
+            "itemStyle": {"color": COLOURS[state]},
+            "data": [None if one["wh"].get(group) is None else round(one["wh"][group] / 1000, 3) for one in hours],
+            "barMaxWidth": 48,
+        }
+        for group, state in _GROUPS
+    ]
+    made = base(visit) | {
+        "legend": legend(visit, *(one["name"] for one in series)),
+        "xAxis": axis(visit, "category", data=names),
+        "yAxis": axis(visit, "value", name="kWh"),
+        "series": series,
+    }
+    made["tooltip"] |= {"trigger": "axis", ":valueFormatter": "(n) => n == null ? '–' : n + ' kWh'"}
+    return made

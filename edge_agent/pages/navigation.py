@@ -1,0 +1,32 @@
+"""The pages there are: to add one, write its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from edge_agent.pages import andon
+from edge_agent.pages.machine import page as machine
+from edge_agent.pages.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: `path` as FastAPI has it, `name` the key of its name in `words`, `show` puts it together.
+
+    `icon` is a name of the Material icons; without one the page is not in the navigation. `role`: who may see it,
+    where somebody has to be logged in at all; None: whoever may look.
+    """
+
+    path: str
+    name: str
+    show: Callable[[Visit], Awaitable[None]]
+    icon: str = ""
+    role: str | None = None
+
+
+PAGES: Final[tuple[Page, ...]] = (
+    Page("/", "nav.andon", andon.show, "grid_view"),
+    Page("/machine/{id}", "nav.machine", machine.show),
+)

@@ -1,0 +1,146 @@
+"""A machine on the Andon board, and what machines add up to: markup from one row of `/overview`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from edge_agent.pages.client import place
+from edge_agent.pages.look import STATES, bar, ring, shape
+from edge_agent.pages.words import NOTHING, Words
+
+Row = Mapping[str, Any]
+
+_FACTORS: Final = (("A", "availability"), ("P", "performance"), ("Q", "quality"))
+# A shift so far is behind or ahead of its plan from a fiftieth of the plan on; below that it is in time.
+_NOTICEABLE: Final = 0.02
+
+
+def tile(row: Row, now: str, words: Words) -> Markup:
+    """A machine: its state and since when, OEE and its factors, pieces against the target, the job.
+
+    `now`: the instant for which the API has answered.
+    """
+    state, reason = str(row["state"]), words.reason(row.get("reason"))
+    since = row.get("since")
+    return Markup(
+        '<a class="tile s-{state}" href="{href}" data-machine="{id}" aria-label="{label}">'
+        '<header>{shape}<b>{id}</b><span class="since" title="{since_title}">{since}</span></header>'
+        '<p class="why"><span>{state_name}</span>{reason}</p>'
+        '<div class="figures">{ring}<dl>{factors}</dl></div>{pieces}<footer>{job}{flags}</footer></a>'
+    ).format(
+        state=state,
+        href=place("machine", str(row["id"])),
+        id=row["id"],
+        label=f"{row['id']}: {words.of('state.', state)}",
+        shape=shape(state),
+        since=words.length(_seconds(since, now)) if since else "",
+        since_title=words("andon.since", time=words.moment(since)) if since else "",
+        state_name=words.of("state.", state),
+        reason=Markup("<small>{}</small>").format(reason) if reason else "",
+        ring=oee_ring(row, words),
+        factors=factors(row, words),
+        pieces=pieces(row, words),
+        job=_job(row, words),
+        flags=_flags(row, words),
+    )
+
+
+def rollup(row: Row, words: Words) -> Markup:
+    """A line, an area or the site: OEE with its factors, how many machines are in which state, pieces."""
+    scope, name = str(row["scope"]), str(row["id"])
+    states = row.get("states") or {}
+    counts = Markup("").join(
+        Markup('<span class="count s-{0}" title="{1}">{2}{3}</span>').format(
+            state, words.of("state.", state), shape(state), states[state]
+        )
+        for state in STATES
+        if states.get(state)
+    )
+    return Markup(
+        '<button type="button" class="rollup {scope}" data-key="{key}" onclick="andon.choose(this.dataset.key)">'
+        '{ring}<span class="what"><b>{name}</b><span class="counts">{counts}</span>{pieces}</span>'
+        '<dl>{factors}</dl></button>'
+    ).format(
+        scope=scope,
+        key=f"{scope}:{name}",
+        ring=oee_ring(row, words),
+        name=words("andon.site") if scope == "site" else name,
+        counts=counts,
+        pieces=pieces(row, words),
+        factors=factors(row, words),
+    )
+
+
+def oee_ring(row: Row, words: Words) -> Markup:
+    """OEE as a ring; a dash where there is none."""
+    oee = row.get("oee")
+    return ring(oee, NOTHING if oee is None else f"{oee * 100:.0f}", "% OEE" if oee is not None else "OEE")
+
+
+def factors(row: Row, words: Words) -> Markup:
+    """Availability, performance and quality: letter, bar and percent."""
+    return Markup("").join(
+        Markup('<div title="{}"><dt>{}</dt><dd>{}<b>{}</b></dd></div>').format(
+            words(f"andon.{letter}"), letter, bar(row.get(key), "factor"), _whole(row.get(key))
+        )
+        for letter, key in _FACTORS
+    )
+
+
+def pieces(row: Row, words: Words) -> Markup:
+    """Good pieces against the target of the shift, with a mark where the plan would be by now."""
+    good, target, by_now = row.get("good"), row.get("target_end"), row.get("target")
+    if not target:
+        return Markup('<div class="pieces"><span><b>{}</b> <small>{}</small></span></div>').format(
+            words.number(good), words("andon.no_target") if good is not None else ""
+        )
+    share = None if good is None else good / target
+    mark = Markup('<u style="left:{:.1f}%"></u>').format(min(1.0, by_now / target) * 100) if by_now is not None else ""
+    return Markup(
+        '<div class="pieces"><span><b>{good}</b> <small>{of}</small>{gap}</span>'
+        '<span class="track">{bar}{mark}</span></div>'
+    ).format(
+        good=words.number(good),
+        of=words("andon.of_target", target=words.number(target)),
+        gap=_gap(good, by_now, target, words),
+        bar=bar(share, "pieces"),
+        mark=mark,
+    )
+
+
+def _gap(good: float | None, by_now: float | None, target: float, words: Words) -> Markup:
+    if good is None or by_now is None or abs(good - by_now) < max(1.0, _NOTICEABLE * target):
+        return Markup("")
+    kind = "behind" if good < by_now else "ahead"
+    return Markup('<em class="{}">{}</em>').format(kind, words(f"andon.{kind}", n=words.number(abs(good - by_now))))
+
+
+def _job(row: Row, words: Words) -> Markup:
+    told = " · ".join(str(row[name]) for name in ("product", "order") if row.get(name))
+    return Markup('<span class="job">{}</span>').format(told or words("andon.no_job"))
+
+
+def _flags(row: Row, words: Words) -> Markup:
+    flags = list(row.get("flags") or ())
+    said = Markup('<span class="flag" title="{}">{}</span>')
+    shown = Markup("")
+    if row.get("window") is None:
+        shown += said.format("", words("andon.no_window"))
+    elif "NO_PLANNED_TIME" in flags:
+        shown += said.format("", words("andon.no_plan"))
+    elif "LOW_CONFIDENCE" in flags:
+        coverage = words.percent(row.get("data_coverage"), 0)
+        shown += said.format(f"{words('kpi.data_coverage')} {coverage}", f"{words('andon.low')} {coverage}")
+    return shown
+
+
+def _whole(value: float | None) -> str:
+    return NOTHING if value is None else f"{value * 100:.0f}"
+
+
+def _seconds(since: str, now: str) -> float:
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()

@@ -1,0 +1,128 @@
+"""One visitor on one page: who they are, their language and colours, and how the page asks the agent for them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from nicegui import ui
+from starlette.requests import Request
+
+from edge_agent.pages.client import COOKIE, NOBODY, Agent, Away, LoginNeeded, Refused, Session
+from edge_agent.pages.words import LANGUAGES, Language, Words
+
+log = logging.getLogger(__name__)
+
+LANGUAGE_COOKIE: Final = "edge_agent_language"
+THEME_COOKIE: Final = "edge_agent_theme"
+ROLES: Final = ("viewer", "operator", "engineer")
+"""each may what those before it may"""
+
+# How long a session that has ended may go on looking at an open page.
+STILL_THERE_S: Final = 30.0
+
+
+class Visit:
+    """What a page knows of whoever looks at it; `params` are the names in its path and query."""
+
+    def __init__(self, request: Request, agent: Agent, session: Session, me: Mapping[str, Any]) -> None:
+        self.agent = agent
+        self.session = session
+        self.me = me
+        self.path = request.url.path
+        self.params: Mapping[str, str] = {**request.query_params, **request.path_params}
+        self.words = Words(language_of(request, me))
+        self.dark = request.cookies.get(THEME_COOKIE) == "dark"
+        self.theme_known = THEME_COOKIE in request.cookies
+        self._say_wrong: Callable[[str], None] = lambda _: None
+        self._heard = ""
+        self._checked = time.monotonic()
+
+    async def get(self, path: str, **query: object) -> Any:
+        """A document of the API. Raises Away, Refused."""
+        return await self.agent.get(path, self.session, **query)
+
+    async def shared(self, path: str, fresh_s: float, **query: object) -> Any:
+        """The same for what many screens show: an answer that young will do."""
+        return await self.agent.shared(path, self.session, fresh_s, **query)
+
+    async def post(self, path: str, body: object) -> Any:
+        """Change something, as the user who looks. Raises Away, Refused."""
+        return await self.agent.post(path, self.session, body)
+
+    def may(self, role: str) -> bool:
+        """Whether the user has that role, or one that may more."""
+        own = self.me.get("role")
+        return own in ROLES and ROLES.index(own) >= ROLES.index(role)
+
+    @property
+    def zone(self) -> str:
+        """The IANA zone of the site."""
+        return str(self.me.get("timezone") or "UTC")
+
+    def on_wrong(self, say: Callable[[str], None]) -> None:
+        """Whom to tell that the page is not what is now: a sentence, '' once it is again."""
+        self._say_wrong = say
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> ui.timer:
+        """Do `work` again and again while the page is open; what goes wrong is said on the page."""
+
+        async def once() -> None:
+            await self.attempt(work)
+
+        return ui.timer(seconds, once, immediate=False)
+
+    async def attempt(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do `work`; True if it was done, else the page says why not."""
+        try:
+            await self._still_there()
+            await work()
+        except LoginNeeded:
+            ui.navigate.to(login_url(self.path))
+            return False
+        except Away:
+            self._say_wrong(self.words("shell.away", time=self._heard or "?"))
+            return False
+        except Refused as refused:
+            self._say_wrong(self.words("shell.refused", error=refused))
+            return False
+        self._say_wrong("")
+        return True
+
+    def heard(self, as_of: str | None) -> None:
+        """The agent has told what was at that instant; shown once it is silent."""
+        self._heard = self.words.hour(as_of, seconds=True)
+
+    async def _still_there(self) -> None:
+        """Where a login is needed to look, whoever has logged out or is no longer known looks no longer."""
+        if self.agent.open_reading or time.monotonic() - self._checked < STILL_THERE_S:
+            return
+        self._checked = time.monotonic()
+        if not (await self.agent.me(self.session)).get("user"):
+            raise LoginNeeded(401, "the session has ended")
+
+
+async def enter(request: Request, agent: Agent) -> Visit:
+    """A visitor comes. Raises LoginNeeded where one has to log in first, Away."""
+    cookie = request.cookies.get(COOKIE, "")
+    me = await agent.me(Session(cookie) if cookie else NOBODY)
+    known = bool(me.get("user"))
+    if not known and not (me.get("reading_is_open") and agent.open_reading):
+        raise LoginNeeded(401, "log in first")
+    session = Session(cookie, str(me.get("csrf") or "")) if known else NOBODY
+    return Visit(request, agent, session, me)
+
+
+def language_of(request: Request, me: Mapping[str, Any]) -> Language:
+    """What the visitor has chosen, else what the site says."""
+    for wish in (request.cookies.get(LANGUAGE_COOKIE), me.get("language")):
+        if wish in LANGUAGES:
+            return wish
+    return LANGUAGES[0]
+
+
+def login_url(path: str) -> str:
+    """The login, and back to `path` after it."""
+    return f"/login?next={path}" if path != "/" else "/login"

@@ -1,0 +1,88 @@
+"""Every text of the pages in English and Chinese; states, KPIs and reasons are those of the reports.
+
+A text has a key; `{name}` in it is filled in. What is nobody's text (ids, products, reasons that a site made up) is
+shown as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from edge_agent.pages.words import andon, machine, shell
+from edge_agent.report.words import digital, kpi, page, state
+
+Language = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+
+OWN: Final = (shell.TEXTS, andon.TEXTS, machine.TEXTS)
+"""the pages' own tables, a module each"""
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {}
+"""key → English, Chinese"""
+for _table in (page.TEXTS, kpi.TEXTS, state.TEXTS, digital.TEXTS, *OWN):
+    TEXTS.update(_table)
+
+NOTHING: Final = "–"
+"""What stands for a value that is not known; never 0."""
+
+# A space that neither breaks nor stretches, between a number and its unit.
+_THIN: Final = "\u202f"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+class Words:
+    """One language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._at = LANGUAGES.index(language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of a key; KeyError if there is none."""
+        text = TEXTS[key][self._at]
+        return text.format(**values) if values else text
+
+    def of(self, prefix: str, name: str) -> str:
+        """The text of `prefix` and a name; the name itself where there is none."""
+        known = TEXTS.get(prefix + name)
+        return known[self._at] if known else name
+
+    def reason(self, reason: str | None) -> str:
+        """A reason that the agent knows, in words; any other as the site names it."""
+        return self.of("reason.", reason.upper()) if reason and f"reason.{reason.upper()}" in TEXTS else reason or ""
+
+    def percent(self, value: float | None, digits: int = 1) -> str:
+        """A ratio as `75.7 %`."""
+        return NOTHING if value is None else f"{value * 100:.{digits}f}{_THIN}%"
+
+    def number(self, value: float | None, digits: int = 0, unit: str = "") -> str:
+        """`1,234.5`, with its unit behind."""
+        return NOTHING if value is None else f"{value:,.{digits}f}{_THIN if unit else ''}{unit}".replace("-", "−")
+
+    def length(self, seconds: float | None) -> str:
+        """A length of time in two units: `45 s`, `12 min`, `1 h 05 min`, `3 d 4 h`."""
+        if seconds is None:
+            return NOTHING
+        whole = max(0, int(seconds))
+        s, minute, hour, day = (self(f"unit.{unit}") for unit in ("s", "min", "h", "d"))
+        if whole < _MINUTE:
+            return f"{whole}{_THIN}{s}"
+        if whole < _HOUR:
+            return f"{whole // _MINUTE}{_THIN}{minute}"
+        if whole < _DAY:
+            return f"{whole // _HOUR}{_THIN}{hour} {whole % _HOUR // _MINUTE:02d}{_THIN}{minute}"
+        return f"{whole // _DAY}{_THIN}{day} {whole % _DAY // _HOUR}{_THIN}{hour}"
+
+    def hour(self, iso: str | None, *, seconds: bool = False) -> str:
+        """The site's wall clock of an instant as the API writes it: `14:03`."""
+        return NOTHING if not iso else iso[11 : 19 if seconds else 16]
+
+    def moment(self, iso: str | None) -> str:
+        """Date and wall clock: `2026-11-25 14:03:07`."""
+        return NOTHING if not iso else iso[:19].replace("T", " ")
+
+
+def milliseconds(iso: str) -> int:
+    """An instant as the API writes it, ms since 1970 UTC."""
+    return round(datetime.fromisoformat(iso).timestamp() * 1000)

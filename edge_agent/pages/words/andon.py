@@ -1,0 +1,31 @@
+"""Words of the Andon page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "andon.title": ("Andon", "安灯看板"),
+    "andon.site": ("Site", "全厂"),
+    "andon.all": ("All", "全部"),
+    "andon.for": ("for {time}", "已 {time}"),
+    "andon.since": ("since {time}", "自 {time}"),
+    "andon.good": ("Good", "良品"),
+    "andon.of_target": ("of {target}", "/ {target}"),
+    "andon.no_target": ("no target", "无目标"),
+    "andon.no_job": ("no order", "无工单"),
+    "andon.behind": ("{n} behind", "落后 {n}"),
+    "andon.ahead": ("{n} ahead", "超前 {n}"),
+    "andon.machines": ("{n} machines", "{n} 台设备"),
+    "andon.none": (
+        "No machine is configured yet. Add a device and a machine to the site file, or on the page Set-up.",
+        "尚未配置设备。请在站点文件或“配置”页面中添加采集设备与机器。",
+    ),
+    "andon.no_window": ("no shift now", "当前无班次"),
+    "andon.no_plan": ("nothing planned", "无计划时间"),
+    "andon.low": ("little data", "数据不足"),
+    "andon.operator": ("said by an operator", "操作员申报"),
+    "andon.A": ("Availability", "时间开动率"),
+    "andon.P": ("Performance", "性能开动率"),
+    "andon.Q": ("Quality", "合格品率"),
+}
