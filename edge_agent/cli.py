@@ -21,6 +21,8 @@ from edge_agent.api import DriverPlugin, ProfilePlugin, PublisherPlugin, ServerP
 from edge_agent.config import Site, about, load, message_sample, messages, placed, sample, samples, schema
 from edge_agent.core.quantity import size_bytes
 from edge_agent.errors import ConfigError
+from edge_agent.pages.command import add_options as pages_options
+from edge_agent.pages.command import run as show_pages
 from edge_agent.report.command import add_options as report_options
 from edge_agent.report.command import run as make_report
 from edge_agent.warn import device_warnings, plan_warnings
@@ -108,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add_site("run", _run, "run a site until SIGTERM or SIGINT")
+    pages = add("pages", _pages, "show a running agent's pages, by the site file's `api` and `pages`, or by --url")
+    pages.add_argument("site", type=Path, nargs="?", metavar="SITE.yaml", help="without it: see the options")
+    pages_options(pages)
     check = add_site("check", _check, "find every mistake in a site file at once")
     check.add_argument("--connect", action="store_true", help="also try each device, tag and destination, a row each")
     check.add_argument("--seconds", type=_seconds, metavar="N", help="with --connect: how long each has, default 10")
@@ -190,6 +195,19 @@ def _show_mistakes(error: ConfigError, as_json: bool) -> int:
             print(mistake, file=sys.stderr)
         print(f"{_plural(len(error.mistakes), 'mistake')}; nothing was started", file=sys.stderr)
     return WRONG_CONFIG
+
+
+def _pages(options: argparse.Namespace) -> int:
+    if options.site is not None:
+        site = _load(options.site)
+        if site.pages.listen is None or site.api.listen is None:
+            key = "pages" if site.pages.listen is None else "api"
+            print(f"edge-agent pages: {key}: is off in {options.site}", file=sys.stderr)
+            return FAILED
+        # In place of this process, which has loaded every driver to check the file.
+        command = [sys.executable, "-m", "edge_agent.pages", *site.pages.options(site.api)]
+        os.execv(sys.executable, command)  # noqa: S606 (no shell, on purpose)
+    return show_pages(options)
 
 
 def _run(options: argparse.Namespace) -> int:

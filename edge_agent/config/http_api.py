@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -19,7 +20,6 @@ from edge_agent.config.names import id_finding, is_id
 TOKEN_LEAST: Final = 16
 # What an Authorization header carries without quoting: visible ASCII, no blanks.
 _TOKEN: Final = re.compile(r"[!-~]+")
-_RIGHT: Final = "write 127.0.0.1:8080, [::1]:8080, or off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +39,47 @@ class Listen:
         return self.host == "localhost" or ip_address(self.host).is_loopback
 
 
-def _listen(value: object) -> object:
-    """`127.0.0.1:8080` → Listen, `off` → None."""
+def listen_at(value: object, port_there: int) -> object:
+    """`127.0.0.1:8080` → Listen, `off` → None; `port_there` for the hints."""
     if value == "off":
         return None
+    right = f"write 127.0.0.1:{port_there}, [::1]:{port_there}, or off"
     if not isinstance(value, str):
-        raise ValueError(f"is not an address; {_RIGHT}")  # noqa: TRY004 (pydantic wants it)
+        raise ValueError(f"is not an address; {right}")  # noqa: TRY004 (pydantic wants it)
     host, _, port = value.rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
-        raise ValueError(f"names no port; {_RIGHT}")
+        raise ValueError(f"names no port; {right}")
     try:
         known = host == "localhost" or bool(ip_address(host))
     except ValueError:
         known = False
     if not known:
-        raise ValueError(f"is not an address of this machine; {_RIGHT}, or 0.0.0.0:8443 for every interface")
+        raise ValueError(f"is not an address of this machine; {right}, or 0.0.0.0:8443 for every interface")
     return Listen(host, int(port))
 
 
-ListenAt = Annotated[
-    Listen | None,
-    BeforeValidator(_listen),
-    WithJsonSchema({"type": "string", "pattern": r"^(off|.+:\d{1,5})$"}),
-]
+def agree(listen: Listen | None, cert: Path | None, key: Path | None, port_there: int) -> None:
+    """Beyond this machine only with a certificate, which has a key; ValueError if not."""
+    if (cert is None) != (key is None):
+        missing = "key" if key is None else "cert"
+        raise ValueError(f"needs {missing} too; a certificate and its private key come together")
+    if listen is not None and not listen.is_loopback and cert is None:
+        raise ValueError(
+            f"listens at {listen}, beyond this machine, unencrypted; add cert: and key:, "
+            f"or listen at 127.0.0.1:{port_there}"
+        )
+
+
+_PORT: Final = 8080
+LISTEN_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": r"^(off|.+:\d{1,5})$"})
+ListenAt = Annotated[Listen | None, BeforeValidator(partial(listen_at, port_there=_PORT)), LISTEN_SCHEMA]
 
 
 class ApiModel(StrictModel):
     """The HTTP API: anybody who reaches it may look, nobody may change anything without a token."""
 
-    listen: ListenAt = Listen("127.0.0.1", 8080)
+    listen: ListenAt = Listen("127.0.0.1", _PORT)
     """address and port, or off; beyond this machine only with cert and key; default 127.0.0.1:8080"""
     tokens: Mapping[str, SecretStr] = Field(default_factory=dict)
     """name → token of who may write to equipment, at least 16 characters; write `${NAME}` or `${file:…}`"""
@@ -102,12 +113,5 @@ class ApiModel(StrictModel):
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Self:
-        if (self.cert is None) != (self.key is None):
-            missing = "key" if self.key is None else "cert"
-            raise ValueError(f"needs {missing} too; a certificate and its private key come together")
-        if self.listen is not None and not self.listen.is_loopback and self.cert is None:
-            raise ValueError(
-                f"listens at {self.listen}, beyond this machine, unencrypted; add cert: and key:, "
-                "or listen at 127.0.0.1:8080"
-            )
+        agree(self.listen, self.cert, self.key, _PORT)
         return self

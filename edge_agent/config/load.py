@@ -37,6 +37,7 @@ from edge_agent.config.line import AreaModel, LineModel
 from edge_agent.config.lineup import Lineup, line_of
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import WINDOWS, Names, id_finding, is_id
+from edge_agent.config.pages import PagesModel
 from edge_agent.config.plan import chain, clash
 from edge_agent.config.section import validate
 from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
@@ -49,7 +50,8 @@ M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", DriverPlugin, ProfilePlugin, PublisherPlugin, ServerPlugin)
 
 _SINGLE: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
-    ("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel), ("carbon", CarbonModel),
+    ("journal", JournalModel), ("kpi", KpiModel), ("ring", RingModel), ("api", ApiModel), ("pages", PagesModel),
+    ("carbon", CarbonModel),
 )  # fmt: skip
 _GROUPS: Final = ("devices", "machines", "lines", "areas", "calendars", "assets", "publish", "serve")
 

@@ -21,6 +21,7 @@ from edge_agent.config.line import AreaModel, LineModel
 from edge_agent.config.lineup import line_of
 from edge_agent.config.machine import MachineModel
 from edge_agent.config.names import CalendarRefs, Id, Level, Zone
+from edge_agent.config.pages import PagesModel
 from edge_agent.config.plan import Chain, calendar_of, chain
 from edge_agent.config.positive import PositiveDuration, PositiveSize
 from edge_agent.core.calendar import Calendar
@@ -166,6 +167,8 @@ class Site(StrictModel):
     """the last samples, in memory"""
     api: ApiModel = ApiModel()
     """the agent's own HTTP API"""
+    pages: PagesModel = PagesModel()
+    """the pages people look at"""
 
     def __repr__(self) -> str:
         """Counts only: the parts hold passwords."""
