@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -30,7 +29,6 @@ from edge_agent.api import (
     Publisher,
     PublisherPlugin,
     Server,
-    Value,
 )
 from edge_agent.clock import SteadyClock
 from edge_agent.clock_sync import has_no_battery_clock, is_synchronised
@@ -51,16 +49,17 @@ from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.errors import made_of_all
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
-from edge_agent.parts import Parts, Serving
+from edge_agent.parts import Parts
 from edge_agent.serve import Look, keep_serving
-from edge_agent.south.command import Command, Commander, Outcome
+from edge_agent.shown import Standing, api
+from edge_agent.south.command import Commander
 from edge_agent.south.intake import Intake
 from edge_agent.south.judge import Judge
 from edge_agent.south.operator import Operators, pseudonym_key
 from edge_agent.south.reader import Reader
 from edge_agent.south.witness import Witness
 from edge_agent.supervise import until
-from edge_agent.telling import keep_evidence, keep_reporting, keep_telling_digital, keep_telling_status, status
+from edge_agent.telling import keep_evidence, keep_reporting, keep_telling_digital, keep_telling_status
 from edge_agent.warn import keep_warning
 from edge_agent.web import tls
 
@@ -135,7 +134,10 @@ CLOCK_WAIT_NS = 300_000_000_000
 
 
 async def build(
-    site: Site, drivers: Mapping[str, DriverPlugin], publishers: Mapping[str, PublisherPlugin]
+    site: Site,
+    drivers: Mapping[str, DriverPlugin],
+    publishers: Mapping[str, PublisherPlugin],
+    standing: Standing | None = None,
 ) -> Parts:
     """Make all parts and take up where the journal ends."""
     clock = SteadyClock()
@@ -173,7 +175,7 @@ async def build(
         follower(parts, name, publisher, ready.profiles[name]) for name, publisher in ready.publishers.items()
     ]
     await forget_others(parts)
-    parts.api = _api(parts, ready.drivers)
+    parts.api = await api(parts, ready.drivers, standing or Standing())
     return parts
 
 
@@ -182,26 +184,6 @@ def _clock_wait(site: Site) -> int:
     if isinstance(wait, int):
         return wait
     return CLOCK_WAIT_NS if has_no_battery_clock() else 0
-
-
-def _api(parts: Parts, drivers: Mapping[str, Driver]) -> Serving | None:
-    if parts.site.api.listen is None:
-        return None
-    # Imported here: an agent without the API does not carry a web framework.
-    from edge_agent.web.serve import Api
-    from edge_agent.web.view import View
-
-    view = View(
-        parts.site, parts.engine, drivers, parts.health, parts.journal, parts.clock, lambda: status(parts)
-    )
-
-    async def write(made: str, device: str, tag: str, value: Value, who: str) -> Outcome:
-        return await parts.commander.execute(Command(made, device, tag, value, "api", who))
-
-    async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
-        return await parts.operators.take(made, machine, said, "api", who)
-
-    return Api(parts.site.api, view, write, operate)
 
 
 def _commander(parts: Parts) -> Commander:

@@ -212,7 +212,7 @@ def _pages(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # Imported here: the other commands answer without the weight of the whole agent.
-    from edge_agent import agent
+    from edge_agent.renewal import Renewal
 
     site = _load(options.site)
 
@@ -221,8 +221,7 @@ def _run(options: argparse.Namespace) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        parts = await agent.build(site, registry.drivers(), registry.publishers())
-        await agent.run(parts, stop)
+        await Renewal(options.site, site).keep_running(stop)
         return DONE
 
     return run_loop(work())
@@ -326,6 +325,8 @@ def _audit_extent(entries: Sequence[Mapping[str, Any]]) -> str:
 def _audit_line(entry: dict[str, Any]) -> str:
     """`2026-11-25T23:00:00.000+00:00 done     press-1.temp = 23.4 (was 21), by platform through mqtt, c-17`."""
     head = f"{entry.get('time')} {entry.get('step')!s:8} "
+    if "what" in entry:
+        return f"{head}{entry['what']}, by {entry.get('who') or 'nobody'} through {entry.get('through')}"
     if "device" not in entry:
         return head + (str(entry.get("error", "")) or f"{entry.get('times')} more refusals have no line of their own")
     value, old = (orjson.dumps(entry.get(key)).decode() for key in ("value", "old"))

@@ -242,6 +242,10 @@ class Book:
         """Whether the machine was being set up within [start, end)."""
         return any(known.state is MachineState.SETUP for _, _, known in self._timeline.spans(start, end))
 
+    def ideal(self, product: str, t: int, given: Fraction) -> Fraction:
+        """The ideal cycle of pieces of a product reported at `t`, seconds; `given` until its first version."""
+        return self._rates.ideal(product, t, given)
+
     def rate_changes(self, start: int, end: int) -> list[int]:
         """Where within (start, end) an ideal cycle changes by date."""
         return self._rates.changes(start, end)

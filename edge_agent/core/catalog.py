@@ -153,3 +153,29 @@ def order_kpis_of(cell: Cell) -> dict[str, Fraction | None]:
     busy = run + Fraction(cell.aust + cell.adet, SECOND)
     found = order_kpis(Fraction(cell.ct, SECOND), busy, run, cell.pq, 0, 0)
     return {definition.name: found[definition.name] for definition in ORDER}
+
+
+class KpiRow(NamedTuple):
+    """One KPI with the inputs of its formula."""
+
+    definition: Definition
+    value: Fraction | None
+    inputs: tuple[tuple[str, Fraction | None], ...]
+
+
+def kpi_rows(cell: Cell, kind: str) -> list[KpiRow]:
+    """The whole catalogue, for a window of `kind`."""
+    known, found = elements(cell), kpi_values(cell, kind)
+    definitions = definitions_of(kind, metered=bool(cell.energy.metered))
+    return [KpiRow(one, found[one.name], tuple((name, known[name]) for name in one.inputs)) for one in definitions]
+
+
+def definitions_of(kind: str, *, metered: bool) -> tuple[Definition, ...]:
+    """The part of the catalogue that windows of `kind` have, of machines with an energy meter or without."""
+    return (*ALL, *(ORDER if kind == "job" else ()), *(ENERGY if metered else ()))
+
+
+def kpi_values(cell: Cell, kind: str) -> dict[str, Fraction | None]:
+    """Their values."""
+    order = order_kpis_of(cell) if kind == "job" else {}
+    return {**values(cell), **order, **energy_values(cell)}

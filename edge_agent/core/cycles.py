@@ -51,6 +51,18 @@ class Histogram:
                 return middle(at)
         return 0
 
+    def bars(self, most: int) -> list[tuple[int, int, int]]:
+        """(from, to, how many) of at most `most` bars that have any, ns, shortest first: bins taken together."""
+        for coarse in range(_BITS):
+            found: dict[tuple[int, int], int] = {}
+            for at, n in self.bins.items():
+                shift, upper = at >> _BITS, (at & ((1 << _BITS) - 1)) >> coarse
+                edges = upper << (coarse + shift), (upper + 1) << (coarse + shift)
+                found[edges] = found.get(edges, 0) + n
+            if len(found) <= most:
+                break
+        return [(low, high, found[low, high]) for low, high in sorted(found)]
+
 
 def bin_of(ns: int) -> int:
     """The bin of a duration: its upper eight bits and how many follow them."""

@@ -90,6 +90,11 @@ class Ledger(Book):
             self._may_grow(start, stop, found)
         return found
 
+    def part(self, start: int, end: int, as_of: int | None = None) -> Cell:
+        """As `cell`, for a stretch that is looked at once: it takes no room that open windows need, and is not kept."""
+        stop = end if as_of is None else min(end, as_of)
+        return self._measure(start, stop, as_of, self._timeline.visible(as_of)) if start < stop else Cell()
+
     def _may_grow(self, start: int, stop: int, cell: Cell) -> None:
         """Keep the cell of an open window, if it will go on as it was."""
         while len(self._growing) >= WINDOWS:

@@ -241,6 +241,11 @@ class Machine:
         """Whether somebody gives the product an ideal cycle."""
         return self.spec.ideal is not None or product in self._ideals
 
+    def ideal(self, product: str, t: int) -> Fraction | None:
+        """The ideal cycle that the site file gives it at `t`, seconds; None: it gives none."""
+        given = self._ideals.get(product, self.spec.ideal)
+        return None if given is None else self.ledger.ideal(product, t, given)
+
     def units(self, product: str) -> int:
         """Pieces of one stroke of the product."""
         return self.spec.units_of.get(product, self.spec.units)

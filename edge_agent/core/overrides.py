@@ -23,6 +23,10 @@ MOST: Final = 1000      # entries kept; what no open window reaches goes with th
 RUN: Final = MachineState.RUN
 
 
+class Ns(int):
+    """An instant in a statement, ns UTC: as exact as the ledger has it, where people write ms."""
+
+
 class Entry(NamedTuple):
     """One thing said: of [start, end), `at` an instant, ns UTC, under an id of its own, by somebody.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from fractions import Fraction
+from typing import Final, NamedTuple
 
 from edge_agent.core import kpi
 from edge_agent.core.calendar import Calendar
@@ -101,6 +102,34 @@ class Rollup:
     line: LineFigures | None = None
     historical: bool = False
     """it has waited in the journal for the link"""
+
+
+class Group(NamedTuple):
+    """What is shown of machines taken together; of a serial line `constraint` says whose availability it is."""
+
+    oee: Fraction | None
+    availability: Fraction | None
+    performance: Fraction | None
+    quality: Fraction | None
+    total: int
+    good: int
+    coverage: Fraction | None
+    constraint: str = ""
+
+
+def group(rollup: Rollup) -> Group:
+    """The figures of a roll-up."""
+    v = kpi.kpis(rollup.cell)
+    line = rollup.line
+    if line is None:
+        return Group(
+            v["oee"], v["availability_classic"], v["performance_classic"], v["quality_count"],
+            rollup.cell.pq, rollup.cell.gq, v["data_coverage"],
+        )  # fmt: skip
+    return Group(
+        line.kpi["line_oee"], line.kpi.get("availability_classic"), line.kpi.get("performance_classic"),
+        line.kpi.get("line_quality_rty"), line.entered, line.good, v["data_coverage"], line.constraint,
+    )  # fmt: skip
 
 
 def roll_up(scope: Scope, window: Window, reports: Sequence[Report], revision: int = 0) -> Rollup:

@@ -28,6 +28,8 @@ class Sending:
     def __init__(self, name: str, profile: Profile, dead: DeadLetters, health: Health, clock: Clock) -> None:
         self.acknowledged_ns = 0
         """when the destination last took anything"""
+        self.rejected = 0
+        """messages it refused for good"""
         self._name = name
         self._answers = Answers(profile)
         self._dead = dead
@@ -112,6 +114,7 @@ class Sending:
     ) -> None:
         """Keep what was refused: of a message that was taken in part, the rest."""
         self._health.add(Count.MESSAGES_REJECTED, len(refused))
+        self.rejected += len(refused)
         now = self._clock()
         letters = [
             DeadLetter(now, messages[at].topic, parts.get(at, messages[at].payload), why)

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the pages until told to stop; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m edge_agent.pages", description="The pages of a running agent.")
     add_options(parser)
+    parser.add_argument(
+        "--with-stdin", action="store_true", help="end with the standard input: the agent's end of it is closed with it"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)    # a line for each question
@@ -57,8 +63,15 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         print(f"edge-agent pages: {error.name} is missing; {MISSING}", file=sys.stderr)
         return _FAILED
+    if getattr(options, "with_stdin", False):
+        threading.Thread(target=_end_with_stdin, name="end-with-stdin", daemon=True).start()
     serve(Settings(options.url, host, port, options.ca, options.cert, options.key))
     return _DONE
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wrong(text: str) -> int:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from edge_agent.core import kpi
 from edge_agent.core.cell import Cell
+from edge_agent.core.losses import Step
 from edge_agent.core.report import OPEN
 from edge_agent.core.rollup import Rollup
 from edge_agent.core.slices import Slice
@@ -21,7 +22,6 @@ from edge_agent.report.draw import bar, curve, timeline
 from edge_agent.report.draw.timeline import Block
 from edge_agent.report.model import MachinePage, OeeDocument
 from edge_agent.report.plant import PlantDocument
-from edge_agent.report.sections import Step
 from edge_agent.report.words import Language, Words, clock_of, shared_out, window_name
 
 # So many rows are read by people; the workbook has all.

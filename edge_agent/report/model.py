@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 
+from edge_agent.core.behind import Job, Point, Reason
 from edge_agent.core.cell import Cell
 from edge_agent.core.report import OPEN, Report
 from edge_agent.core.rollup import Rollup
 from edge_agent.core.slices import Slice
-from edge_agent.core.states import MachineState
 from edge_agent.core.tiles import CalendarSpan
 
 
@@ -38,38 +37,6 @@ class Head:
     version: str
     until: int
     passed_over: int = 0            # records that could not be read
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Time lost in one bucket, in one state, for one reason; `count`: how often that began in the window."""
-
-    bucket: str
-    state: MachineState
-    reason: str
-    count: int
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What was made of one product for one order, [start, end); names are '' where nobody told them."""
-
-    start: int
-    end: int
-    product: str
-    order: str
-    cell: Cell
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Pieces made since the beginning of the window, and how many the ideal cycle would have allowed."""
-
-    time: int
-    total: int
-    good: int
-    ideal: Fraction | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from typing import Any, Final, NamedTuple
 
 from edge_agent.core import capability, catalog, energy, kpi
 from edge_agent.core import cell as cells
-from edge_agent.core.catalog import Definition
+from edge_agent.core.catalog import KpiRow, kpi_rows
 from edge_agent.core.cell import Cell
 from edge_agent.core.kpi import SECOND
-from edge_agent.core.losses import six_big_losses
-from edge_agent.core.rollup import Rollup
+from edge_agent.core.losses import six_big_losses, steps
+from edge_agent.core.rollup import group
 from edge_agent.core.semi import e10_times
+
+__all__ = ["group", "kpi_rows", "steps"]      # templates have them from here
 
 Ratio = Fraction | None
 
@@ -20,9 +22,6 @@ BUCKETS: Final = (
     "apt", "micro", "aust", "adet_fault", "adet_other", "maint", "adot", "unk", "excluded", "pdot", "nst",
 )  # fmt: skip
 """What calendar time consists of: every second is in one of them; here `unk` is without what is `excluded`."""
-
-# Planned busy time first, then what takes from it, ending with what is left: planning, stops, speed, quality.
-ORDER: Final = ("no_order", "maint", "other", "fault", "setup", "micro", "unknown", "speed", "quality", "good")
 
 IDEALS: Final = ("ipt", "igt", "igt_gap", "ist")
 COUNTED: Final = cells.COUNTS
@@ -43,23 +42,6 @@ class Split(NamedTuple):
     key: str
     classic: Ratio
     iso: Ratio
-
-
-class Step(NamedTuple):
-    """One step of the waterfall, seconds: `before` it and `after` it on the way from planned to good time."""
-
-    key: str
-    value: Fraction
-    before: Fraction
-    after: Fraction
-
-
-class KpiRow(NamedTuple):
-    """One KPI with the inputs of its formula."""
-
-    definition: Definition
-    value: Ratio
-    inputs: tuple[tuple[str, Ratio], ...]
 
 
 def splits(cell: Cell) -> list[Split]:
@@ -98,37 +80,6 @@ def _product(*factors: Ratio) -> Ratio:
     return found
 
 
-def steps(cell: Cell) -> list[Step]:
-    """The waterfall; the values add up to planned busy time exactly."""
-    values = kpi.waterfall(cell)
-    at = seconds(cell.pbt)
-    found = []
-    for key in ORDER:
-        value = values[key]
-        after = Fraction(0) if key == "good" else at - value
-        found.append(Step(key, value, at, after))
-        at = after
-    return found
-
-
-def kpi_rows(cell: Cell, kind: str) -> list[KpiRow]:
-    """The whole catalogue, for a window of `kind`."""
-    known, values = catalog.elements(cell), kpi_values(cell, kind)
-    definitions = definitions_of(kind, metered=bool(cell.energy.metered))
-    return [KpiRow(one, values[one.name], tuple((name, known[name]) for name in one.inputs)) for one in definitions]
-
-
-def definitions_of(kind: str, *, metered: bool) -> tuple[Definition, ...]:
-    """The part of the catalogue that windows of `kind` have, of machines with an energy meter or without."""
-    return (*catalog.ALL, *(catalog.ORDER if kind == "job" else ()), *(catalog.ENERGY if metered else ()))
-
-
-def kpi_values(cell: Cell, kind: str) -> dict[str, Ratio]:
-    """Their values."""
-    order = catalog.order_kpis_of(cell) if kind == "job" else {}
-    return {**catalog.values(cell), **order, **catalog.energy_values(cell)}
-
-
 def energy_rows(cell: Cell) -> list[tuple[str, Ratio, Ratio]]:
     """kWh by state and their shares, of a machine with a meter."""
     known = catalog.energy_elements(cell)
@@ -155,34 +106,6 @@ def reliability_rows(cell: Cell) -> list[KpiRow]:
     """Those of the catalogue that tell of failures."""
     names = {one.name for one in catalog.RELIABILITY}
     return [row for row in kpi_rows(cell, "") if row.definition.name in names]
-
-
-class Group(NamedTuple):
-    """What is shown of machines taken together; of a serial line `constraint` says whose availability it is."""
-
-    oee: Ratio
-    availability: Ratio
-    performance: Ratio
-    quality: Ratio
-    total: int
-    good: int
-    coverage: Ratio
-    constraint: str = ""
-
-
-def group(rollup: Rollup) -> Group:
-    """The figures of a roll-up."""
-    v = kpi.kpis(rollup.cell)
-    line = rollup.line
-    if line is None:
-        return Group(
-            v["oee"], v["availability_classic"], v["performance_classic"], v["quality_count"],
-            rollup.cell.pq, rollup.cell.gq, v["data_coverage"],
-        )  # fmt: skip
-    return Group(
-        line.kpi["line_oee"], line.kpi.get("availability_classic"), line.kpi.get("performance_classic"),
-        line.kpi.get("line_quality_rty"), line.entered, line.good, v["data_coverage"], line.constraint,
-    )  # fmt: skip
 
 
 def element_rows(cell: Cell) -> list[tuple[str, Ratio]]:

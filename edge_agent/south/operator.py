@@ -20,7 +20,7 @@ from edge_agent.config.operator import OperatorModel
 from edge_agent.core.command import Command, Outcome, Through
 from edge_agent.core.engine import Engine
 from edge_agent.core.machine import Machine
-from edge_agent.core.overrides import MOST, Entry
+from edge_agent.core.overrides import MOST, Entry, Ns
 from edge_agent.core.quantity import SECOND
 from edge_agent.core.states import MachineState
 from edge_agent.core.wall import to_ns, wall_to_ns
@@ -141,8 +141,8 @@ class Operators:
         return hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()[:12]
 
     def _time(self, key: str, value: Any) -> int | None:
-        if value is None:
-            return None
+        if value is None or isinstance(value, Ns):
+            return value
         if type(value) is int and 0 <= value < 1 << 43:
             return value * _MS
         try:

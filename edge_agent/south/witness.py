@@ -57,6 +57,11 @@ class Witness:
         self._told.add(kind)
         await self._note({**self._head(command, step), "error": _clipped(why)}, keep=False)
 
+    async def noted(self, step: str, who: str, what: str) -> str:
+        """Something that concerns no equipment, such as a change of the site file; '' once it is durable."""
+        said = {"time": self._now(), "step": step, "who": _clipped(who), "through": "api", "what": _clipped(what)}
+        return await self._note(said, keep=False)
+
     def leave_out(self) -> None:
         """A refusal that has no line of its own."""
         self._left_out += 1

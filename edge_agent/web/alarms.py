@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from edge_agent.api import Clock
 from edge_agent.config import Site
 from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.engine import Engine
 from edge_agent.core.quantity import SECOND
-from edge_agent.core.wall import to_ns, wall_to_ns
+from edge_agent.core.states import MachineState
+from edge_agent.core.tiles import CalendarKind
 from edge_agent.web.answers import Answer, StateName
+from edge_agent.web.times import FOREVER, Times
 
 DAY: Final = 86_400 * SECOND
 # Some 5 ms of the event loop and 1 MB of JSON: what a page draws.
 MOST: Final = 5_000
-_NEVER: Final = 1 << 62      # in 2116
-# The plus before an offset, which a URL makes a space of where it is not written %2B.
-_PLUS: Final = re.compile(r"(?<=:\d\d) (\d\d:?\d\d)$")
-_EXAMPLE: Final = "2026-11-23T06:00:00Z or 2026-11-23T06:00 (the agent's time zone)"
 _NEAR: Final = 5
 _LIKENED: Final = 500
 
@@ -80,6 +76,16 @@ class SpanAnswer(Answer):
     """who says so, where it is not the machine itself"""
 
 
+class PlanAnswer(Answer):
+    """What the calendar says of a stretch of time."""
+
+    start: str
+    end: str
+    kind: Literal["busy", "planned_down", "not_scheduled"]
+    label: str | None
+    """name of the shift or of the break"""
+
+
 class SpansAnswer(Answer):
     """A machine's states, which follow each other without a gap, and the alarms that concern it."""
 
@@ -91,29 +97,41 @@ class SpansAnswer(Answer):
     complete: bool
     """false: there are more; ask again from the end of the last one on"""
     spans: list[SpanAnswer]
+    plan: list[PlanAnswer]
+    """what was planned meanwhile"""
     alarms: list[AlarmAnswer]
     """of the device that `alarms:` of the machine names; those that overlap, by their start"""
 
 
-class Wrong(ValueError):
-    """A request that asks for nothing that can be; says what would be right."""
+class Stand(NamedTuple):
+    """[start, end), ns UTC; `end` None: it goes on."""
+
+    start: int
+    end: int | None
+
+
+_KINDS: Final[Mapping[CalendarKind, Literal["busy", "planned_down", "not_scheduled"]]] = {
+    CalendarKind.BUSY: "busy", CalendarKind.PLANNED_DOWN: "planned_down", CalendarKind.NON_SCHEDULED: "not_scheduled",
+}  # fmt: skip
+# Running and unknown time have no reasons.
+_NO_REASONS: Final = frozenset({MachineState.RUN, MachineState.UNKNOWN})
 
 
 class AlarmsView:
     """Reads alarms and ledgers and changes nothing; every method is quick and does no I/O."""
 
-    def __init__(self, site: Site, engine: Engine, clock: Clock, iso: Callable[[int], str]) -> None:
+    def __init__(self, site: Site, engine: Engine, clock: Clock, times: Times) -> None:
         self._site = site
         self._engine = engine
         self._clock = clock
-        self._iso = iso
+        self._times = times
+        self._iso = times.iso
 
     def alarms(
         self, device: str | None, active: bool | None, start: str | None, end: str | None, limit: int
     ) -> AlarmPage:
         """The newest `limit` of those that overlap [start, end)."""
-        low, high = self._time("start", start, 0), self._time("end", end, _NEVER)
-        _in_order(low, high)
+        low, high = self._times.stretch(start, end, (0, FOREVER))
         found = self._engine.alarms.spans(low, high, device, active)
         return AlarmPage(
             total=len(found),
@@ -133,9 +151,8 @@ class AlarmsView:
     def spans(self, name: str, start: str | None, end: str | None) -> SpansAnswer:
         """The machine's states during [start, end), at most `MOST`; without times, the last 24 hours."""
         now = self._clock()
-        high = self._time("end", end, now)
-        low = self._time("start", start, min(high, now) - DAY)
-        _in_order(low, high)
+        until = now if end is None else min(self._times.instant("end", end), now)
+        low, high = self._times.stretch(start, end, (until - DAY, now))
         ledger = self._engine.machines[name].ledger
         low, high = max(low, ledger.remembered_from or low), min(high, now)
         found = ledger.spans(low, high) if low < high else []
@@ -158,8 +175,27 @@ class AlarmsView:
                 )
                 for span in shown
             ],
+            plan=[
+                PlanAnswer(
+                    start=self._iso(one.start),
+                    end=self._iso(one.end),
+                    kind=_KINDS[one.kind],
+                    label=one.label or None,
+                )
+                for one in (ledger.calendar.spans(low, until) if low < until else [])[:MOST]
+            ],
             alarms=[self._alarm(span) for span in alarms[:MOST]],
         )
+
+    def span_at(self, name: str, t: int) -> Stand | None:
+        """The stretch in which the machine does not run, at `t`; None: it runs then, or nothing is known of it."""
+        ledger, now = self._engine.machines[name].ledger, self._clock()
+        low = max(t, ledger.remembered_from or 0)
+        if not low <= t < now or not (found := ledger.spans(t, t + 1)) or found[0].state in _NO_REASONS:
+            return None
+        since = max(ledger.at(t)[0], ledger.remembered_from or 0)
+        until = next((span.end for span in ledger.spans(since, now)), now)
+        return Stand(since, until if until < now else None)
 
     def _concerns(self, name: str, span: AlarmSpan) -> bool:
         whose = self._site.machines[name].alarms
@@ -174,32 +210,14 @@ class AlarmsView:
             type=span.type,
             active=None if span.point else span.end is None,
             known=span.known,
-            unknown_since=self._or_null(span.unknown_since),
+            unknown_since=self._times.or_null(span.unknown_since),
             severity=span.severity,
             reason=span.reason,
             start=self._iso(span.start),
-            end=self._or_null(span.end),
+            end=self._times.or_null(span.end),
             end_uncertain=span.end_uncertain,
             acknowledged=span.acknowledged,
-            acknowledged_at=self._or_null(span.acknowledged_at),
+            acknowledged_at=self._times.or_null(span.acknowledged_at),
             confirmed=span.confirmed,
             comment=span.comment or None,
         )
-
-    def _or_null(self, time_ns: int | None) -> str | None:
-        return None if time_ns is None else self._iso(time_ns)
-
-    def _time(self, name: str, text: str | None, default: int) -> int:
-        if text is None:
-            return default
-        try:
-            moment = datetime.fromisoformat(_PLUS.sub(r"+\1", text.strip()))
-            found = to_ns(moment) if moment.tzinfo else wall_to_ns(moment, self._site.zone)
-        except (ValueError, OverflowError):
-            raise Wrong(f"{name}: {text[:40]!r} is no time; write ISO 8601, such as {_EXAMPLE}") from None
-        return min(max(found, 0), _NEVER)
-
-
-def _in_order(start: int, end: int) -> None:
-    if start >= end:
-        raise Wrong("end: must be after start")

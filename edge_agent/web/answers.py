@@ -125,32 +125,6 @@ class MachineAnswer(Answer):
     """who says so, where it is not the machine itself"""
 
 
-class ProductCycles(Answer):
-    """How long a piece of one product took: strokes of which nothing interrupted the machine, per piece."""
-
-    product: str
-    """"" for a machine that has no job tag"""
-    cycles: int
-    """strokes measured; the latest, which may still be corrected, are not among them"""
-    median_s: float
-    p5_s: float
-    """5th percentile: 5 % were faster"""
-    best_s: float
-    """the fastest"""
-    estimate_s: float | None
-    """the ideal cycle estimated from the first 200; it never changes, and counts where nobody gives one"""
-    estimated_since: str | None
-    in_use: bool
-    """pieces are rated by the estimate"""
-
-
-class CyclesAnswer(Answer):
-    """The cycles of a machine, by product."""
-
-    machine: str
-    products: list[ProductCycles]
-
-
 class StatusAnswer(Answer):
     """The agent's status now."""
 
@@ -189,6 +163,15 @@ class TagAnswer(Answer):
     """how long ago the value was last known to hold"""
 
 
+class TagRow(TagAnswer):
+    """A tag in a list."""
+
+    spark: list[tuple[int, float | None]] | None = None
+    """its last ten minutes in equal parts, where asked for: ms UTC and the last good value of the part, or null"""
+    why: list[str] | None = None
+    """where asked for, of a tag that is not good: a sentence each, the outermost first"""
+
+
 class TagPage(Answer):
     """Some of the tags, in the order of the site file."""
 
@@ -196,7 +179,7 @@ class TagPage(Answer):
     """tags that match"""
     offset: int
     limit: int
-    tags: list[TagAnswer]
+    tags: list[TagRow]
 
 
 class Limits(Answer):
@@ -254,6 +237,18 @@ class Statement(Answer):
     """take back what was said of this stretch: the machine's own states count again"""
     who: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """who says so; without it the token's name"""
+
+
+class ReasonRequest(Answer):
+    """Why a machine stood."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=64)]
+    id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    """the same id is taken once; made up where there is none"""
+    who: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """who says so; without it whoever has logged in, or the token's name"""
 
 
 class StatementAnswer(Answer):

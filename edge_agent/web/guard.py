@@ -11,10 +11,13 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT: Final = 16_384
+# A site file of some thousand tags.
+FILE_LIMIT: Final = 2_000_000
+FILES: Final = "/api/v1/config/"
 # A body of 16 kB comes in one piece, or somebody is wasting our time.
 BODY_S: Final = 10.0
 # A body that is too long is read on for so many bytes, and forgotten: who is still sending hears no answer.
-_PATIENCE: Final = 2_000_000
+_PATIENCE: Final = 4_000_000
 _HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -44,17 +47,17 @@ class Guard:
         if not self.knows(headers.get(b"host", b"").decode("latin-1")):
             await _answer(send, 421, "this agent is not known under the name in the Host header")
             return
-        body = bytearray()
+        body, limit = bytearray(), FILE_LIMIT if scope["path"].startswith(FILES) else BODY_LIMIT
         try:
             async with asyncio.timeout(BODY_S):
-                whole = await _read(receive, body)
+                whole = await _read(receive, body, limit)
         except TimeoutError:
             await _answer(send, 408, f"the body did not come within {BODY_S:g} s")
             return
         if whole is None:
             return
         if not whole:
-            await _answer(send, 413, f"the body is longer than {BODY_LIMIT} bytes")
+            await _answer(send, 413, f"the body is longer than {limit} bytes")
             return
         if body and headers.get(b"content-type", _FORM).startswith(_FORM):
             # What curl says of a body of which nobody has said anything; a form may come from any page.
@@ -71,7 +74,7 @@ class Guard:
         return name in self._hosts or bool(dot and f"*.{parent}" in self._hosts)
 
 
-async def _read(receive: Receive, body: bytearray) -> bool | None:
+async def _read(receive: Receive, body: bytearray, limit: int) -> bool | None:
     """True for the whole body; False if it is too long, None if the client has gone."""
     size = 0
     while True:
@@ -80,10 +83,10 @@ async def _read(receive: Receive, body: bytearray) -> bool | None:
             return None
         piece = message.get("body", b"")
         size += len(piece)
-        if size <= BODY_LIMIT:
+        if size <= limit:
             body += piece
         if size > _PATIENCE or not message.get("more_body", False):
-            return size <= BODY_LIMIT
+            return size <= limit
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Path, Query, Request
+from fastapi import FastAPI, Path, Query
 from fastapi.responses import JSONResponse
 
-from edge_agent.web import answers, kpis
-from edge_agent.web.alarms import Wrong
-from edge_agent.web.kpis import KpiView, NotThere
+from edge_agent.web import kpis
+from edge_agent.web.kpis import KpiView
+from edge_agent.web.refusals import NO_SUCH
+from edge_agent.web.times import Wrong
 
-_NOT_THERE: Final[dict[int | str, dict[str, Any]]] = {404: {"model": answers.Failure}}
 _ID: Final = Path(max_length=100)
 _RECORD: Final = "The KPI record as last published over MQTT."
 
@@ -23,10 +23,6 @@ def add_kpis(app: FastAPI, view: KpiView) -> None:
     """Add them to the application."""
     _add_overviews(app, view)
     _add_records(app, view)
-
-    @app.exception_handler(NotThere)
-    async def not_there(_: Request, nothing: NotThere) -> JSONResponse:
-        return JSONResponse(answers.Failure(error=str(nothing), near=nothing.near).model_dump(), 404)
 
 
 def _add_overviews(app: FastAPI, view: KpiView) -> None:
@@ -52,18 +48,18 @@ def _add_records(app: FastAPI, view: KpiView) -> None:
             raise Wrong(f"window: {kind!r} is not reported; one of {', '.join(view.kinds)} (kpi.windows)")
         return JSONResponse(view.record(scope, id, kind, final=final))
 
-    @app.get("/api/v1/machines/{id}/kpi", responses=_NOT_THERE, description=_RECORD, response_model=dict[str, Any])
+    @app.get("/api/v1/machines/{id}/kpi", responses=NO_SUCH, description=_RECORD, response_model=dict[str, Any])
     async def machine(id: Annotated[str, _ID], window: Kind = "shift", final: Final_ = False) -> JSONResponse:
         return record("machine", id, window, final)
 
-    @app.get("/api/v1/lines/{id}/kpi", responses=_NOT_THERE, description=_RECORD, response_model=dict[str, Any])
+    @app.get("/api/v1/lines/{id}/kpi", responses=NO_SUCH, description=_RECORD, response_model=dict[str, Any])
     async def line(id: Annotated[str, _ID], window: Kind = "shift", final: Final_ = False) -> JSONResponse:
         return record("line", id, window, final)
 
-    @app.get("/api/v1/areas/{id}/kpi", responses=_NOT_THERE, description=_RECORD, response_model=dict[str, Any])
+    @app.get("/api/v1/areas/{id}/kpi", responses=NO_SUCH, description=_RECORD, response_model=dict[str, Any])
     async def area(id: Annotated[str, _ID], window: Kind = "shift", final: Final_ = False) -> JSONResponse:
         return record("area", id, window, final)
 
-    @app.get("/api/v1/site/kpi", responses=_NOT_THERE, description=_RECORD, response_model=dict[str, Any])
+    @app.get("/api/v1/site/kpi", responses=NO_SUCH, description=_RECORD, response_model=dict[str, Any])
     async def site(window: Kind = "shift", final: Final_ = False) -> JSONResponse:
         return record("site", None, window, final)

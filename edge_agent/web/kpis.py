@@ -22,7 +22,7 @@ SCOPES: Final = ("site", "area", "line")
 _NEAR: Final = 5
 _LIKENED: Final = 500
 # Of windows that are open now, the one people mean when they ask how it is going.
-_MEANT: Final = ("shift", "production_day", "day", "hour")
+MEANT: Final = ("shift", "production_day", "day", "hour")
 # More machines than that are a list of their own (`/machines`), no part of a glance.
 _AT_A_GLANCE: Final = 100
 
@@ -84,7 +84,7 @@ class KpiView:
 
     def machines(self) -> MachinesAnswer:
         """Every machine at a glance."""
-        records = {name: self._meant(MACHINE, name) for name in self._engine.machines}
+        records = {name: self.meant(MACHINE, name) for name in self._engine.machines}
         told = [record.cell for record in records.values() if record is not None]
         shown = board(told)     # of a thousand machines each fraction would be felt by those who wait
         figures = iter(zip(shown["oee"].tolist(), shown["data_coverage"].tolist(), strict=True))
@@ -117,6 +117,12 @@ class KpiView:
             raise NotThere(f"no {kind} is open now, or it has only begun: records are made every {every:g} s")
         return rollup_record(found) if isinstance(found, Rollup) else kpi_record(found)
 
+    def meant(self, scope: str, name: str) -> Record | None:
+        """The newest record of the open window that people mean when they ask how it is going; None: there is none."""
+        now = self._clock()
+        open_ones = (self._engine.told.open(scope, name, kind, now) for kind in MEANT)
+        return next((record for record in open_ones if record is not None), None)
+
     def _of(self, kind: str) -> list[Scope]:
         return [scope for scope in self._engine.rollups.scopes.values() if scope.kind == kind]
 
@@ -146,7 +152,7 @@ class KpiView:
         return ScopeRow(**row, serial=scope.serial is not None, machines=list(scope.machines))
 
     def _figures(self, scope: str, name: str) -> dict[str, Any]:
-        record = self._meant(scope, name)
+        record = self.meant(scope, name)
         if record is None:
             return self._row(scope, name, None, (None, None))
         values = kpi.kpis(record.cell)
@@ -171,8 +177,3 @@ class KpiView:
             "data_coverage": coverage,
             "flags": list(record.flags),
         }
-
-    def _meant(self, scope: str, name: str) -> Record | None:
-        now = self._clock()
-        open_ones = (self._engine.told.open(scope, name, kind, now) for kind in _MEANT)
-        return next((record for record in open_ones if record is not None), None)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -14,8 +15,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge_agent.config.http_api import ApiModel, Listen
 from edge_agent.web.access import Access
+from edge_agent.web.door import Door, Lobby
 from edge_agent.web.guard import BODY_LIMIT, Guard
-from edge_agent.web.routes import Operate, Write, make_app
+from edge_agent.web.people import People
+from edge_agent.web.routes import Hands, make_app
 from edge_agent.web.tls import names_of, server_context
 from edge_agent.web.view import View
 
@@ -31,14 +34,30 @@ ANSWERING_S: Final = 60.0
 KEEP_ALIVE_S: Final = 15
 # What is under way when the agent stops may end, if it is quick.
 ENDING_S: Final = 1.0
+LIVE: Final = "/api/v1/live"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _ticks() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def lobby(folder: Path) -> Lobby:
+    """People and their sessions, of an agent with this data folder. Blocks; OSError or ValueError for a file that
+    cannot be read: nobody may take the place of those who are in it."""
+    return Lobby(People(folder), _ticks)
 
 
 class Api:
     """The HTTP API of one agent; `port` is the real one while it listens, else 0."""
 
     def __init__(
-        self, config: ApiModel, view: View, write: Write | None = None, operate: Operate | None = None
+        self,
+        config: ApiModel,
+        view: View,
+        hands: Hands,
+        lobby: Lobby,
+        listening: Callable[[int], None] = lambda _port: None,
     ) -> None:
         """Nothing is opened yet; ConfigError if the certificate is not right."""
         assert config.listen is not None
@@ -50,8 +69,12 @@ class Api:
             self._tls = server_context(config.cert, config.key)
             hosts |= names_of(config.cert)
         tokens = {name: token.get_secret_value() for name, token in config.tokens.items()}
-        access = Access(tokens, lambda: asyncio.get_running_loop().time())
-        self._app = Guard(make_app(view, access, write, operate), hosts)
+        self.lobby = lobby
+        self._listening = listening
+        door = Door(
+            Access(tokens, _ticks), lobby, reading_is_open=self.listen.is_loopback, secure=self._tls is not None
+        )
+        self._app = Guard(make_app(view, door, hands), hosts)
 
     @property
     def url(self) -> str:
@@ -80,6 +103,9 @@ class Api:
             server = _Server(self._config())
             self.port = int(listener.getsockname()[1])
             log.info("api: listening at %s", self.url)
+            self._listening(self.port)
+            if self.lobby.is_new:
+                log.warning("api: nobody can log in yet; the code for the first visit is %s", self.lobby.code)
             try:
                 await server.serve([listener])
             finally:
@@ -163,6 +189,8 @@ class _Connection(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._allow(ANSWERING_S)
+            if self.cycle is not None and self.cycle.scope["path"] == LIVE:
+                self._allow_while_it_takes()
 
     def on_response_complete(self) -> None:
         """See H11Protocol."""
@@ -174,6 +202,15 @@ class _Connection(H11Protocol):
         if self._alarm is not None:
             self._alarm.cancel()
         super().connection_lost(exc)
+
+    def _allow_while_it_takes(self, stuck: bool = False) -> None:
+        """A stream goes on for as long as its client takes what comes."""
+        if stuck and self.flow.write_paused:
+            self.transport.abort()
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self.loop.call_later(ANSWERING_S, self._allow_while_it_takes, self.flow.write_paused)
 
     def _allow(self, seconds: float) -> None:
         if self._alarm is not None:

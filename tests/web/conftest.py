@@ -15,6 +15,8 @@ from edge_agent import agent, registry
 from edge_agent.config import load
 from edge_agent.parts import Parts
 from edge_agent.telling import status
+from edge_agent.web import serve
+from edge_agent.web.routes import Hands
 from edge_agent.web.serve import Api
 from edge_agent.web.view import View
 from tests.peers.http_client import Reply, ask
@@ -85,7 +87,8 @@ def run_site(tmp_path: Path) -> Callable[..., Any]:
         site = load(path, registry.drivers(), registry.publishers(), profiles=registry.profiles())
         running = Running(await agent.build(site, registry.drivers(), registry.publishers()))
         if write is not None:
-            running.parts.api = Api(site.api, view_of(running.parts), write)
+            lobby = serve.lobby(tmp_path / "data")
+            running.parts.api = Api(site.api, view_of(running.parts), Hands(write), lobby)
         task = asyncio.create_task(agent.run(running.parts, running.stop))
         try:
             if listening:

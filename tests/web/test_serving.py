@@ -166,7 +166,7 @@ async def test_with_a_certificate_it_is_https_and_known_under_the_names_in_it(
     async with run_site(text) as agent:
         assert agent.parts.api.url == f"https://0.0.0.0:{agent.port}"
         for host, status in (("127.0.0.1", 200), ("gw-1.plant.example:8443", 200), ("evil.example", 421)):
-            reply = await agent.get("/api/v1/status", tls=trusting, headers={"Host": host})
+            reply = await agent.get("/api/v1/status", tls=trusting, headers={"Host": host}, token=TOKEN)
             assert reply.status == status
         with pytest.raises(ssl.SSLCertVerificationError):
             await agent.get("/api/v1/status", tls=ssl.create_default_context())

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent.web import access
-from edge_agent.web.access import Access, Forbidden
+from edge_agent.web import guesses
+from edge_agent.web.access import Access
+from edge_agent.web.guesses import Forbidden
 from tests.web.conftest import TOKEN
 
 GOOD = {"value": 3}
@@ -150,7 +151,7 @@ async def test_after_ten_wrong_tokens_a_minute_must_pass_also_for_the_right_one(
 def test_wrong_tokens_are_forgotten_after_a_minute_and_counted_by_address() -> None:
     now = 100.0
     held = Access({"ops": TOKEN}, lambda: now)
-    for _ in range(access.WRONG_A_MINUTE):
+    for _ in range(guesses.WRONG_A_MINUTE):
         with pytest.raises(Forbidden) as wrong:
             held.who("Bearer nonsense", "10.0.0.1")
         assert wrong.value.status == 401
@@ -164,10 +165,10 @@ def test_wrong_tokens_are_forgotten_after_a_minute_and_counted_by_address() -> N
 
 def test_the_addresses_of_wrong_tokens_fill_no_memory() -> None:
     held = Access({"ops": TOKEN}, lambda: 0.0)
-    for n in range(access.ADDRESSES + 50):
+    for n in range(guesses.SOURCES + 50):
         with pytest.raises(Forbidden):
             held.who("Bearer nonsense", f"address-{n}")
-    assert len(held._wrong) == access.ADDRESSES
+    assert len(held._guesses._wrong) == guesses.SOURCES
 
 
 async def test_no_token_is_in_a_log_or_a_repr(agent: Any, caplog: pytest.LogCaptureFixture) -> None:

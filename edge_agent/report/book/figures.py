@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from edge_agent.core import catalog
+from edge_agent.core import catalog, losses
 from edge_agent.core.catalog import Definition
 from edge_agent.core.cell import Cell
 from edge_agent.core.kpi import SECOND
@@ -123,12 +123,12 @@ class Elements:
 def kpi_sheet(book: Book, words: Words, elements: Elements, rows: Sequence[tuple[int, Figure]], kind: str) -> Sheet:
     """Every KPI of the catalogue, its formula above it; what is not defined is empty."""
     metered = [bool(figure.cell.energy.metered) for _, figure in rows]
-    definitions = sections.definitions_of(kind, metered=any(metered))
+    definitions = catalog.definitions_of(kind, metered=any(metered))
     columns = [Column(words("machine")), Column(words("record.window"), width=26)]
     columns += [Column(words.of("kpi.", one.name), _kpi_look(one), one.name, one.formula) for one in definitions]
     sheet = Sheet(book, words("book.kpis"), columns, [words("book.kpis.note")])
     for row, figure in rows:
-        values = sections.kpi_values(figure.cell, kind)
+        values = catalog.kpi_values(figure.cell, kind)
         if not figure.key[1] and not all(metered):      # pieces of machines without a meter took energy, too
             values |= dict.fromkeys(sections.PER_PIECE)
         places = elements.places(row)
@@ -151,7 +151,7 @@ def losses_sheet(book: Book, words: Words, elements: Elements, rows: Sequence[tu
     sheet = Sheet(book, words("book.losses"), columns, [words("book.losses.note")])
     for row, figure in rows:
         places, known = elements.places(row), catalog.elements(figure.cell)
-        waterfall = {step.key: step.value for step in sections.steps(figure.cell)}
+        waterfall = {step.key: step.value for step in losses.steps(figure.cell)}
         pbt = sheet.place(sheet.next, 2)
         first, last = sheet.place(sheet.next, 3), sheet.place(sheet.next, 2 + len(LOSSES))
         told: list[Value] = [*figure.key, Formula(f"={places['pbt']}", known["pbt"])]

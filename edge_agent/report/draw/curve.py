@@ -7,10 +7,10 @@ from fractions import Fraction
 
 from markupsafe import Markup
 
+from edge_agent.core.behind import Point
 from edge_agent.report.draw import axis
 from edge_agent.report.draw.svg import element, percent, picture
 from edge_agent.report.draw.timeline import tick_text
-from edge_agent.report.model import Point
 from edge_agent.report.words import Words
 
 _TOP, _PLOT, _TEXT, _HEIGHT = 10, 190, 216, 222

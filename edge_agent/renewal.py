@@ -1,0 +1,134 @@
+"""Runs a site file for as long as the process lives: when the file changes, what it says now is taken up.
+
+A changed file (or SIGHUP) is read and checked as a whole first. One that is wrong changes nothing and is reported; one
+that says the same as before changes nothing either. Else the parts are ended and made anew within the process: what
+they had is committed and taken up from the journal, as after a restart, and whoever has logged in stays so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Final
+
+from edge_agent import agent, registry
+from edge_agent.config import Site, load
+from edge_agent.errors import ConfigError
+from edge_agent.front import Front
+from edge_agent.shown import Standing
+from edge_agent.supervise import until
+
+log = logging.getLogger(__name__)
+
+# A person saves and looks at the log.
+LOOK_EVERY_S: Final = 2.0
+
+Stamp = tuple[int, int, int] | None
+
+
+def read(path: Path) -> Site:
+    """The site of a file, checked as far as nothing has to be opened; raises ConfigError. Blocks."""
+    drivers, publishers = registry.drivers(), registry.publishers()
+    site = load(path, drivers, publishers, profiles=registry.profiles(), servers=registry.servers())
+    agent.prepare(site, drivers, publishers)
+    return site
+
+
+class Renewal:
+    """One site file, run."""
+
+    def __init__(self, path: Path, site: Site) -> None:
+        self._path = path
+        self._site = site
+        self._next: Site | None = None
+        self._seen = _stamp(path)
+        self._due = asyncio.Event()         # the parts are to be made anew
+        self._look = asyncio.Event()        # the file is to be looked at
+        self.front = Front()
+        self.standing = Standing(path, self.take_up, self._listening)
+
+    def take_up(self, site: Site) -> None:
+        """From now on it is this site, which `read` has found right; quick: what runs ends soon after."""
+        if site != self._site:
+            self._next = site
+            self._due.set()
+
+    async def keep_running(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set."""
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGHUP, self._look.set)
+
+        async def end_parts() -> None:
+            await stop.wait()
+            self._due.set()
+
+        async def renew() -> None:
+            await self._keep_renewing(stop)
+            over.set()
+
+        await until(
+            over,
+            ("agent", renew()),
+            ("end", end_parts()),
+            ("pages", self.front.keep_running()),
+            ("watch-file", self._keep_watching()),
+        )
+
+    async def _keep_renewing(self, stop: asyncio.Event) -> None:
+        before: Site | None = None
+        while not stop.is_set():
+            self._due.clear()
+            try:
+                parts = await agent.build(self._site, registry.drivers(), registry.publishers(), self.standing)
+            except Exception:
+                if before is None:
+                    raise
+                log.exception("what the site file says cannot be run; the agent goes on as before")
+                self._site, before = before, None
+                continue
+            if stop.is_set():
+                self._due.set()
+            await agent.run(parts, self._due)
+            if self._next is not None:
+                before, self._site, self._next = self._site, self._next, None
+                log.info("%s: what it says now is taken up", self._path)
+
+    async def _keep_watching(self) -> None:
+        """Look at the file when it changes, or when told to."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+            stamp = await asyncio.to_thread(_stamp, self._path)
+            if stamp != self._seen or self._look.is_set():
+                self._seen = stamp
+                self._look.clear()
+                await self._take_up_file()
+
+    async def _take_up_file(self) -> None:
+        try:
+            site = await asyncio.to_thread(read, self._path)
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                log.error("%s", mistake)
+            log.error("%s: is wrong, and nothing was changed", self._path)
+            return
+        if site == self._site:
+            log.info("%s: says the same as before", self._path)
+        self.take_up(site)
+
+    def _listening(self, port: int) -> None:
+        self.front.want(self._site, port)
+
+
+def _stamp(path: Path) -> Stamp:
+    """Changes with the file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

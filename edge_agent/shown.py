@@ -1,0 +1,71 @@
+"""Puts the HTTP API on the parts of an agent: what it looks at, what it can do, and what outlives the parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_agent import front
+from edge_agent.api import Driver, Value
+from edge_agent.config import Site
+from edge_agent.journal import audit_entries
+from edge_agent.parts import Parts, Serving
+from edge_agent.south.command import Command, Outcome
+from edge_agent.telling import status
+
+
+@dataclass(slots=True)
+class Standing:
+    """What stays when the parts are made anew from a changed site file, and what it can do for them.
+
+    file       the site file; None: nobody has one
+    reload     from now on it is this site, which must be right; quick: what runs ends soon after, and with it the API
+               for a second or two
+    listening  the API listens, at this port
+    """
+
+    file: Path | None = None
+    reload: Callable[[Site], None] = lambda _site: None
+    listening: Callable[[int], None] = lambda _port: None
+    lobbies: dict[Path, Any] = field(default_factory=dict)
+    """by data folder: people who have logged in"""
+
+
+async def api(parts: Parts, drivers: Mapping[str, Driver], standing: Standing) -> Serving | None:
+    """The API on these parts; None where the site file turns it off. ConfigError if its certificate is not right."""
+    if parts.site.api.listen is None:
+        return None
+    # Imported here: an agent without the API does not carry a web framework.
+    from edge_agent.web.entrance import Pages
+    from edge_agent.web.routes import Hands
+    from edge_agent.web.serve import Api, lobby
+    from edge_agent.web.view import View
+
+    site, folder = parts.site, Path(parts.site.agent.data_dir)
+    tags = {name: parts.engine.table.device_tags(name) for name in site.devices}
+
+    def asked(device: str) -> Sequence[str]:
+        return parts.plugins[site.devices[device].driver].describe(device, site.devices[device], tags[device])
+
+    view = View(
+        site, parts.engine, drivers, parts.health, parts.journal, parts.clock, lambda: status(parts),
+        parts.readers, parts.followers, asked,
+    )  # fmt: skip
+
+    async def write(made: str, device: str, tag: str, value: Value, who: str) -> Outcome:
+        return await parts.commander.execute(Command(made, device, tag, value, "api", who))
+
+    async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
+        return await parts.operators.take(made, machine, said, "api", who)
+
+    def entries() -> Sequence[Mapping[str, Any]]:
+        return list(audit_entries(folder))
+
+    if folder not in standing.lobbies:
+        standing.lobbies[folder] = await asyncio.to_thread(lobby, folder)
+    pages = Pages(site.pages.listen, bool(site.pages.cert), front.are_installed())
+    hands = Hands(write, operate, parts.commander.witness.noted, entries, pages)
+    return Api(site.api, view, hands, standing.lobbies[folder], standing.listening)
