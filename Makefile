@@ -1,4 +1,4 @@
-# demo · test · check · explore · campaign · bench. Each makes what it needs; nothing else has to be typed before.
+# demo · test · check · explore · campaign · bench · bundle · deploy-check. Each makes what it needs; nothing else has to be typed before.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ ifneq ($(filter command line environment,$(origin BROKER)),)
 DEMO_BROKER := --broker $(BROKER)
 endif
 
-.PHONY: demo test check explore campaign bench peers clean
+.PHONY: demo test check explore campaign bench bundle deploy-check peers clean
 
 demo: .venv/.demo
 	$(BIN)/edge-agent demo $(DEMO_SECONDS) $(DEMO_BROKER)
@@ -38,6 +38,16 @@ campaign: .venv/.dev peers
 
 bench: .venv/.dev peers
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-disable-gc --timeout=1800 -o addopts="--import-mode=importlib -s"
+
+# Everything a gateway without network needs, as dist/edge-agent-VERSION-linux-ARCH.tar.gz; ARCH=aarch64 for arm64,
+# PYTHONS="3.11" for fewer Python versions.
+bundle: .venv/.dev
+	$(BIN)/python deploy/bundle.py --arch $(or $(ARCH),$(shell uname -m)) $(if $(PYTHONS),--pythons $(PYTHONS))
+
+# The long tests of deploy/: image, compose, bundle on a bare Debian, arm64, service manager. As root on Debian.
+deploy-check: .venv/.dev
+	sh tests/deploy/install.sh
+	$(BIN)/python -m pytest tests/deploy -m 'deploy or not deploy' --timeout=3600 -s
 
 peers:
 	sh tests/peers/install.sh

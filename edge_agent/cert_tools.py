@@ -1,12 +1,14 @@
 """`edge-agent cert`: the agent's certificates, and whose certificates it trusts.
 
 The driver that has certificates does the work on its PKI folder; here the folder is found, and what was done
-is printed. `list` with a site file also shows the TLS certificates that file names.
+is printed. `list` with a site file also shows the TLS certificates that file names. `web` is no driver's: it makes what
+the API and the pages are served with.
 """
 
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +76,13 @@ def add_commands(add: Add) -> None:
                        "no reason to trust")  # fmt: skip
     reject = action("reject", _reject, "take the approval of a certificate back")
     reject.add_argument("what", nargs="+", metavar="WHAT", help="the fingerprint, or 4 digits of it or more")
+    text = "make certificate and key for the API and the pages, web.pem and web.key; good ones are kept"
+    web = actions.add_parser("web", help=text, description=text)
+    web.set_defaults(command=_web)
+    web.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where they go; default here")
+    web.add_argument("--name", action="append", default=[], metavar="HOST", help="host name or IP address that people "
+                     "type; may be repeated; default the name of this computer; localhost always")  # fmt: skip
+    web.add_argument("--force", action="store_true", help="make new ones even if there are good ones")
 
 
 # -- the actions ---------------------------------------------------------------------------------
@@ -93,6 +102,22 @@ def _new(options: argparse.Namespace) -> int:
         return where.tools.new(where.folder, wanted, now)
 
     return _done(options, make, _told_whole)
+
+
+def _web(options: argparse.Namespace) -> int:
+    from edge_agent.web import certificate  # here: 8 MB that the other actions may do without
+
+    names = list(dict.fromkeys([*(options.name or [socket.gethostname()]), *certificate.ALWAYS]))
+    now = datetime.now(UTC)
+    files = certificate.files_in(options.out)
+    kept = not options.force and certificate.is_good(files, names, now)
+    try:
+        files = files if kept else certificate.make(options.out, names, now)
+    except ValueError as error:
+        return _failed(f"{', '.join(names)}: {error}", WRONG_USAGE)
+    print(f"{'kept' if kept else 'written'}  {files.cert} for {', '.join(names)}, and {files.key}")
+    print(f"in the site file: api: {{listen: \"0.0.0.0:8443\", cert: {files.cert}, key: {files.key}}}", file=sys.stderr)
+    return DONE
 
 
 def _trust(options: argparse.Namespace) -> int:

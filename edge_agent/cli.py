@@ -109,7 +109,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="one JSON document on stdout")
         return sub
 
-    add_site("run", _run, "run a site until SIGTERM or SIGINT")
+    run = add_site("run", _run, "run a site until SIGTERM or SIGINT")
+    run.add_argument(
+        "--heartbeat", type=Path, metavar="FILE", help="touched every 5 s while the agent is well, for health checks"
+    )
     pages = add("pages", _pages, "show a running agent's pages, by the site file's `api` and `pages`, or by --url")
     pages.add_argument("site", type=Path, nargs="?", metavar="SITE.yaml", help="without it: see the options")
     pages_options(pages)
@@ -212,16 +215,18 @@ def _pages(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # Imported here: the other commands answer without the weight of the whole agent.
+    from edge_agent.heartbeat import Heartbeat
     from edge_agent.renewal import Renewal
 
     site = _load(options.site)
+    heartbeat = Heartbeat(os.environ, options.heartbeat)
 
     async def work() -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await Renewal(options.site, site).keep_running(stop)
+        await Renewal(options.site, site, heartbeat).keep_running(stop)
         return DONE
 
     return run_loop(work())

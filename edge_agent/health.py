@@ -83,6 +83,15 @@ class Health:
         """Each device's line state, as the status message shows it."""
         return {name: line.state for name, line in self.devices.items()}
 
+    def in_a_line(self) -> str:
+        """How many of the lines stand: `2 of 3 devices, 1 of 1 destinations connected`."""
+        kinds = {"devices": self.devices, "destinations": self.destinations}
+        told = (
+            f"{sum(line.state == 'connected' for line in lines.values())} of {len(lines)} {kind}"
+            for kind, lines in kinds.items()
+        )
+        return f"{', '.join(told)} connected"
+
     def down(self) -> dict[str, str]:
         """Each device that is not connected, and why."""
         lines = self.devices.values()

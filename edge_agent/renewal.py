@@ -17,6 +17,8 @@ from edge_agent import agent, registry
 from edge_agent.config import Site, load
 from edge_agent.errors import ConfigError
 from edge_agent.front import Front
+from edge_agent.heartbeat import Heartbeat
+from edge_agent.parts import Parts
 from edge_agent.shown import Standing
 from edge_agent.supervise import until
 
@@ -37,15 +39,18 @@ def read(path: Path) -> Site:
 
 
 class Renewal:
-    """One site file, run."""
+    """One site file, run; `heartbeat` tells those who watch the process that it is well."""
 
-    def __init__(self, path: Path, site: Site) -> None:
+    def __init__(self, path: Path, site: Site, heartbeat: Heartbeat | None = None) -> None:
         self._path = path
         self._site = site
         self._next: Site | None = None
         self._seen = _stamp(path)
         self._due = asyncio.Event()         # the parts are to be made anew
         self._look = asyncio.Event()        # the file is to be looked at
+        self._heartbeat = heartbeat
+        self._parts: Parts | None = None    # those that work, or did last
+        self._built = asyncio.Event()       # there are parts
         self.front = Front()
         self.standing = Standing(path, self.take_up, self._listening)
 
@@ -74,7 +79,13 @@ class Renewal:
             ("end", end_parts()),
             ("pages", self.front.keep_running()),
             ("watch-file", self._keep_watching()),
+            *([("heartbeat", self._keep_beating(self._heartbeat))] if self._heartbeat else []),
         )
+
+    async def _keep_beating(self, heartbeat: Heartbeat) -> None:
+        """From when the first parts work, over every change of the file."""
+        await self._built.wait()
+        await heartbeat.keep_beating(lambda: self._parts.health.in_a_line() if self._parts else "")
 
     async def _keep_renewing(self, stop: asyncio.Event) -> None:
         before: Site | None = None
@@ -90,6 +101,8 @@ class Renewal:
                 continue
             if stop.is_set():
                 self._due.set()
+            self._parts = parts
+            self._built.set()
             await agent.run(parts, self._due)
             if self._next is not None:
                 before, self._site, self._next = self._site, self._next, None

@@ -29,7 +29,10 @@ from edge_agent_hil.load import load as load_plant
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
-    for path in (*ROOT.glob("*.md"), *(p for top in ("configs", "drivers", "hil") for p in (ROOT / top).rglob("*.md")))
+    for path in (
+        *ROOT.glob("*.md"),
+        *(p for top in ("configs", "deploy", "drivers", "hil") for p in (ROOT / top).rglob("*.md")),
+    )
 )
 READMES = [path for path in PAGES if path.name.startswith("README")]
 ENVIRONMENT = dict.fromkeys(("MQTT_PASSWORD", "CNC7_PASSWORD"), "secret-of-the-test")
@@ -262,7 +265,7 @@ def shell_lines(page: Path) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_shown_is_one(page: Path) -> None:
-    targets = re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE)
     for words in shell_lines(page):
         words = [word for word in words if not re.fullmatch(r"[A-Z_]+=.*", word)]
         program, first = words[0], words[1]

@@ -8,7 +8,7 @@ from functools import partial
 from edge_agent_hil.equipment_faults import MODBUS
 from edge_agent_hil.face_file import Gateway, ModbusFace
 from edge_agent_hil.modbus_bank import NO_TARGET, exception
-from edge_agent_hil.modbus_door import Door, SerialDoor, TcpDoor
+from edge_agent_hil.modbus_door import HOST, Door, SerialDoor, TcpDoor
 from edge_agent_hil.modbus_frame import Request
 from edge_agent_hil.modbus_unit import Unit
 from edge_agent_hil.plant import Plant
@@ -17,8 +17,10 @@ from edge_agent_hil.plant import Plant
 class ModbusServer:
     """All faces behind one way in; see `plant.Face`."""
 
-    def __init__(self, gateway: Gateway, faces: Mapping[tuple[str, str], ModbusFace], plant: Plant) -> None:
-        """`faces`: by (machine, name of the face)."""
+    def __init__(
+        self, gateway: Gateway, faces: Mapping[tuple[str, str], ModbusFace], plant: Plant, host: str = HOST
+    ) -> None:
+        """`faces`: by (machine, name of the face); `host`: where a port listens."""
         self._plant = plant
         self._serial = gateway.is_serial
         self._units = {
@@ -32,7 +34,7 @@ class ModbusServer:
         self.door: Door = (
             SerialDoor(gateway.baud, gateway.link, self._reply)
             if gateway.baud is not None
-            else TcpDoor(gateway.port, self._reply)
+            else TcpDoor(gateway.port, self._reply, host)
         )
 
     async def start(self) -> None:

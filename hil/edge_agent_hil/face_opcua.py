@@ -2,7 +2,7 @@
 
 Each event is written when it happens (within a millisecond or two), with the event's own time as
 source timestamp, which is exact: events lie on whole microseconds and OPC UA counts 100 ns. Only
-what changed is written, so a subscription sees each change once. Loopback.
+what changed is written, so a subscription sees each change once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_agent_hil.equipment_faults import OPCUA
 from edge_agent_hil.events import Event
-from edge_agent_hil.opcua_listener import Listener
+from edge_agent_hil.opcua_listener import HOST, Listener
 from edge_agent_hil.opcua_space import Space, identifier
 from edge_agent_hil.plant import Plant
 from edge_agent_hil.tags import state_map
@@ -21,14 +21,14 @@ from edge_agent_hil.tags import state_map
 class OpcuaServer:
     """The face of all OPC UA machines of the plant; see `plant.Face`."""
 
-    def __init__(self, server: Any, plant: Plant) -> None:
-        """`server`: of `standard_server`."""
+    def __init__(self, server: Any, plant: Plant, host: str = HOST) -> None:
+        """`server`: of `standard_server`; `host`: where it listens."""
         self._server, self._plant = server, plant
         self._config = plant.file.opcua
         self._space = Space(server, plant)
         self._names = [name for name, machine in plant.file.machines.items() if machine.opcua]
         self._writing = asyncio.Lock()      # what is older must not be written after what is newer
-        self._listener = Listener(server, self._config.port, self._config.security, self._delay)
+        self._listener = Listener(server, self._config.port, self._config.security, self._delay, host)
 
     async def start(self) -> None:
         """Make the nodes and listen. OSError if the port is taken."""

@@ -1,4 +1,5 @@
-"""The ways in to Modbus units: a TCP port, or a serial line that is a pseudo-terminal. This computer only."""
+"""The ways in to Modbus units: a TCP port, of this computer only unless told otherwise, or a serial line that is a
+pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -84,21 +85,23 @@ class Talk:
 class TcpDoor:
     """A TCP port."""
 
-    def __init__(self, port: int, reply: Reply) -> None:
-        self._port, self._reply = port, reply
+    def __init__(self, port: int, reply: Reply, host: str = HOST) -> None:
+        self._host, self._port, self._reply = host, port, reply
         self._server: asyncio.Server | None = None
         self.inside: set[asyncio.Transport] = set()
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Connection(self.inside, self._reply), HOST, self._port)
+            self._server = await loop.create_server(
+                lambda: _Connection(self.inside, self._reply), self._host, self._port
+            )
         except OSError as error:
             raise OSError(f"Modbus port {self._port} is taken: {error.strerror}") from error
         self._port = self._server.sockets[0].getsockname()[1]
 
     def url(self, unit: int) -> str:
-        return f"modbus+tcp://{HOST}:{self._port}?unit={unit}"
+        return f"modbus+tcp://{self._host}:{self._port}?unit={unit}"
 
     async def set_open(self, is_open: bool) -> None:
         if is_open and self._server is None:

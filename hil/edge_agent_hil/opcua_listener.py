@@ -25,9 +25,11 @@ SECURE: Final = [
 class Listener:
     """Where clients knock. The address space behind it stays while it is down; sessions do not."""
 
-    def __init__(self, server: Any, port: int, secure: bool, delay: Callable[[], float]) -> None:
+    def __init__(
+        self, server: Any, port: int, secure: bool, delay: Callable[[], float], host: str = HOST
+    ) -> None:
         """`server`: of `standard_server`; `delay`: how long a request waits, s."""
-        self._server, self.port, self._secure = server, port, secure
+        self._server, self._host, self.port, self._secure = server, host, port, secure
         self.is_open = False
         self._began = False
         _delay.append(delay)
@@ -35,7 +37,7 @@ class Listener:
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"opc.tcp://{HOST}:{self.port}/plant"
+        return f"opc.tcp://{self._host}:{self.port}/plant"
 
     async def renew_certificate(self) -> None:
         """Prove itself with a new key from the next `open` on."""
@@ -55,7 +57,7 @@ class Listener:
             server.iserver.endpoints.clear()
             server._policies.clear()
             await server._setup_server_nodes()
-            server.bserver = BinaryServer(server.iserver, HOST, self.port, server.limits)
+            server.bserver = BinaryServer(server.iserver, self._host, self.port, server.limits)
             server.bserver.set_policies(server._policies)
             await server.bserver.start()
         started = server.get_node(ua.ObjectIds.Server_ServerStatus_StartTime)

@@ -18,6 +18,7 @@ from edge_agent_hil.expand import expand
 from edge_agent_hil.face_file import COUNTERS, ModbusFace, OpcuaFace
 from edge_agent_hil.face_modbus import ModbusServer
 from edge_agent_hil.json_file import write_json
+from edge_agent_hil.modbus_door import HOST
 from edge_agent_hil.plant import Face, Plant, pump, simulated_clock, whole_now
 from edge_agent_hil.plant_file import MachineFile, PlantFile
 from edge_agent_hil.tags import counter_bits
@@ -40,6 +41,8 @@ class Options:
     """when simulated time begins, ns UTC; None: now"""
     ready_file: Path | None = None
     truth_file: Path | None = None
+    host: str = HOST
+    """where the machines listen; who asks for the truth or gives faults does so on this computer"""
 
 
 async def serve(file: PlantFile, options: Options, stop: asyncio.Event, say: Say) -> None:
@@ -50,7 +53,7 @@ async def serve(file: PlantFile, options: Options, stop: asyncio.Event, say: Say
     start = began if options.start is None else options.start
     seed = file.seed if options.seed is None else options.seed
     plant = Plant(file, seed, start, simulated_clock(start, options.speed, began=began))
-    faces = _faces(plant, opcua)
+    faces = _faces(plant, opcua, options.host)
     control = EquipmentControl(plant, {name: list(reached.values()) for name, reached in faces.items()})
     async with AsyncExitStack() as stack:
         for face in dict.fromkeys(face for reached in faces.values() for face in reached.values()):
@@ -73,17 +76,17 @@ async def _opcua() -> Any:
     return await standard_server()
 
 
-def _faces(plant: Plant, opcua: Any) -> dict[str, dict[str, Face]]:
+def _faces(plant: Plant, opcua: Any, host: str) -> dict[str, dict[str, Face]]:
     """The faces of each machine by name; machines behind one way in share one."""
     faces: dict[str, dict[str, Face]] = {name: {} for name in plant.file.machines}
     for gateway, behind in plant.file.doors():
-        server = ModbusServer(gateway, behind, plant)
+        server = ModbusServer(gateway, behind, plant, host)
         for name, key in behind:
             faces[name][key] = server
     if opcua is not None:
         from edge_agent_hil.face_opcua import OpcuaServer  # here: see above
 
-        face = OpcuaServer(opcua, plant)
+        face = OpcuaServer(opcua, plant, host)
         for name, machine in plant.file.machines.items():
             if machine.opcua:
                 faces[name]["opcua"] = face

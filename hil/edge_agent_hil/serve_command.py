@@ -6,9 +6,11 @@ import argparse
 import resource
 from datetime import datetime
 from fractions import Fraction
+from ipaddress import IPv4Address
 from pathlib import Path
 
-from edge_agent_hil.command import DONE, WRONG_CONFIG, Commands, run_until_stopped, say, writable
+from edge_agent_hil.command import DONE, WRONG_CONFIG, Commands, argument, run_until_stopped, say, writable
+from edge_agent_hil.modbus_door import HOST
 
 HIGHEST_SPEED = 10_000
 
@@ -22,6 +24,7 @@ def add(commands: Commands) -> None:
     add("--seed", type=int, metavar="N", help="of every draw (default: the plant file's)")
     add("--speed", type=_speed, default=Fraction(1), metavar="X", help="simulated time per real time")
     add("--start", type=_instant, metavar="TIME", help="when simulated time begins, ISO 8601 (default: now)")
+    add("--listen", type=argument(_address), default=HOST, metavar="ADDRESS", help=f"of the machines, default {HOST}")
     add("--ready-file", type=writable, metavar="FILE", help="written once everything serves")
     add("--truth", type=writable, metavar="FILE", help="the complete truth, written at the end")
 
@@ -34,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
 
     # A plant of a thousand machines has as many ports, and as many connections.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    options = Options(given.seed, given.speed, given.start, given.ready_file, given.truth)
+    options = Options(given.seed, given.speed, given.start, given.ready_file, given.truth, given.listen)
     try:
         file = load(given.plant)
         run_until_stopped(lambda stop: serve(file, options, stop, say))
@@ -42,6 +45,13 @@ def run(given: argparse.Namespace) -> int:
         say(str(error))
         return WRONG_CONFIG
     return DONE
+
+
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no IPv4 address; 0.0.0.0 is every one of this computer") from None
 
 
 def _speed(text: str) -> Fraction:

@@ -6,6 +6,7 @@ import datetime
 import json
 import shlex
 import shutil
+import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from cryptography import x509
 
 from edge_agent import cli
+from edge_agent.web.certificate import files_in, is_good
+from edge_agent.web.tls import server_context
 from edge_agent_opcua.security.pki import Pki
 from edge_agent_opcua.security.trust import Untrusted
 from tests.peers.certificates import Authority
@@ -325,3 +328,64 @@ def test_a_folder_that_cannot_be_used_is_exit_code_1(run, tmp_path):
     code, _, err = run("new", "--pki", "pki")
     assert code == 1
     assert "cannot be" in err
+
+
+# -- of the API and the pages --------------------------------------------------------------------
+
+
+def test_web_makes_what_the_api_is_served_with_and_clients_verify(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("web", "--out", "tls", "--name", "gateway-3.plant.example", "--name", "10.0.0.3")
+    assert code == 0
+    assert "written" in out
+    assert "api:" in err
+    cert, key = tmp_path / "tls" / "web.pem", tmp_path / "tls" / "web.key"
+    assert key.stat().st_mode & 0o007 == 0, "the key is not for everybody"
+    trusts = ssl.create_default_context(cafile=cert)
+    for name in ("gateway-3.plant.example", "10.0.0.3", "localhost", "127.0.0.1"):
+        assert handshake(server_context(cert, key), trusts, name) is None
+    assert "match" in str(handshake(server_context(cert, key), trusts, "elsewhere.example"))
+
+
+def test_web_keeps_a_good_certificate_and_makes_another_for_other_names_or_near_its_end(
+    run: Run, tmp_path: Path
+) -> None:
+    made = tmp_path / "web.pem"
+    run("web", "--name", "gw")
+    first = made.read_bytes()
+    assert run("web", "--name", "gw")[1].startswith("kept")
+    assert made.read_bytes() == first
+    run("web", "--name", "gw", "--force")
+    assert made.read_bytes() != first
+    run("web", "--name", "other")
+    names = x509.load_pem_x509_certificate(made.read_bytes()).extensions
+    said = names.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "other" in said.get_values_for_type(x509.DNSName)
+    ends = x509.load_pem_x509_certificate(made.read_bytes()).not_valid_after_utc
+    assert is_good(files_in(tmp_path), ["other"], now())
+    assert not is_good(files_in(tmp_path), ["other"], ends - 20 * DAY)
+    (tmp_path / "web.key").write_bytes(first)
+    assert not is_good(files_in(tmp_path), ["other"], now())
+
+
+def test_web_where_nothing_can_be_written_says_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = run("web", "--out", "file/below")
+    assert code == 1
+    assert "Not a directory" in err
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSLError | None:
+    """What the client has against the server's certificate under this name."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for end in ends * 3:
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLError as error:
+            return error
+    return None

@@ -235,3 +235,15 @@ def test_simulated_time_is_start_plus_speed_times_elapsed_and_never_goes_back() 
     moments = iter([1_000, 1_500, 1_400, 3_000])
     now = simulated_clock(1_000, Fraction(5, 2), lambda: next(moments))
     assert [now() for _ in range(4)] == [1_000, 2_250, 2_250, 6_000]
+
+
+def test_machines_listen_where_they_are_told_to_and_the_truth_stays_on_this_computer(rigs: Any) -> None:
+    rig = rigs(ROOT / "hil" / "edge_agent_hil" / "plants" / "demo.yaml", "--listen", "127.0.0.2")
+    urls = [urlsplit(machine["url"]) for machine in rig.ready["machines"].values()]
+    assert [url.hostname for url in urls] == ["127.0.0.2"] * 3
+    for url in urls:
+        socket.create_connection(("127.0.0.2", url.port), 5).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", url.port), 5)
+    assert rig.ready["truth"]["host"] == "127.0.0.1"
+    assert rig.stop() == 0

@@ -1,0 +1,176 @@
+"""The offline bundle: what is in it, and that it makes a gateway of a bare Debian without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from edge_agent import __version__
+from tests.deploy.rootfs import debian, need, run
+
+ROOT = Path(__file__).parents[2]
+HERE = platform.machine()
+ARCHS = ("x86_64", "aarch64")
+
+
+def made(arch: str, out: Path, *pythons: str) -> Path:
+    """The unpacked bundle."""
+    told = ["--pythons", *pythons] if pythons else []
+    try:
+        said = run(sys.executable, ROOT / "deploy" / "bundle.py", "--arch", arch, "--out", out, *told)
+    except AssertionError as error:
+        if "No matching distribution" in str(error):
+            raise
+        pytest.skip(f"no wheels can be had here: {str(error).strip().splitlines()[-1]}")
+    path = Path(said.strip())
+    print(f"\n{path.name}: {path.stat().st_size / 1e6:.0f} MB")
+    with tarfile.open(path) as archive:
+        archive.extractall(out, filter="data")
+    return out / path.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For this computer, and the Python of Debian 12."""
+    return made(HERE, tmp_path_factory.mktemp("bundle"), "3.11")
+
+
+@pytest.fixture(scope="module")
+def root(kept: Path, bundle: Path) -> Iterator[Path]:
+    """A bare Debian, with what its standard installation has of Python, and the bundle in /root."""
+    need("unshare", "chroot")
+    fresh = kept / "gateway"
+    shutil.rmtree(fresh, ignore_errors=True)
+    run("cp", "--archive", debian(kept / "bare", "python3"), fresh)
+    shutil.copytree(bundle, fresh / "root" / "bundle")
+    yield fresh
+    shutil.rmtree(fresh, ignore_errors=True)
+
+
+def inside(root: Path, command: str, **more: object) -> str:
+    """In the root, with /proc and /dev/null, loopback, and no other network."""
+    script = f'mount -t proc proc "{root}/proc"; ip link set lo up 2>/dev/null; exec chroot "{root}" sh -c "$1"'
+    return run("unshare", "--net", "--mount", "--pid", "--fork", "sh", "-c", script, "sh", command, **more)
+
+
+# -- what is in it -------------------------------------------------------------------------------
+
+
+@pytest.mark.deploy
+@pytest.mark.parametrize("arch", ARCHS)
+def test_a_bundle_for_every_python_has_every_wheel_with_its_hash(arch: str, tmp_path: Path) -> None:
+    folder = made(arch, tmp_path)
+    assert (folder / "ARCH").read_text() == f"{arch}\n"
+    assert (folder / "VERSION").read_text() == f"{__version__}\n"
+    run("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=folder)
+    listed = {line.split("  ")[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
+    assert listed == {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"SHA256SUMS"}
+    hashes = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "wheels").iterdir()}
+    for python in ("3.11", "3.12", "3.13"):
+        wanted = (folder / f"requirements-{python}.txt").read_text()
+        named = set(re.findall(r"^([\w-]+)==", wanted, re.MULTILINE))
+        assert {"edge-agent", "numpy", "asyncua", "cryptography", "uvloop"} <= named
+        assert set(re.findall("sha256:([0-9a-f]+)", wanted)) <= hashes
+    foreign = [one for one in ARCHS if one != arch]
+    assert not [path.name for path in (folder / "wheels").iterdir() if any(one in path.name for one in foreign)]
+
+
+@pytest.mark.deploy
+def test_the_bill_of_materials_is_cyclonedx_and_whole(bundle: Path) -> None:
+    text = (bundle / "sbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    wanted = (bundle / "requirements-3.11.txt").read_text()
+    listed = {f"{one['name']}=={one['version']}" for one in [*bill["components"], bill["metadata"]["component"]]}
+    assert listed == set(re.findall(r"^(\S+==\S+) ", wanted, re.MULTILINE))
+    unlicensed = [one["name"] for one in bill["components"] if not one.get("licenses")]
+    assert not unlicensed, "nobody may use what has no licence"
+    [of_agent] = [one for one in bill["dependencies"] if one["ref"].startswith("edge_agent-")]
+    assert any(ref.startswith("numpy-") for ref in of_agent["dependsOn"])
+
+
+# -- on a gateway without a network ----------------------------------------------------------------
+
+
+@pytest.mark.deploy
+def test_it_installs_on_a_bare_debian_without_a_network_and_the_agent_runs(root: Path, bundle: Path) -> None:
+    said = inside(root, "/root/bundle/install.sh && su -s /bin/sh edge-agent -c 'edge-agent --version'")
+    assert said.count(f"edge-agent {__version__}") == 2
+    size = int(run("du", "--summarize", "--bytes", root / "opt" / "edge-agent").split()[0])
+    print(f"\ninstalled: {size / 1e6:.0f} MB on {HERE}")
+    ran = inside(
+        root,
+        "su -s /bin/sh edge-agent -c 'cd /var/lib/edge-agent; edge-agent run /etc/edge-agent/site.yaml 2>log & "
+        "for n in $(seq 600); do sleep 0.5; edge-agent status --json --url https://localhost:8443 "
+        "--ca /etc/edge-agent/web.pem >status.json 2>err && break; done; kill $!; wait $!; echo ended $?'; "
+        "cat /var/lib/edge-agent/status.json /var/lib/edge-agent/err",
+    )
+    assert ran.startswith("ended 0\n"), ran
+    status = json.loads(ran.partition("\n")[2])
+    assert status["devices"]["toy-1"]["state"] == "connected"
+    assert status["version"] == __version__
+
+
+@pytest.mark.deploy
+def test_what_is_damaged_or_for_another_computer_changes_nothing(root: Path, bundle: Path) -> None:
+    before = sorted(root.glob("opt/edge-agent/*/*"))
+    wheel = next((root / "root" / "bundle" / "wheels").glob("numpy-*.whl"))
+    content = wheel.read_bytes()
+    wheel.write_bytes(content[:-1] + b"x")
+    with pytest.raises(AssertionError, match="the bundle is damaged"):
+        inside(root, "/root/bundle/install.sh")
+    wheel.write_bytes(content)
+    arch = root / "root" / "bundle" / "ARCH"
+    arch.write_text("vax\n")
+    sums = root / "root" / "bundle" / "SHA256SUMS"
+    told = sums.read_text()
+    sums.write_text(re.sub(r"^\w+(?=  ARCH$)", hashlib.sha256(b"vax\n").hexdigest(), told, flags=re.MULTILINE))
+    with pytest.raises(AssertionError, match="this bundle is for vax"):
+        inside(root, "/root/bundle/install.sh")
+    arch.write_text(f"{HERE}\n")
+    sums.write_text(told)
+    assert sorted(root.glob("opt/edge-agent/*/*")) == before
+
+
+# -- wheels for the other computers ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_dependency_has_a_wheel_for_every_computer(arch: str, tmp_path: Path) -> None:
+    """Resolved by name for Debian 12 there, as pip would do it there: nothing is compiled on a gateway."""
+    sys.path.insert(0, str(ROOT / "deploy"))
+    try:
+        from bundle import EXTRA, GLIBCS
+    finally:
+        sys.path.pop(0)
+    platforms = [f"--platform={glibc}_{arch}" for glibc in GLIBCS]
+    report = tmp_path / "report.json"
+    call = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--dry-run",
+            "--ignore-installed", "--only-binary=:all:", "--python-version=3.11", *platforms,
+            f"--target={tmp_path / 'nowhere'}", f"--report={report}"]  # fmt: skip
+    needed = subprocess.run(
+        [sys.executable, ROOT / "deploy" / "needed.py", EXTRA], capture_output=True, text=True, check=True
+    )
+    listed = tmp_path / "needed.txt"
+    listed.write_text(needed.stdout)
+    done = subprocess.run([*call, "-r", listed], capture_output=True, text=True, timeout=100, check=False)
+    if done.returncode and "No matching distribution" not in done.stderr:
+        pytest.skip(f"no package index here: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    wheels = json.loads(report.read_text())["install"]
+    found = {one["metadata"]["name"].lower(): one["download_info"]["url"] for one in wheels}
+    assert {"numpy", "uvloop", "cryptography", "orjson", "pydantic-core"} <= found.keys()
+    for name, url in found.items():
+        assert url.endswith("-any.whl") or arch in url, f"{name}: {url}"
