@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent import agent, registry
+from edge_agent.checked import Checked, checked
 from edge_agent.config import Site, load
 from edge_agent.errors import ConfigError
 from edge_agent.front import Front
@@ -52,7 +53,12 @@ class Renewal:
         self._parts: Parts | None = None    # those that work, or did last
         self._built = asyncio.Event()       # there are parts
         self.front = Front()
-        self.standing = Standing(path, self.take_up, self._listening)
+        self.standing = Standing(path, self.take_up, self._listening, self._judge)
+
+    def _judge(self, text: str) -> Checked:
+        return checked(
+            self._path, text, lambda site: agent.prepare(site, registry.drivers(), registry.publishers())
+        )
 
     def take_up(self, site: Site) -> None:
         """From now on it is this site, which `read` has found right; quick: what runs ends soon after."""

@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edge_agent import front
+from edge_agent import front, registry
 from edge_agent.api import Driver, Value
+from edge_agent.checked import Checked
 from edge_agent.config import Site
 from edge_agent.journal import audit_entries
 from edge_agent.parts import Parts, Serving
 from edge_agent.south.command import Command, Outcome
 from edge_agent.telling import status
+
+if TYPE_CHECKING:
+    from edge_agent.web.setting_up import SettingUp
 
 
 @dataclass(slots=True)
@@ -25,11 +29,13 @@ class Standing:
     reload     from now on it is this site, which must be right; quick: what runs ends soon after, and with it the API
                for a second or two
     listening  the API listens, at this port
+    judge      what is wrong with a text, as if it stood in the file; blocks
     """
 
     file: Path | None = None
     reload: Callable[[Site], None] = lambda _site: None
     listening: Callable[[int], None] = lambda _port: None
+    judge: Callable[[str], Checked] = lambda text: Checked(text=text)
     lobbies: dict[Path, Any] = field(default_factory=dict)
     """by data folder: people who have logged in"""
 
@@ -66,6 +72,27 @@ async def api(parts: Parts, drivers: Mapping[str, Driver], standing: Standing) -
 
     if folder not in standing.lobbies:
         standing.lobbies[folder] = await asyncio.to_thread(lobby, folder)
+    setting_up = _setting_up(site, standing, lambda: view.times.iso(parts.clock()))
     pages = Pages(site.pages.listen, bool(site.pages.cert), front.are_installed())
-    hands = Hands(write, operate, parts.commander.witness.noted, entries, pages)
+    hands = Hands(write, operate, parts.commander.witness.noted, entries, pages, setting_up)
     return Api(site.api, view, hands, standing.lobbies[folder], standing.listening)
+
+
+def _setting_up(site: Site, standing: Standing, now: Callable[[], str]) -> SettingUp:
+    """What engineers set up through the API."""
+    from edge_agent.web.browse import Looker
+    from edge_agent.web.certificates import Approvals
+    from edge_agent.web.setting_up import SettingUp
+    from edge_agent.web.site_file import SiteFile
+
+    folder, file = Path(site.agent.data_dir), standing.file
+
+    def exchange(judged: Checked) -> None:
+        if judged.site is not None:
+            standing.reload(judged.site)
+
+    return SettingUp(
+        Looker(registry.drivers(), file.parent if file else Path()),
+        Approvals(folder, registry.drivers()),
+        None if file is None else SiteFile(file, folder, standing.judge, exchange, now),
+    )

@@ -57,7 +57,7 @@ from edge_agent.api.south import (
     WritableSession,
     WriteConfig,
 )
-from edge_agent.api.tools import Discovery, Inquiry, Measured, Tell, Tools
+from edge_agent.api.tools import Branch, Browser, Discovery, Inquiry, Measured, Tell, Tools
 from edge_agent.api.values import Clock, Duration, Home, Size, StrictModel
 from edge_agent.core.alarm import AlarmChange, AlarmMark
 from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s, concat, empty, row
@@ -70,7 +70,8 @@ from edge_agent.errors import AccessDenied, Busy, ConfigError, Mistake, NotConne
 
 __all__ = [
     "BAD", "GOOD", "UNCERTAIN", "AccessDenied", "AlarmChange", "AlarmMark", "AlarmingSession", "Answer", "Asked",
-    "Batch", "Busy", "Bytes", "Certificate", "Certificates", "Claim", "Clash", "Clock", "ConfigError", "Credentials",
+    "Batch", "Branch", "Browser", "Busy", "Bytes", "Certificate", "Certificates", "Claim", "Clash", "Clock",
+    "ConfigError", "Credentials",
     "DeviceConfig", "DeviceName", "Discovery", "Driver", "DriverPlugin", "Duration", "Floats", "Handled", "Home",
     "Inquiry",
     "Int32s", "Int64s", "Kind", "KpiName", "LimitedLink", "Limits", "Link", "Listen", "Listening", "ListeningLink",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge_agent.core.quantity import duration_ns
 
@@ -74,6 +74,26 @@ class Inquiry:
         raise ValueError(f"--{name} {text}: not a number from 1 to {most}")
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What stands directly below a node of equipment that has a tree.
+
+    children  one mapping each, in the order of the equipment:
+              node      as a site file writes it, and as `browse` takes it again
+              name      in the equipment's own words        display   what it calls itself besides, or ""
+              sort      "object" (may have children) or "variable"
+              kind, unit, value, status   of a variable, as text; status "" for a good value
+              writable  for whoever asks                    names     number → name, of an enumeration
+              fields    names of a structure's fields
+              tag       what a site file says of it, None where it makes no tag
+              machine   the key of `machines:` that takes it as an instance (`packml`), None for anything else
+    cut       there are more
+    """
+
+    children: Sequence[Mapping[str, Any]]
+    cut: bool = False
+
+
 class Tools(Protocol):
     """What an engineer wants to know of a device before there is a site file; may take minutes. Never writes.
 
@@ -100,4 +120,13 @@ class Tools(Protocol):
 
     async def limits(self, url: str, addresses: Sequence[str], inquiry: Inquiry) -> Sequence[Measured]:
         """The settings to use with the device."""
+        ...
+
+
+@runtime_checkable
+class Browser(Protocol):
+    """Tools of equipment that shows a tree of what it has. Raises as `Tools` does."""
+
+    async def browse(self, url: str, node: str, inquiry: Inquiry) -> Branch:
+        """What stands directly below `node`, with the values of now; "" for where one begins."""
         ...

@@ -63,15 +63,17 @@ def load(
     environ: Mapping[str, str] | None = None,
     profiles: Mapping[str, ProfilePlugin] = MappingProxyType({}),
     servers: Mapping[str, ServerPlugin] = MappingProxyType({}),
+    text: str | None = None,
 ) -> Site:
     """Read and check a site file; raises ConfigError with all mistakes in the order of lines.
 
     Mistakes in template files it uses come after its own.
 
     `drivers`, `publishers`, `profiles` and `servers` are asked only for names the file uses. `environ` is where
-    `${NAME}` comes from, by default the process's own environment.
+    `${NAME}` comes from, by default the process's own environment. `text` is looked at in place of what the file has,
+    as if it stood there.
     """
-    document = _read(path)
+    document = _document(path, _read(path) if text is None else text)
     data, secrets = substitute(document.data, os.environ if environ is None else environ, path.parent)
     source = Source(str(path), document, secrets)
     mistakes = [_located(mistake, path, mistake.line) for mistake in document.mistakes]
@@ -90,15 +92,19 @@ def load(
     return site
 
 
-def _read(path: Path) -> Document:
-    """The parsed file; raises ConfigError where there is nothing to look at."""
+def _read(path: Path) -> str:
+    """The file's text; raises ConfigError where there is none."""
     try:
-        text = path.read_text("utf-8-sig")
+        return path.read_text("utf-8-sig")
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise ConfigError(Mistake(str(path), f"cannot be read ({why})")) from error
     except ValueError as error:
         raise ConfigError(Mistake(str(path), "is not a text in UTF-8")) from error
+
+
+def _document(path: Path, text: str) -> Document:
+    """The text parsed; raises ConfigError where there is nothing to look at."""
     document = parse(text)
     if not isinstance(document.data, dict) and not document.mistakes:
         hint = "start from the output of: edge-agent sample minimal"

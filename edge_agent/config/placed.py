@@ -11,15 +11,16 @@ from edge_agent.config.yaml_lines import Key, parse
 from edge_agent.errors import ConfigError, Mistake
 
 
-def placed(error: ConfigError, path: Path) -> ConfigError:
-    """The same mistakes, each with the line of `path` where its key stands; those that have a file keep it.
+def placed(error: ConfigError, path: Path, text: str | None = None) -> ConfigError:
+    """The same mistakes, each with the line of `path` where its key stands; those that have a file keep it. `text`
+    is what was looked at in place of what the file has.
 
     What `${…}` put into a value is shown as it is written.
     """
     if all(mistake.file for mistake in error.mistakes):
         return error
     try:
-        document = parse(path.read_text("utf-8-sig"))
+        document = parse(path.read_text("utf-8-sig") if text is None else text)
     except (OSError, ValueError):
         return error        # it was there a moment ago; the mistakes are right all the same
 

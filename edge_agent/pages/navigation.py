@@ -8,6 +8,8 @@ from typing import Final
 
 from edge_agent.pages import andon
 from edge_agent.pages.machine import page as machine
+from edge_agent.pages.setup import page as setup
+from edge_agent.pages.tools import connections, digital, tags
 from edge_agent.pages.visit import Visit
 
 
@@ -29,4 +31,8 @@ class Page:
 PAGES: Final[tuple[Page, ...]] = (
     Page("/", "nav.andon", andon.show, "grid_view"),
     Page("/machine/{id}", "nav.machine", machine.show),
+    Page("/tags", "nav.tags", tags.show, "sensors"),
+    Page("/connections", "nav.connections", connections.show, "lan"),
+    Page("/digital", "nav.digital", digital.show, "stairs"),
+    Page("/setup", "nav.setup", setup.show, "tune"),
 )

@@ -26,6 +26,7 @@ from edge_agent.pages.guard import Guard
 from edge_agent.pages.login import add_login
 from edge_agent.pages.parts import STATIC
 from edge_agent.pages.shell import add_pages
+from edge_agent.pages.tools.files import add_files
 from edge_agent.web.tls import names_of, server_context
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ def make_app(agent: Agent) -> FastAPI:
     app.mount("/assets", _Assets(directory=STATIC))
     add_login(app, agent)
     add_forwards(app, agent)
+    add_files(app, agent)
     add_pages(agent)
     ui.run_with(
         app,

@@ -17,6 +17,7 @@ from edge_agent.web.machine_routes import Operate, add_machines
 from edge_agent.web.metrics import add_metrics
 from edge_agent.web.people_routes import Entries, Noted, add_people
 from edge_agent.web.refusals import add_refusals
+from edge_agent.web.setting_up import SettingUp, add_setting_up
 from edge_agent.web.shop_routes import add_shop
 from edge_agent.web.tag_routes import Write, add_tags
 from edge_agent.web.view import View
@@ -43,6 +44,7 @@ class Hands:
     noted: Noted = _nothing_noted
     entries: Entries = tuple
     pages: Pages = NO_PAGES
+    setting_up: SettingUp | None = None
 
 
 def make_app(view: View, door: Door, hands: Hands) -> FastAPI:
@@ -68,6 +70,8 @@ def make_app(view: View, door: Door, hands: Hands) -> FastAPI:
     add_metrics(app, view)
     add_entrance(app, hands.pages)
     add_people(app, view.site.agent, door, hands.noted, hands.entries)
+    if hands.setting_up is not None:
+        add_setting_up(app, hands.setting_up, hands.noted)
     return app
 
 

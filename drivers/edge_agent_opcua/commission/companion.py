@@ -39,13 +39,14 @@ def machines_of(tree: Tree) -> list[Machine]:
     """All of them, in the order in which they were found; no parts of machines."""
     found: dict[str, Machine] = {}
     for node in tree.nodes.values():
-        key = _key(tree, node) if node.sort == OBJECT else None
+        key = key_of(tree, node) if node.sort == OBJECT else None
         if key is not None:
             found[node.id] = Machine(node, key)
     return [machine for machine in found.values() if not any(one.id in found for one in _above(tree, machine.node))]
 
 
-def _key(tree: Tree, node: Node) -> str | None:
+def key_of(tree: Tree, node: Node) -> str | None:
+    """As what the site file takes it: `packml`; '' for a machine that says nothing, None for anything else."""
     for base in tree.types.get(node.type, ()):
         if base in _BASES:
             return _BASES[base]

@@ -44,7 +44,7 @@ async def discover(url: str, inquiry: Inquiry) -> Discovery:
     resume = inquiry.options.get("resume")
     memory = Memory(Path(resume) if resume else None, {"url": target.url, "under": under})
     await memory.recall()
-    endpoints = await _endpoints(target, inquiry)
+    endpoints = await tell_endpoints(target, inquiry)
     async with Asker(target, inquiry) as asker:
         search = Search(asker, memory, inquiry.tell, depth, limit, "properties" in inquiry.options)
         return await _searched(target, inquiry, asker, search, start, endpoints)
@@ -56,7 +56,7 @@ async def _searched(
     root, facts = Node("i=85", OBJECT, "", "Objects", "", "", "", 0), Facts()
     ended = ""
     try:
-        root, facts = await asker.ask(lambda asked: _begin(asked, start))
+        root, facts = await asker.ask(lambda asked: begin_at(asked, start, "--under "))
         inquiry.tell(f"{target.url}: {facts}; looking below {root.name}")
     except Enough:
         ended = "ended before anything was"
@@ -78,7 +78,7 @@ async def _searched(
     return listed(target, Said(name, str(facts), endpoints), search.tree, ended)
 
 
-async def _endpoints(target: Target, inquiry: Inquiry) -> list[str]:
+async def tell_endpoints(target: Target, inquiry: Inquiry) -> list[str]:
     """What the server offers, told first: whoever cannot log in wants to know how one could."""
     lines = told(await endpoints_of(target))
     for line in lines:
@@ -86,18 +86,18 @@ async def _endpoints(target: Target, inquiry: Inquiry) -> list[str]:
     return lines
 
 
-async def _begin(asked: Asked, start: address.Address) -> tuple[Node, Facts]:
-    """The node to begin at, and what the server says about itself."""
+async def begin_at(asked: Asked, start: address.Address, option: str = "") -> tuple[Node, Facts]:
+    """The node to begin at, and what the server says about itself. Refused names it behind `option`."""
     [found] = await resolve(asked.requests, [start], asked.namespaces)
     if found.node is None:
-        raise Refused(f"--under {start.text}: {found.why}")
+        raise Refused(f"{option}{start.text}: {found.why}")
     what = [
         ua.ReadValueId(NodeId=found.node, AttributeId=attribute)
         for attribute in (ua.AttributeIds.BrowseName, ua.AttributeIds.NodeClass)
     ]
     name, sort = await asked.requests.read(what)
     if not name.StatusCode.is_good():
-        raise Refused(f"--under {start.text}: {name.StatusCode.name}: {name.StatusCode.doc}")
+        raise Refused(f"{option}{start.text}: {name.StatusCode.name}: {name.StatusCode.doc}")
     node = VARIABLE if _value(sort) == ua.NodeClass.Variable else OBJECT
     id_ = spelled(found.node, asked.namespaces)
     return Node(id_, node, "", str(_value(name).Name), "", "", "", 0), asked.facts

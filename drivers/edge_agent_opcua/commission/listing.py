@@ -50,7 +50,7 @@ def listed(target: Target, said: Said, tree: Tree, ended: str) -> Discovery:
     rows = [
         _row(target, device, tree, name, node, variable)
         for name, (node, variable) in zip(names, found, strict=True)
-        if _is_tag(variable)
+        if is_tag(variable)
     ]
     return Discovery("\n".join(lines) + "\n", rows)
 
@@ -59,7 +59,7 @@ def listed(target: Target, said: Said, tree: Tree, ended: str) -> Discovery:
 
 
 def _tags(tree: Tree, found: Sequence[tuple[Node, Variable]], names: Sequence[str]) -> Iterator[str]:
-    if any(_is_tag(variable) for _, variable in found):
+    if any(is_tag(variable) for _, variable in found):
         yield "    tags:"
     else:
         yield "    tags: {}"
@@ -77,13 +77,18 @@ def _lines(name: str, node: Node, variable: Variable) -> Iterator[str]:
         yield from _structure(name, node, variable)
         return
     line = f"{name}: {tag_of(node.id, variable)}"
-    if not _is_tag(variable):
+    if not is_tag(variable):
         line = f"# {line}"
     yield f"{line.ljust(_COMMENT)}  # {about(node, variable)}"
 
 
 def tag_of(id_: str, variable: Variable, field: str = "", **more: Any) -> str:
     """A tag as the site file has it behind its name, in one line; with `more` keys."""
+    return scalar(keys_of(id_, variable, field, **more))
+
+
+def keys_of(id_: str, variable: Variable, field: str = "", **more: Any) -> dict[str, Any]:
+    """The keys of a tag; with `more` of them."""
     tag: dict[str, Any] = {"node": in_site_file(id_) + (f"#{field}" if field else "")}
     if variable.is_array and not field:
         tag["index"] = _index(variable)
@@ -91,7 +96,7 @@ def tag_of(id_: str, variable: Variable, field: str = "", **more: Any) -> str:
         tag["unit"] = variable.unit
     if variable.is_number and variable.low is not None and variable.high is not None and not variable.names:
         tag["range"] = [int(one) if one.is_integer() else one for one in (variable.low, variable.high)]
-    return scalar({**tag, **more})
+    return {**tag, **more}
 
 
 def about(node: Node, variable: Variable) -> str:
@@ -111,7 +116,8 @@ def _index(variable: Variable) -> str:
     return ",".join(f"0-{size - 1}" if size > 1 else "0" for size in sizes)
 
 
-def _is_tag(variable: Variable) -> bool:
+def is_tag(variable: Variable) -> bool:
+    """Whether it makes a tag, or a few, as it stands."""
     if variable.is_structure or not variable.is_readable:
         return False
     if not variable.is_array:

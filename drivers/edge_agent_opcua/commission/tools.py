@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge_agent.api import Discovery, Inquiry, Measured
+from edge_agent.api import Branch, Discovery, Inquiry, Measured
 
 
 class OpcUaTools:
@@ -30,3 +30,9 @@ class OpcUaTools:
         from edge_agent_opcua.commission.limits import limits
 
         return await limits(url, addresses, inquiry)
+
+    async def browse(self, url: str, node: str, inquiry: Inquiry) -> Branch:
+        """See `Browser.browse`."""
+        from edge_agent_opcua.commission.browse import browse
+
+        return await browse(url, node, inquiry)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from edge_agent.pages.words import andon, machine, shell
+from edge_agent.pages.words import andon, machine, setup, shell, tools
 from edge_agent.report.words import digital, kpi, page, state
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
-OWN: Final = (shell.TEXTS, andon.TEXTS, machine.TEXTS)
+OWN: Final = (shell.TEXTS, andon.TEXTS, machine.TEXTS, tools.TEXTS, setup.TEXTS)
 """the pages' own tables, a module each"""
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {}

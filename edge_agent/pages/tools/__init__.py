@@ -1,0 +1,1 @@
+"""Pages for those who look after the plant's data: tags, connections, how digital the plant is."""
