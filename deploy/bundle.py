@@ -94,11 +94,7 @@ def gather(ours: Path, wheels: Path, arch: str, python: str) -> list[Wheel]:
         # pip asks the markers of this Python; what another one needs besides is found here.
         while missing := list(unmet(map(Wheel, fresh.glob("*.whl")), arch, python)):
             _pip(*fetch, *missing)
-        for path in fresh.glob("*.whl"):
-            path.replace(wheels / path.name)
-        names = {path.name for path in fresh.glob("*.whl")}
-    found = {Wheel(path).name: Wheel(path) for path in wheels.glob("*.whl") if path.name in names}
-    return list(found.values())
+        return [Wheel(path.replace(wheels / path.name)) for path in sorted(fresh.glob("*.whl"))]
 
 
 def unmet(wheels: Iterable[Wheel], arch: str, python: str) -> Iterator[str]:

@@ -114,7 +114,7 @@ SECRETS
 switch_to() {
   ln -sfn "$1" "$OPT/next"
   mv -T "$OPT/next" "$OPT/current"
-  install -m 0644 "$1/edge-agent.service" "$UNIT"
+  install -D -m 0644 "$1/edge-agent.service" "$UNIT"
 }
 
 # How many lines stand: the first and third number of "2 of 3 devices, 1 of 1 destinations connected".

@@ -15,7 +15,7 @@ for package in map(importlib.import_module, OURS):
         if not module.name.endswith("__main__"):
             try:
                 importlib.import_module(module.name)
-            except ImportError as error:     # of an extra that the image does without
+            except ModuleNotFoundError as error:     # of an extra that the image does without
                 print(f"{module.name}: {error}")
 for name in OTHERS:
     importlib.import_module(name)

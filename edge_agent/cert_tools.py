@@ -116,7 +116,8 @@ def _web(options: argparse.Namespace) -> int:
     except ValueError as error:
         return _failed(f"{', '.join(names)}: {error}", WRONG_USAGE)
     print(f"{'kept' if kept else 'written'}  {files.cert} for {', '.join(names)}, and {files.key}")
-    print(f"in the site file: api: {{listen: \"0.0.0.0:8443\", cert: {files.cert}, key: {files.key}}}", file=sys.stderr)
+    written = f'{{listen: "0.0.0.0:8443", cert: {files.cert}, key: {files.key}}}'
+    print(f"in the site file: pages: {written}", file=sys.stderr)
     return DONE
 
 

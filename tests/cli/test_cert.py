@@ -337,7 +337,7 @@ def test_web_makes_what_the_api_is_served_with_and_clients_verify(run: Run, tmp_
     code, out, err = run("web", "--out", "tls", "--name", "gateway-3.plant.example", "--name", "10.0.0.3")
     assert code == 0
     assert "written" in out
-    assert "api:" in err
+    assert "pages:" in err
     cert, key = tmp_path / "tls" / "web.pem", tmp_path / "tls" / "web.key"
     assert key.stat().st_mode & 0o007 == 0, "the key is not for everybody"
     trusts = ssl.create_default_context(cafile=cert)

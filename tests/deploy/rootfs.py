@@ -35,13 +35,13 @@ def run(*words: object, seconds: float = 1800, **more: object) -> str:
     return str(done.stdout)
 
 
-def debian(folder: Path, *packages: str, arch: str = "") -> Path:
-    """A root file system at `folder`, with these packages beside the least; made once."""
+def debian(folder: Path, *packages: str, arch: str = "", variant: str = "minbase") -> Path:
+    """A root file system at `folder`, with these packages beside the least; made once. `extract`: unpacked alone."""
     need("mmdebstrap")
     if not (folder / "etc").exists():
         partial = folder.with_name(folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        options = ["--variant=minbase", f"--include={','.join(packages)}"] if packages else ["--variant=minbase"]
+        options = [f"--variant={variant}", f"--include={','.join(packages)}"]
         options += [f"--architectures={arch}"] if arch else []
         try:
             run("mmdebstrap", *options, SUITE, partial, *_sources())

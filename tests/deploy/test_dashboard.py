@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,8 @@ import pytest
 
 from edge_agent import agent, registry
 from edge_agent.config import load
+from edge_agent.encode import records
+from edge_agent.journal import RecordKind
 from edge_agent.parts import Parts
 from tests.peers.influx_v1 import INFLUXD, TOKEN, InfluxV1
 from tests.peers.waiting import wait_for
@@ -47,7 +50,8 @@ ALARM = (
     "alarm,agent=gw-1,site=suzhou,device=toy-1,source=Spindle,type=LimitAlarmType,id=1 "
     'active=false,known=true,severity=700i,reason="too hot",duration_s=12.5,acknowledged=true,rev=2i'
 )
-"""as tests/encode holds the profile to"""
+STATUS = "agent,agent=gw-1,site=suzhou samples_read=1i,samples_reported=1i"
+"""as tests/encode holds the profile to; a rate needs a status of minutes ago"""
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +73,13 @@ async def a_while(influx: InfluxV1, folder: Path) -> None:
     task = asyncio.create_task(agent.run(parts, stop))
     wanted = ("state", "kpi_open", "rollup_open", "agent", "connection", "digital")
     await asyncio.to_thread(wait_for, lambda: all(map(influx.rows, map(everything, wanted))), 30, "data")
-    closed(parts)
+    await close_shifts(parts)
     await asyncio.to_thread(wait_for, lambda: influx.rows(everything("kpi")), 20, "a closed shift")
     stop.set()
     await task
     where = f"{influx.url}/api/v2/write?org=acme&bucket=plant&precision=ns"
-    request = urllib.request.Request(where, ALARM.encode(), {"Authorization": f"Token {TOKEN}"})
+    told = f"{ALARM}\n{STATUS} {time.time_ns() - 600_000_000_000}"
+    request = urllib.request.Request(where, told.encode(), {"Authorization": f"Token {TOKEN}"})
     await asyncio.to_thread(urllib.request.urlopen, request, timeout=20)
 
 
@@ -82,12 +87,12 @@ def everything(measurement: str) -> str:
     return f'SELECT * FROM "{measurement}"'
 
 
-def closed(parts: Parts) -> None:
-    """Tell of the open shift as if it were over."""
+async def close_shifts(parts: Parts) -> None:
+    """Keep the records of the open shift as if it were over."""
     for machine in parts.engine.machines.values():
         for report in parts.engine.reports_of(machine, parts.clock()):
-            for follower in parts.followers:
-                follower.tell(follower.profile.report, replace(report, final=True), over=True)
+            parts.journal.append(RecordKind.REPORT, records.pack_report(replace(report, final=True)))
+    await parts.journal.flush()
 
 
 def asked(query: str) -> str:
