@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from edge_agent.pages import andon
+from edge_agent.pages import andon, setup
 from edge_agent.pages.machine import page as machine
-from edge_agent.pages.setup import page as setup
 from edge_agent.pages.tools import connections, digital, tags
 from edge_agent.pages.visit import Visit
 

@@ -22,7 +22,7 @@ from edge_agent.report.draw import bar, curve, timeline
 from edge_agent.report.draw.timeline import Block
 from edge_agent.report.model import MachinePage, OeeDocument
 from edge_agent.report.plant import PlantDocument
-from edge_agent.report.words import Language, Words, clock_of, shared_out, window_name
+from edge_agent.report.words import Language, Words, clock_of, digital, shared_out, window_name
 
 # So many rows are read by people; the workbook has all.
 STOPS_SHOWN: Final = 25
@@ -43,8 +43,8 @@ def digital_page(document: PlantDocument, language: Language) -> str:
     """How digital the plant is."""
     words = Words(language, document.head.zone)
     return _render(
-        "digital.html.j2", words, doc=document, head=document.head, INDICES=plant.INDICES,
-        INDICATORS=plant.INDICATORS, ITEMS=plant.ITEMS, marks=MARKS, status_of=plant.status_of,
+        "digital.html.j2", words, doc=document, head=document.head, INDICES=digital.INDICES,
+        INDICATORS=digital.INDICATORS, ITEMS=digital.ITEMS, marks=MARKS, status_of=plant.status_of,
     )  # fmt: skip
 
 

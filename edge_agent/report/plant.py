@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from edge_agent.config import Site
 from edge_agent.report.model import Head
 from edge_agent.report.oee import head
 from edge_agent.report.recall import folder_of, known_until, recall
-
-INDICES: Final = (
-    "device_digital_rate", "device_connected_rate_of_all", "digital_device_connected_rate", "key_process_nc_rate",
-    "key_operation_control_rate", "device_cloud_rate", "oee_managed_rate", "required_tag_coverage",
-    "mean_online_ratio_of_connected", "digital_maturity_index",
-)  # fmt: skip
-INDICATORS: Final = ("conformity", "completeness", "accuracy", "consistency", "timeliness", "accessibility", "score")
-ITEMS: Final = ("identity", "state", "total", "scrap", "alarm", "cycle", "energy", "job")
 
 Said = Mapping[str, Any]
 

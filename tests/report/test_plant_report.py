@@ -13,9 +13,10 @@ from openpyxl import load_workbook
 from edge_agent.cli import main
 from edge_agent.report.book.digital import digital_book, sme_book
 from edge_agent.report.html import digital_page, sme_page
-from edge_agent.report.plant import INDICES, PlantDocument, plant_document
+from edge_agent.report.plant import PlantDocument, plant_document
 from edge_agent.report.recall import NothingRecorded
 from edge_agent.report.words import TEXTS
+from edge_agent.report.words.digital import INDICES
 from tests.report import plant
 from tests.report.reading import Sums, Text, rows
 

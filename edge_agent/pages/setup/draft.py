@@ -42,9 +42,16 @@ class Draft:
     @text.setter
     def text(self, text: str) -> None:
         self._text = text
+        self._data: dict[str, Any] | None = None
         self.verdict = None
-        data = parse(text).data
-        self._data: dict[str, Any] = data if isinstance(data, dict) else {}
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the text says; nothing where it says nothing that can be read."""
+        if self._data is None:
+            found = parse(self._text).data
+            self._data = found if isinstance(found, dict) else {}
+        return self._data
 
     @property
     def is_changed(self) -> bool:
@@ -53,7 +60,7 @@ class Draft:
 
     def group(self, name: str) -> dict[str, Any]:
         """The entries of a group, such as `devices`; empty where there are none."""
-        found = self._data.get(name)
+        found = self.data.get(name)
         return found if isinstance(found, dict) else {}
 
     def entry(self, group: str, name: str) -> dict[str, Any]:

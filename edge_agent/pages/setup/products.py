@@ -29,6 +29,7 @@ class Products:
         words = bench.words
         job = old.get("job") if isinstance(old.get("job"), dict) else {}
         self._job: dict[str, Any] = job or {}
+        self._estimates = bool(old.get("estimate_cycle"))
         self._known: dict[str, dict[str, Any]] = {
             str(key): dict(one) for key, one in (self._job.get("products") or {}).items() if isinstance(one, dict)
         }
@@ -63,10 +64,10 @@ class Products:
         words = self._bench.words
         if self._way == "one":
             ideal = str(self._ideal.value or "").strip()
-            if not ideal:
+            if not ideal and not self._estimates:
                 self._bench.say(words("setup.missing", what=words("setup.ideal.cycle")), "warning")
                 return None
-            return {"ideal_cycle": ideal, "job": None}
+            return {"ideal_cycle": ideal or None, "job": None}
         given = {product: str(row.value or "").strip() for product, row in self._rows.items()}
         products = {
             product: {**self._known.get(product, {}), "ideal_cycle": cycle} for product, cycle in given.items() if cycle

@@ -15,7 +15,7 @@ from edge_agent.pages.parts import card, html
 from edge_agent.pages.tools.look import put, style
 from edge_agent.pages.visit import Visit
 from edge_agent.pages.words import NOTHING, Words
-from edge_agent.report.plant import INDICATORS, INDICES, ITEMS
+from edge_agent.report.words.digital import INDICATORS, INDICES, ITEMS
 
 # The agent itself says the same for two seconds, and little of it changes within a minute.
 EVERY_S: Final = 5.0

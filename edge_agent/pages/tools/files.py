@@ -7,7 +7,7 @@ import csv
 import io
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -16,10 +16,9 @@ from starlette.responses import JSONResponse, Response
 from edge_agent.pages.client import Agent, Away, Refused
 from edge_agent.pages.tools.catalogue import HEAD, rows
 from edge_agent.pages.visit import Visit, enter
-from edge_agent.report.book.digital import digital_book
-from edge_agent.report.html import digital_page, sme_page
-from edge_agent.report.model import Head
-from edge_agent.report.plant import PlantDocument
+
+if TYPE_CHECKING:
+    from edge_agent.report.model import Head
 
 _HTML: Final = "text/html; charset=utf-8"
 _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -41,9 +40,9 @@ def add_files(app: FastAPI, agent: Agent) -> None:
             if name == "catalogue.csv":
                 content, kind = await _catalogue(visit), "text/csv; charset=utf-8"
             elif name in ("report.html", "report.xlsx", "sme.html"):
-                document = PlantDocument(_head(visit.me), await visit.get("/digital"))
+                said = await visit.get("/digital")
                 # Some hundred pieces of equipment take a second, and others look meanwhile.
-                content, kind = await asyncio.to_thread(_made, name, document, language)
+                content, kind = await asyncio.to_thread(_made, name, visit.me, said, language)
             else:
                 return _failure(404, "no such file")
         except Refused as refused:
@@ -55,7 +54,13 @@ def add_files(app: FastAPI, agent: Agent) -> None:
         return Response(content, media_type=kind, headers={"Content-Disposition": named, "Cache-Control": "no-store"})
 
 
-def _made(name: str, document: PlantDocument, language: Any) -> tuple[bytes, str]:
+def _made(name: str, me: Mapping[str, Any], said: Mapping[str, Any], language: Any) -> tuple[bytes, str]:
+    # Imported when somebody wants one: reports weigh as much as all pages together.
+    from edge_agent.report.book.digital import digital_book
+    from edge_agent.report.html import digital_page, sme_page
+    from edge_agent.report.plant import PlantDocument
+
+    document = PlantDocument(_head(me), said)
     if name == "report.xlsx":
         return digital_book(document, language), _XLSX
     page = digital_page if name == "report.html" else sme_page
@@ -63,6 +68,8 @@ def _made(name: str, document: PlantDocument, language: Any) -> tuple[bytes, str
 
 
 def _head(me: Mapping[str, Any]) -> Head:
+    from edge_agent.report.model import Head
+
     place = me.get("place") or {}
     now = time.time_ns()
     return Head(

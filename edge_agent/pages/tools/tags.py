@@ -110,7 +110,7 @@ class _Tags:
         )  # fmt: skip
         if sparks:
             self._sparked = time.monotonic()
-            self._sparks = {one["tag"]: shown.spark(one["spark"]) for one in answer["tags"]}
+            self._sparks = {one["tag"]: shown.spark(one["spark"]) for one in answer["tags"] if one["kind"] != "text"}
             await self._count(asked)
         self._draw(answer)
         await self.detail.refresh()

@@ -12,8 +12,9 @@ from typing import Any, Final
 from xlsxwriter import Workbook
 
 from edge_agent.report.book.sheet import Book, Column, Formula, Sheet, Value
-from edge_agent.report.plant import INDICATORS, INDICES, ITEMS, PlantDocument, Said, status_of, titles
+from edge_agent.report.plant import PlantDocument, Said, status_of, titles
 from edge_agent.report.words import Language, Words
+from edge_agent.report.words.digital import INDICATORS, INDICES, ITEMS
 
 FLAGS: Final = ("counted", "digital", "connected", "cloud", "oee_managed", "key", "key_automatic")
 """Columns of 0 and 1 in the sheet of equipment; all but the first only where it is 1."""

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+INDICES: Final = (
+    "device_digital_rate", "device_connected_rate_of_all", "digital_device_connected_rate", "key_process_nc_rate",
+    "key_operation_control_rate", "device_cloud_rate", "oee_managed_rate", "required_tag_coverage",
+    "mean_online_ratio_of_connected", "digital_maturity_index",
+)  # fmt: skip
+INDICATORS: Final = ("conformity", "completeness", "accuracy", "consistency", "timeliness", "accessibility", "score")
+ITEMS: Final = ("identity", "state", "total", "scrap", "alarm", "cycle", "energy", "job")
+"""in the order in which they are shown"""
+
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "title.digital": ("How digital the plant is", "生产设备数字化评估"),
     "title.sme": ("SME questionnaire: what the evidence supports", "中小企业数字化水平评测：证据支持的估算"),
