@@ -11,6 +11,7 @@ from nicegui import ui
 from edge_agent.pages.parts import html, note, script
 from edge_agent.pages.tile import rollup, tile
 from edge_agent.pages.visit import Visit
+from edge_agent.pages.words import Words
 
 # A change is on the screen within a second and the time of one answer, half of that on average.
 EVERY_S: Final = 1.0
@@ -46,10 +47,11 @@ class _Board:
         if names != self._names:
             self._lay_out(*names)
             self._names = names
+        markup = _markup(answer, self._visit.words)
         for row in rollups:
-            self._draw(_key(row), rollup(row, self._visit.words))
+            self._draw(_key(row), markup[_key(row)])
         for row in machines:
-            self._draw(str(row["id"]), tile(row, answer["time"], self._visit.words), str(row.get("line") or ""))
+            self._draw(str(row["id"]), markup[str(row["id"])], str(row.get("line") or ""))
 
     def _lay_out(self, rollups: tuple[str, ...], machines: tuple[str, ...]) -> None:
         self._drawn.clear()
@@ -69,6 +71,21 @@ class _Board:
         if line and element.props.get("data-line") != line:
             element.props["data-line"] = line
             element.update()
+
+
+# What was drawn last in each language: ten screens that look at the same answer cost as much as one.
+_kept: Final[dict[str, tuple[object, dict[str, Markup]]]] = {}
+
+
+def _markup(answer: Mapping[str, Any], words: Words) -> dict[str, Markup]:
+    """What is drawn of an answer, by the keys of roll-ups and the ids of machines."""
+    kept = _kept.get(words.language)
+    if kept is not None and kept[0] is answer:
+        return kept[1]
+    drawn = {_key(row): rollup(row, words) for row in answer["groups"]}
+    drawn |= {str(row["id"]): tile(row, answer["time"], words) for row in answer["machines"]}
+    _kept[words.language] = answer, drawn
+    return drawn
 
 
 def _key(row: Mapping[str, Any]) -> str:

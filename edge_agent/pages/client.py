@@ -92,6 +92,11 @@ class Agent:
         self._let_in(session)
         return _document(await self._ask("POST", path, session, body=body))
 
+    async def delete(self, path: str, session: Session) -> Any:
+        """Take something away; the document that comes back. Raises Away, Refused."""
+        self._let_in(session)
+        return _document(await self._ask("DELETE", path, session))
+
     async def download(self, path: str, session: Session, **query: object) -> httpx.Response:
         """A file: its bytes with their headers. Raises Away, Refused."""
         self._let_in(session)

@@ -17,6 +17,8 @@ _POLICY: Final = (
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'self'; object-src 'none'"
 )
+# A site file is the longest thing that is sent here, and that through the socket.
+BODY_LIMIT: Final = 100_000
 _HEADERS: Final = (
     (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -26,7 +28,10 @@ _HEADERS: Final = (
 
 
 class Guard:
-    """ASGI middleware; `hosts` are the names under which the pages may be asked, without port; `*.x` for those in x."""
+    """ASGI middleware; nothing that is too long is read.
+
+    `hosts` are the names under which the pages may be asked, without port; `*.x` for those in x.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
         self.app = app
@@ -41,20 +46,36 @@ class Guard:
         host = headers.get(b"host", "")
         wrong = self._wrong(scope, host, headers.get(b"origin"))
         if wrong:
-            await _refuse(scope, send, wrong)
+            await _refuse(scope, send, 421, wrong)
+        elif scope["type"] == "http" and not _is_short(headers):
+            await _refuse(scope, send, 413, f"a body of at most {BODY_LIMIT} bytes with its length in the head, please")
         else:
             await self.app(scope, receive, _with_headers(send))
 
     def _wrong(self, scope: Scope, host: str, origin: str | None) -> str:
         """Why it must not pass; '' if it may."""
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        name = _name(host)
         parent = name.partition(".")[2]
         if name not in self._hosts and f"*.{parent}" not in self._hosts:
             return "these pages are not known under the name in the Host header"
         careful = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if careful and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if careful and origin is not None and origin.partition("://")[2].lower() != host.lower():
             return "this comes from a page of another site"
         return ""
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without port; '' if there is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_short(headers: dict[bytes, str]) -> bool:
+    """Whether the body is known to be short; the server holds it to the length it says."""
+    length = headers.get(b"content-length", "0")
+    return b"transfer-encoding" not in headers and length.isdigit() and int(length) <= BODY_LIMIT
 
 
 def _with_headers(send: Send) -> Send:
@@ -66,10 +87,10 @@ def _with_headers(send: Send) -> Send:
     return more
 
 
-async def _refuse(scope: Scope, send: Send, why: str) -> None:
+async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": why})
         return
     headers: list[Any] = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
-    await send({"type": "http.response.start", "status": 421, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": why.encode()})

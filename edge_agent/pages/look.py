@@ -65,13 +65,18 @@ def ring(value: float | None, text: str, sub: str = "") -> Markup:
     return Markup(
         '<svg class="ring" viewBox="0 0 100 100" role="img" aria-label="{text}">'
         '<circle class="ground" cx="50" cy="50" r="42"/>'
-        '{arc}<text class="figure" x="50" y="{y}">{text}</text>{sub}</svg>'
+        '{arc}<text class="figure{long}" x="50" y="{y}">{text}</text>{sub}</svg>'
     ).format(
         text=text,
         arc=arc if share else "",
         y=50 if not sub else 46,
+        long=" long" if len(text) > _SHORT else "",
         sub=Markup('<text class="unit" x="50" y="67">{}</text>').format(sub) if sub else "",
     )
+
+
+# So many letters fit in large type.
+_SHORT: Final = 3
 
 
 def bar(value: float | None, kind: str = "") -> Markup:

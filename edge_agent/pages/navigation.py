@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from edge_agent.pages import andon, setup
+from edge_agent.pages import account, andon, audit, setup
 from edge_agent.pages.machine import page as machine
 from edge_agent.pages.tools import connections, digital, tags
 from edge_agent.pages.visit import Visit
@@ -16,8 +16,8 @@ from edge_agent.pages.visit import Visit
 class Page:
     """A page: `path` as FastAPI has it, `name` the key of its name in `words`, `show` puts it together.
 
-    `icon` is a name of the Material icons; without one the page is not in the navigation. `role`: who may see it,
-    where somebody has to be logged in at all; None: whoever may look.
+    `icon` is a name of the Material icons; without one the page is not in the navigation. `role`: the least that
+    somebody who has logged in must be to see it; None: whoever may look.
     """
 
     path: str
@@ -34,4 +34,6 @@ PAGES: Final[tuple[Page, ...]] = (
     Page("/connections", "nav.connections", connections.show, "lan"),
     Page("/digital", "nav.digital", digital.show, "stairs"),
     Page("/setup", "nav.setup", setup.show, "tune"),
+    Page("/audit", "nav.audit", audit.show, "fact_check", role="engineer"),
+    Page("/account", "nav.account", account.show, role="viewer"),
 )

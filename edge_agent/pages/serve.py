@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+import stat
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ from edge_agent.web.tls import names_of, server_context
 log = logging.getLogger(__name__)
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+# Each browser holds one open, and a few more while a page loads.
+CONNECTIONS: Final = 200
 # Their address changes with their content.
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -66,12 +70,28 @@ def serve(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,
         ws_max_size=1_000_000,  # what a browser says is clicks and short texts
+        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=2,
     )
     config.load()
     config.ssl = _tls(settings)
     log.info("pages: at %s://%s:%d", "https" if config.ssl else "http", settings.host, settings.port)
-    uvicorn.Server(config).run()
+    server = uvicorn.Server(config)
+    _end_with_parent(server)
+    server.run()
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    """Whoever started us through a pipe is gone once that is at its end, also if it was killed."""
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        return
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        server.should_exit = True
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def make_app(agent: Agent) -> FastAPI:

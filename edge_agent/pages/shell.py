@@ -38,8 +38,10 @@ def _add(agent: Agent, page: Page) -> None:
             return RedirectResponse(login_url(request.url.path), 303)
         except (Away, Refused) as error:
             return silent(request, error)
+        if page.role and not visit.me.get("user"):
+            return RedirectResponse(login_url(request.url.path), 303)
         with frame(visit, page):
-            if page.role and visit.me.get("user") and not visit.may(page.role):
+            if page.role and not visit.may(page.role):
                 note(visit.words("shell.role", role=visit.words(f"role.{page.role}")))
             else:
                 await _show(visit, page)
@@ -146,7 +148,7 @@ def _account(visit: Visit) -> Markup:
             '<a class="account" href="{}"><i class="material-icons" aria-hidden="true">login</i><span>{}</span></a>'
         ).format(login_url(visit.path), words("shell.login"))
     return Markup(
-        '<form class="account" method="post" action="/logout"><span title="{role}">{user}</span>'
+        '<form class="account" method="post" action="/logout"><a href="/account" title="{role}">{user}</a>'
         '<button title="{out}"><i class="material-icons" aria-hidden="true">logout</i></button></form>'
     ).format(user=user, role=words.of("role.", str(visit.me.get("role"))), out=words("shell.logout"))
 

@@ -96,7 +96,7 @@ def pieces(row: Row, words: Words) -> Markup:
     good, target, by_now = row.get("good"), row.get("target_end"), row.get("target")
     if not target:
         return Markup('<div class="pieces"><span><b>{}</b> <small>{}</small></span></div>').format(
-            words.number(good), words("andon.no_target") if good is not None else ""
+            words.number(good), words("andon.good_pieces")
         )
     share = None if good is None else good / target
     mark = Markup('<u style="left:{:.1f}%"></u>').format(min(1.0, by_now / target) * 100) if by_now is not None else ""
@@ -121,7 +121,7 @@ def _gap(good: float | None, by_now: float | None, target: float, words: Words) 
 
 def _job(row: Row, words: Words) -> Markup:
     told = " · ".join(str(row[name]) for name in ("product", "order") if row.get(name))
-    return Markup('<span class="job">{}</span>').format(told or words("andon.no_job"))
+    return Markup('<span class="job">{}</span>').format(told)
 
 
 def _flags(row: Row, words: Words) -> Markup:

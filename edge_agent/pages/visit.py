@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from nicegui import ui
 from starlette.requests import Request
@@ -52,6 +53,10 @@ class Visit:
         """Change something, as the user who looks. Raises Away, Refused."""
         return await self.agent.post(path, self.session, body)
 
+    async def delete(self, path: str) -> Any:
+        """Take something away, as the user who looks. Raises Away, Refused."""
+        return await self.agent.delete(path, self.session)
+
     def may(self, role: str) -> bool:
         """Whether the user has that role, or one that may more."""
         own = self.me.get("role")
@@ -70,12 +75,15 @@ class Visit:
         """Do `work` again and again while the page is open; what goes wrong is said on the page."""
 
         async def once() -> None:
-            await self.attempt(work)
+            await self._try(work, self._say_wrong)
 
         return ui.timer(seconds, once, immediate=False)
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do `work`; True if it was done, else the page says why not."""
+        """Do `work`, which somebody has asked for by a click; True if it was done, else the page says why not."""
+        return await self._try(work, lambda text: ui.notify(text, type="negative", multi_line=True))
+
+    async def _try(self, work: Callable[[], Awaitable[None]], refused: Callable[[str], None]) -> bool:
         try:
             await self._still_there()
             await work()
@@ -85,8 +93,8 @@ class Visit:
         except Away:
             self._say_wrong(self.words("shell.away", time=self._heard or "?"))
             return False
-        except Refused as refused:
-            self._say_wrong(self.words("shell.refused", error=refused))
+        except Refused as refusal:
+            refused(self.words("shell.refused", error=refusal))
             return False
         self._say_wrong("")
         return True
@@ -125,4 +133,4 @@ def language_of(request: Request, me: Mapping[str, Any]) -> Language:
 
 def login_url(path: str) -> str:
     """The login, and back to `path` after it."""
-    return f"/login?next={path}" if path != "/" else "/login"
+    return f"/login?next={quote(path)}" if path != "/" else "/login"

@@ -362,6 +362,7 @@ def explain(name: str, figure: str) -> dict[str, Any]:
 def make(number: int, login: bool) -> FastAPI:
     app = FastAPI()
     said: list[dict[str, Any]] = []
+    changed: dict[str, str] = {}
 
     @app.get("/api/v1/me")
     async def me(request: Request) -> dict[str, Any]:
@@ -391,7 +392,11 @@ def make(number: int, login: bool) -> FastAPI:
 
     @app.get("/api/v1/overview")
     async def look() -> dict[str, Any]:
-        return overview(number)
+        found = overview(number)
+        for row in found["machines"]:
+            if row["id"] in changed:
+                row |= {"state": changed[row["id"]], "since": found["time"]}
+        return found
 
     for path, of in (
         ("spans", spans),
@@ -411,6 +416,11 @@ def make(number: int, login: bool) -> FastAPI:
     async def say(name: str, start: str, request: Request) -> dict[str, Any]:
         said.append({"machine": name, "start": start, **await request.json()})
         return {"id": said[-1].get("id", ""), "ok": True, "error": None}
+
+    @app.post("/changed/{name}/{state}")
+    async def change(name: str, state: str) -> None:
+        """From now on the machine is in that state."""
+        changed[name] = state
 
     @app.get("/said")
     async def heard() -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The real peers of the tests: mosquitto, InfluxDB, VictoriaMetrics, a C compiler with libmodbus, socat, mbpoll,
-# node-opcua, sparkplug-payload.
+# node-opcua, sparkplug-payload; chromium, which shows the pages.
 # Where they cannot be installed, the tests that need them skip and say so.
 set -u
 want=""
@@ -11,6 +11,7 @@ command -v openssl >/dev/null || want="$want openssl"
 command -v gcc >/dev/null || want="$want gcc libc6-dev"
 command -v mbpoll >/dev/null || want="$want mbpoll"
 command -v socat >/dev/null || want="$want socat"
+command -v chromium >/dev/null || want="$want chromium fonts-wqy-microhei"
 [ -e /usr/include/modbus/modbus.h ] || want="$want libmodbus-dev"
 if [ -n "$want" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

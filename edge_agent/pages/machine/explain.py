@@ -134,7 +134,7 @@ def _tags(answer: Row, words: Words) -> Markup:
         return Markup("")
     rows = Markup("").join(
         Markup(
-            '<tr><td>{}</td><td><a href="/tags?search={}">{}</a></td><td class="n">{} {}</td>'
+            '<tr><td>{}</td><td><a href="/tags?tag={}">{}</a></td><td class="n">{} {}</td>'
             '<td class="q-{}">{}</td></tr>'
         ).format(
             words.of("role.of.", str(tag["role"])),

@@ -124,11 +124,7 @@ def table(losses: Row, energy: Row | None, words: Words) -> Markup:
         rows += [
             _amount(name, known[name], unit, words) for name, unit in _ENERGY.items() if known.get(name) is not None
         ]
-    return Markup(
-        '<div class="scroll"><table class="plain kpis"><thead><tr><th>{}</th><th class="n">{}</th><th></th>'
-        '<th class="n">{}</th></tr></thead>'
-        "<tbody>{}</tbody></table></div>"
-    ).format(words("machine.kpi"), words("machine.value"), words("machine.bounds"), Markup("").join(rows))
+    return Markup('<div class="kpis">{}</div>').format(Markup("").join(rows))
 
 
 def _ratio(name: str, losses: Row, words: Words) -> Markup:
@@ -145,9 +141,9 @@ def _amount(name: str, value: float, unit: str, words: Words) -> Markup:
 
 def _line(name: str, value: str, drawn: Markup, bounds: str, words: Words) -> Markup:
     return Markup(
-        '<tr tabindex="0" data-figure="{}"><td>{}</td><td class="n"><b>{}</b></td><td class="barred">{}</td>'
-        '<td class="n soft">{}</td></tr>'
-    ).format(name, words.of("kpi.", name), value, drawn, bounds)
+        '<button type="button" class="kpi" data-figure="{}" title="{}"><span>{}</span><b>{}</b><span>{}</span>'
+        "<small>{}</small></button>"
+    ).format(name, words("machine.bounds") if bounds else "", words.of("kpi.", name), value, drawn, bounds)
 
 
 def _bounded_bar(value: float | None, bounds: Row | None) -> Markup:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from edge_agent.pages.chart import Options, axis, base, colours
 from edge_agent.pages.look import COLOURS, LOSSES
 from edge_agent.pages.visit import Visit
+from edge_agent.pages.words import Words
 
 Row = Mapping[str, Any]
 
@@ -30,9 +31,9 @@ def waterfall(visit: Visit, planned_s: float, steps: Sequence[Row]) -> Options:
         under.append(0.0 if key == "good" else min(float(step["before_s"]), float(step["after_s"])))
         bars.append(_bar(abs(seconds), LOSSES.get(key, seen.soft), visit, names[-1], seconds, planned_s))
     rows = axis(visit, "category", data=names, inverse=True)
-    rows["axisLabel"] = {**rows["axisLabel"], "color": seen.ink, "width": 150, "overflow": "truncate", "interval": 0}
+    rows["axisLabel"] = {**rows["axisLabel"], "color": seen.ink, "width": 190, "overflow": "truncate", "interval": 0}
     scale = axis(visit, "value", min=0, max=max(a + b["value"] for a, b in zip(under, bars, strict=True)) or 1)
-    scale["axisLabel"] = {"show": False}
+    scale |= {"axisLabel": {"show": False}, "splitLine": {"show": False}}
     hidden = {"type": "bar", "stack": "time", "silent": True, "data": under, "itemStyle": {"color": "transparent"}}
     shown = {
         "type": "bar",
@@ -60,63 +61,49 @@ def _bar(length: float, colour: str, visit: Visit, name: str, seconds: float, wh
 
 
 def pareto(visit: Visit, rows: Sequence[Row]) -> Options:
-    """The reasons by time, the longest first, and how much of all they make together."""
+    """The reasons by time, the longest first: how long, how often, and which share of all they make together."""
     words, seen = visit.words, colours(visit.dark)
     ordered = sorted(rows, key=lambda row: -float(row["seconds"]))
     whole = sum(float(row["seconds"]) for row in ordered) or 1.0
-    names, bars, together, so_far = [], [], [], 0.0
+    names, bars, so_far = [], [], 0.0
     for row in ordered[:REASONS]:
         state, seconds = str(row["state"]), float(row["seconds"])
         so_far += seconds
-        reason = words.reason(row.get("reason")) or words("machine.no_reason")
-        names.append(f"{words.of('state.', state)}: {reason}")
+        names.append(_named(row, words))
         text = Markup("<b>{}</b><br>{} · {}× · {}").format(
             names[-1], words.length(seconds), row["count"], words.percent(seconds / whole)
         )
         bars.append(
             {
-                "value": round(seconds / 60, 2),
+                "value": seconds,
                 "itemStyle": {"color": COLOURS.get(state, COLOURS["UNKNOWN"])},
                 "tip": str(text),
-                "told": f"{words.length(seconds)} · {row['count']}×",
+                "told": f"{words.length(seconds)} · {row['count']}× · Σ {words.percent(so_far / whole, 0)}",
             }
         )
-        together.append(round(so_far / whole * 100, 1))
     reasons = axis(visit, "category", data=names, inverse=True)
-    reasons["axisLabel"] = {
-        **reasons["axisLabel"],
-        "color": seen.ink,
-        "width": 170,
-        "overflow": "truncate",
-        "interval": 0,
+    reasons["axisLabel"] |= {"color": seen.ink, "width": 190, "overflow": "truncate", "interval": 0}
+    time = axis(visit, "value", splitLine={"show": False})
+    time["axisLabel"] = {"show": False}
+    series = {
+        "type": "bar",
+        "data": bars,
+        "barCategoryGap": "30%",
+        "barMaxWidth": 34,
+        "tooltip": {":formatter": "(item) => item.data.tip"},
+        "label": {
+            "show": True,
+            "position": "right",
+            "color": seen.ink,
+            ":formatter": "(item) => item.data.told",
+        },
     }
-    time, share = axis(visit, "value"), axis(visit, "value", min=0, max=100, position="top", splitLine={"show": False})
-    time["axisLabel"] = share["axisLabel"] = {"show": False}
-    return base(visit, grid={"left": 8, "right": 96, "top": 8, "bottom": 4, "containLabel": True}) | {
-        "xAxis": [time, share],
-        "yAxis": reasons,
-        "series": [
-            {
-                "type": "bar",
-                "data": bars,
-                "barCategoryGap": "30%",
-                "tooltip": {":formatter": "(item) => item.data.tip"},
-                "label": {
-                    "show": True,
-                    "position": "right",
-                    "color": seen.ink,
-                    ":formatter": "(item) => item.data.told",
-                },
-            },
-            {
-                "type": "line",
-                "xAxisIndex": 1,
-                "data": together,
-                "symbolSize": 6,
-                "z": 3,
-                "lineStyle": {"color": seen.soft, "width": 1.5, "type": "dashed"},
-                "itemStyle": {"color": seen.soft},
-                "tooltip": {":valueFormatter": "(value) => value + ' %'"},
-            },
-        ],
-    }
+    grid = {"left": 8, "right": 132, "top": 8, "bottom": 4, "containLabel": True}
+    return base(visit, grid=grid) | {"xAxis": time, "yAxis": reasons, "series": [series]}
+
+
+def _named(row: Row, words: Words) -> str:
+    """State and reason; a stop that was too short to count as one says so."""
+    reason = words.reason(row.get("reason")) or words("machine.no_reason")
+    short = f" ({words('bucket.micro')})" if row["bucket"] == "micro" else ""
+    return f"{words.of('state.', str(row['state']))}: {reason}{short}"

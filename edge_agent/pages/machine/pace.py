@@ -10,7 +10,7 @@ from markupsafe import Markup
 from edge_agent.pages.chart import Options, axis, base, colours, legend, time_axis
 from edge_agent.pages.look import COLOURS
 from edge_agent.pages.visit import Visit
-from edge_agent.pages.words import milliseconds
+from edge_agent.pages.words import Words, milliseconds
 
 Row = Mapping[str, Any]
 
@@ -38,14 +38,7 @@ def cycles(visit: Visit, product: Row) -> Options:
     least = min(first["low_s"], ideal if ideal is not None else first["low_s"])
     across = axis(visit, "value", min=least, max=last["high_s"], splitLine={"show": False})
     across["axisLabel"] = {**across["axisLabel"], "formatter": "{value} s"}
-    lines = [
-        _mark(value, name, colour)
-        for value, name, colour in (
-            (ideal, words("machine.ideal", time=seconds(ideal)), seen.ink),
-            (product.get("median_s"), f"{words('machine.median')} {seconds(product.get('median_s'))}", seen.soft),
-        )
-        if value is not None
-    ]
+    lines = [] if ideal is None else [_mark(ideal, words("machine.ideal", time=seconds(ideal)), seen.ink)]
     return base(visit) | {
         "xAxis": across,
         "yAxis": axis(visit, "value", minInterval=1),
@@ -67,6 +60,15 @@ def cycles(visit: Visit, product: Row) -> Options:
     }
 
 
+def told(product: Row, words: Words) -> Markup:
+    """The product, and its cycles in numbers."""
+    said = [str(product["product"])] if product["product"] else []
+    said.append(f"{words('machine.median')} {seconds(product['median_s'])}")
+    said.append(f"{words('machine.best')} {seconds(product['best_s'])}")
+    said.append(words("machine.measured", n=words.number(product["cycles"])))
+    return Markup("<small>{}</small>").format(" · ".join(said))
+
+
 def _mark(value: float, name: str, colour: str) -> Options:
     return {"xAxis": value, "lineStyle": {"color": colour, "width": 2, "type": "solid"}, "label": {"formatter": name}}
 
@@ -76,7 +78,13 @@ def seconds(value: float | None) -> str:
     return "–" if value is None else f"{float(value):.3g}\u202fs"
 
 
-def production(visit: Visit, points: Sequence[Row], start: int, end: int, target_end: float | None) -> Options:
+def targets(made: Row, words: Words) -> Markup:
+    """How many good pieces the plan allows, by now and at the end of the window."""
+    now, end = words.number(made.get("target")), words.number(made.get("target_end"))
+    return Markup("<small>{}: {}</small>").format(words("machine.planned"), words("machine.target", now=now, end=end))
+
+
+def production(visit: Visit, points: Sequence[Row]) -> Options:
     """Good pieces and all pieces against what the plan allows at the ideal cycle."""
     words, seen = visit.words, colours(visit.dark)
 
@@ -97,22 +105,10 @@ def production(visit: Visit, points: Sequence[Row], start: int, end: int, target
     )
     total = line("total", words("machine.total"), "#d55e00", lineStyle={"color": "#d55e00", "width": 1.5})
     good = line("good", words("machine.good"), _GOOD, areaStyle={"color": _GOOD, "opacity": 0.12})
-    if target_end is not None:
-        label = {
-            "formatter": words("machine.target", n=words.number(target_end)),
-            "color": seen.soft,
-            "position": "insideStartTop",
-        }
-        mark = {"yAxis": target_end, "lineStyle": {"color": seen.soft, "width": 1, "type": "dotted"}, "label": label}
-        planned["markLine"] = {"symbol": "none", "silent": True, "data": [mark]}
-    height = axis(visit, "value", minInterval=1)
-    if target_end is not None:
-        height["max"] = max(target_end, *(point["total"] for point in points)) * 1.08 if points else target_end
-        height["axisLabel"][":formatter"] = "(n) => Math.round(n)"
     made = base(visit) | {
         "legend": legend(visit, planned["name"], total["name"], good["name"]),
-        "xAxis": time_axis(visit, start, end),
-        "yAxis": height,
+        "xAxis": time_axis(visit, milliseconds(points[0]["time"]), milliseconds(points[-1]["time"])),
+        "yAxis": axis(visit, "value", minInterval=1),
         "series": [planned, total, good],
     }
     made["tooltip"] |= {"trigger": "axis", ":valueFormatter": "(n) => n === undefined ? '–' : Math.round(n)"}

@@ -25,6 +25,9 @@ Row = Mapping[str, Any]
 NOW_S: Final = 1.0
 PICTURES_S: Final = 5.0
 FRESH_S: Final = 0.8
+PICTURES_FRESH_S: Final = 3.0
+# The newest of so many stops are listed.
+STOPS: Final = 200
 # Windows one may go back to by click.
 FARTHEST: Final = 99
 
@@ -62,7 +65,7 @@ class _MachinePage:
             self._head = html("")
             self._window = html("").classes("window")
             self._summary = html("").classes("summary")
-            self._flags = html("")
+            self._flags = html("").classes("all")
         with card(words("machine.timeline")).classes("wide"):
             self._timeline = Chart("timeline", "12.5rem")
             self._timeline.element.on("chart:click", self._clicked, ["data"])
@@ -78,17 +81,19 @@ class _MachinePage:
             self._stops = html("")
             self._dialog = html("")
         with card(words("machine.production")):
-            self._production = Chart("production", "18rem")
+            self._planned = html("").classes("soft")
+            self._production = Chart("production", "16.6rem")
             self._no_production = note(words("machine.no_production"))
         with card(words("machine.cycles")):
-            self._cycles = Chart("cycles", "18rem")
+            self._paced = html("").classes("soft")
+            self._cycles = Chart("cycles", "16.6rem")
             self._no_cycles = note(words("machine.no_cycles"))
         with card(words("machine.energy")):
             self._energy = Chart("energy", "18rem")
             self._no_energy = note(words("machine.not_metered"))
         with card(
             words("machine.kpis"), Markup('<small class="soft">{}</small>').format(words("machine.click"))
-        ).classes("kpi-card"):
+        ).classes("wide kpi-card"):
             self._kpis = html("")
 
     async def refresh_now(self) -> None:
@@ -108,14 +113,14 @@ class _MachinePage:
 
     async def refresh_pictures(self) -> None:
         """Everything that is of the window."""
-        path, asked = place("machines", self.name), {"window": self.window, "back": self.back}
+        asked = {"window": self.window, "back": self.back}
         try:
             lost, stopped, made, used, cycled = await asyncio.gather(
-                self._visit.get(f"{path}/losses", **asked),
-                self._visit.get(f"{path}/stops", limit=200, **asked),
-                self._visit.get(f"{path}/production", **asked),
-                self._visit.get(f"{path}/energy", **asked),
-                self._visit.get(f"{path}/cycles"),
+                self._ask("losses", **asked),
+                self._ask("stops", limit=STOPS, **asked),
+                self._ask("production", **asked),
+                self._ask("energy", **asked),
+                self._ask("cycles"),
             )
         except Refused as refused:
             _set(self._window, self._windows(None))
@@ -123,7 +128,7 @@ class _MachinePage:
             return
         window, as_of = lost["window"], lost["as_of"]
         end = window["end"] or as_of
-        spans = await self._visit.get(f"{path}/spans", start=window["start"], end=end)
+        spans = await self._visit.get(place("machines", self.name, "spans"), start=window["start"], end=end)
         start_ms, end_ms, now_ms = milliseconds(window["start"]), milliseconds(end), milliseconds(spans["end"])
         self._timeline.draw(timeline(self._visit, spans["spans"], spans.get("plan") or (), start_ms, end_ms, now_ms))
         _set(self._window, self._windows(lost))
@@ -132,8 +137,12 @@ class _MachinePage:
             _set(self._summary, figures.summary(_past(lost, made), self._words))
         self._draw_losses(lost, stopped)
         self._draw_stops(stopped)
-        self._draw_making(made, cycled, used, start_ms, end_ms)
+        self._draw_making(made, cycled, used)
         _set(self._kpis, figures.table(lost, used if used["metered"] else None, self._words))
+
+    async def _ask(self, what: str, **query: object) -> Any:
+        """What others who look at the machine have been told just now will do."""
+        return await self._visit.shared(place("machines", self.name, what), PICTURES_FRESH_S, **query)
 
     def _draw_losses(self, lost: Row, stopped: Row) -> None:
         self._steps = [step for step in lost["steps"] if step["seconds"] or step["name"] == "good"]
@@ -146,19 +155,23 @@ class _MachinePage:
 
     def _draw_stops(self, stopped: Row) -> None:
         self._may_say = bool(stopped.get("may_say")) and self._visit.may("operator")
-        _set(self._unnamed, stops.headline(stopped, self._words))
+        logged_in = bool(self._visit.me.get("user"))
+        _set(self._unnamed, stops.headline(stopped, self._may_say, logged_in, self._words))
         _set(self._stops, stops.stop_list(self.name, stopped, self._may_say, self._words))
         if self._may_say:
             _set(self._dialog, stops.dialog(stopped["suggestions"], self._words))
 
-    def _draw_making(self, made: Row, cycled: Row, used: Row, start: int, end: int) -> None:
+    def _draw_making(self, made: Row, cycled: Row, used: Row) -> None:
         _either(self._production, self._no_production, bool(made["points"]))
         if made["points"]:
-            self._production.draw(pace.production(self._visit, made["points"], start, end, made["target_end"]))
+            _set(self._planned, pace.targets(made, self._words))
+            self._production.draw(pace.production(self._visit, made["points"]))
         measured = [product for product in cycled["products"] if product["histogram"]]
         _either(self._cycles, self._no_cycles, bool(measured))
         if measured:
-            self._cycles.draw(pace.cycles(self._visit, max(measured, key=lambda product: product["cycles"])))
+            most = max(measured, key=lambda product: int(product["cycles"]))
+            _set(self._paced, pace.told(most, self._words))
+            self._cycles.draw(pace.cycles(self._visit, most))
         _either(self._energy, self._no_energy, bool(used["metered"]))
         if used["metered"]:
             self._energy.draw(pace.energy(self._visit, used["hours"]))

@@ -18,6 +18,8 @@ Row = Mapping[str, Any]
 
 # Reasons every plant knows; those the site has used come first.
 USUAL: Final = ("STARVED", "BLOCKED", "NO_OPERATOR", "TOOL", "QUALITY_HOLD", "CLEANING", "WAIT_AUX", "NO_ORDER")
+# Minutes say nothing of shorter ones.
+_SHORT_S: Final = 60.0
 # What is seen at once on a phone.
 CHOICES: Final = 16
 
@@ -33,25 +35,24 @@ def stop_list(machine: str, answer: Row, may_say: bool, words: Words) -> Markup:
 
 def _row(machine: str, stop: Row, may_say: bool, words: Words) -> Markup:
     state, reason = str(stop["state"]), stop.get("reason")
-    until = words.hour(stop["end"]) if stop["end"] else words("machine.now")
-    return Markup(
-        '<button type="button" class="stop s-{state}{open}" data-machine="{machine}" '
-        'data-stop="{id}"{disabled} onclick="stops.ask(this)">'
-        '<span class="pill">{shape}{name}</span><span class="when">{start}–{until}</span><b>{length}</b>'
-        '<span class="reason">{reason}</span></button>'
+    fine = float(stop["seconds"]) < _SHORT_S
+    until = words.hour(stop["end"], seconds=fine) if stop["end"] else words("machine.now")
+    inside = Markup(
+        '<span class="pill">{}{}</span><span class="when">{}–{}</span><b>{}</b><span class="reason">{}</span>'
     ).format(
-        state=state,
-        open="" if reason else " unnamed",
-        machine=machine,
-        id=stop["id"],
-        disabled=Markup("") if may_say else Markup(" disabled"),
-        shape=shape(state),
-        name=words.of("state.", state),
-        start=words.hour(stop["start"]),
-        until=until,
-        length=words.length(stop["seconds"]),
-        reason=words.reason(reason) or words("machine.no_reason"),
+        shape(state),
+        words.of("state.", state),
+        words.hour(stop["start"], seconds=fine),
+        until,
+        words.length(stop["seconds"]),
+        words.reason(reason) or words("machine.no_reason"),
     )
+    kind = f"stop s-{state}{'' if reason else ' unnamed'}"
+    if not may_say:
+        return Markup('<div class="{}" data-stop="{}">{}</div>').format(kind, stop["id"], inside)
+    return Markup(
+        '<button type="button" class="{}" data-machine="{}" data-stop="{}" onclick="stops.ask(this)">{}</button>'
+    ).format(kind, machine, stop["id"], inside)
 
 
 def dialog(suggestions: Sequence[str], words: Words) -> Markup:
@@ -83,11 +84,16 @@ def dialog(suggestions: Sequence[str], words: Words) -> Markup:
     )
 
 
-def headline(answer: Row, words: Words) -> Markup:
-    """How many stops nobody has explained."""
+def headline(answer: Row, may_say: bool, logged_in: bool, words: Words) -> Markup:
+    """How many stops nobody has explained, and who may."""
     unnamed = sum(1 for stop in answer["stops"] if not stop.get("reason"))
     if not answer["stops"]:
         return Markup("")
     if not unnamed:
         return Markup('<span class="fine">{}</span>').format(words("machine.all_explained"))
-    return Markup('<span class="bad">{}</span>').format(words("machine.unexplained", n=unnamed))
+    hint = "machine.click_stop" if may_say else "machine.who_may" if logged_in else "machine.log_in"
+    if not answer.get("may_say"):
+        hint = "machine.nobody_may"
+    return Markup('<span class="bad">{}</span> <small class="soft">{}</small>').format(
+        words("machine.unexplained", n=unnamed), words(hint)
+    )

@@ -15,8 +15,8 @@ const stops = {
   },
   // The stop in the list that was going on at that instant, ms: they are in the order of time, the newest first.
   askAt(ms) {
-    const found = [...document.querySelectorAll(".stop")].find((one) => Number(BigInt(one.dataset.stop) / 1000000n) <= ms);
-    if (found && !found.disabled) stops.ask(found);
+    const found = [...document.querySelectorAll("button.stop")].find((one) => Number(BigInt(one.dataset.stop) / 1000000n) <= ms);
+    if (found) stops.ask(found);
   },
   say(reason) {
     reason = reason.trim();

@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from edge_agent.pages.words import andon, machine, setup, shell, tools
+from edge_agent.pages.words import andon, machine, people, setup, shell, tools
 from edge_agent.report.words import digital, kpi, page, state
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
-OWN: Final = (shell.TEXTS, andon.TEXTS, machine.TEXTS, tools.TEXTS, setup.TEXTS)
+OWN: Final = (shell.TEXTS, andon.TEXTS, machine.TEXTS, people.TEXTS, tools.TEXTS, setup.TEXTS)
 """the pages' own tables, a module each"""
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {}
@@ -41,7 +41,7 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key; KeyError if there is none."""
         text = TEXTS[key][self._at]
-        return text.format(**values) if values else text
+        return text.format(**values)
 
     def of(self, prefix: str, name: str) -> str:
         """The text of `prefix` and a name; the name itself where there is none."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
-from edge_agent.core.report import Window
 from edge_agent.core.wall import SECOND, local
 from edge_agent.report.words import digital, kpi, page, state
+
+if TYPE_CHECKING:
+    from edge_agent.core.report import Window  # it brings NumPy, which words can do without
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")

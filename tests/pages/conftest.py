@@ -1,0 +1,187 @@
+"""A plant, an agent and its pages, each a process of its own and one of each a file of tests; and a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent import front
+from edge_agent.demo import site as sites
+from edge_agent_hil.part import Part, Parts
+from tests.peers.waiting import BUSY, free_port, wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+WALL, PHONE = (1920, 1080), (390, 844)
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+# Longer than a file of tests takes, and short enough for a picture to show something of it.
+MINUTES = 90
+PASSWORD = "a-password-for-tests"
+# Patience of the browser, ms: on a computer that does other things, too.
+PATIENCE_MS = 30_000 * BUSY
+
+
+def document(url: str) -> Any:
+    """What an address answers, as JSON."""
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def answers(url: str) -> bool:
+    """Whether something answers there."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass
+class Stage:
+    """An agent on a plant of three machines, and its pages."""
+
+    folder: Path
+    parts: Parts
+    agent: Part
+    api: str
+    url: str
+    browser: Any
+    context: Any = None
+
+    def close(self) -> None:
+        """Close the page that is open."""
+        if self.context is not None:
+            self.context.close()
+        self.context = None
+
+    def ask(self, path: str) -> Any:
+        """What the API says."""
+        return document(f"{self.api}/api/v1{path}")
+
+    def open(
+        self, path: str, language: str = "en", theme: str = "light", size: tuple[int, int] = WALL, user: str = ""
+    ) -> Any:
+        """A page in a browser of its own, its content there; logged in as `user`, who must exist.
+
+        The one before is closed: a page that is open asks every second.
+        """
+        self.close()
+        self.context = context = self.browser.new_context(viewport={"width": size[0], "height": size[1]})
+        context.set_default_timeout(PATIENCE_MS)
+        wishes = {"edge_agent_language": language, "edge_agent_theme": theme}
+        context.add_cookies([{"name": name, "value": value, "url": self.url} for name, value in wishes.items()])
+        page = context.new_page()
+        if user:
+            page.goto(f"{self.url}/login?next={path}")
+            page.fill("input[name=user]", user)
+            page.fill("input[name=password]", PASSWORD)
+            page.click("button.primary")
+        else:
+            page.goto(self.url + path)
+        page.wait_for_selector("main")
+        return page
+
+    def first_user(self, name: str) -> None:
+        """Make the first engineer, with the code that the agent has written into its log; once."""
+        code = re.search(r"\b[A-Z2-9]{4}-[A-Z2-9]{4}-[A-Z2-9]{4}\b", self.agent.log.read_text())
+        assert code, self.agent.log.read_text()
+        body = json.dumps({"user": name, "password": PASSWORD, "code": code.group()}).encode()
+        headers = {"Content-Type": "application/json"}
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.api}/api/v1/first-user", body, headers), timeout=60
+        ) as answer:
+            assert answer.status == 200
+
+    def picture(self, page: Any, name: str, whole: bool = True) -> None:
+        """Take a picture of what is seen; EDGE_AGENT_PICTURES=1 keeps it in docs/pictures."""
+        folder = PICTURES if os.environ.get("EDGE_AGENT_PICTURES") else self.folder
+        folder.mkdir(exist_ok=True)
+        page.screenshot(path=folder / f"{name}.png", full_page=whole)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install 'edge-agent[dev]')")
+    if CHROMIUM is None:
+        pytest.skip("needs chromium (apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        held = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield held
+        held.close()
+
+
+@pytest.fixture(scope="module")
+def stage(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Everything up, every machine read, every figure there; an engineer `anna`."""
+    pytest.importorskip("nicegui", reason="needs the extra ui")
+    folder = tmp_path_factory.mktemp("stage")
+    with pytest.MonkeyPatch.context() as patch, Parts(folder, threading.Event()) as parts:
+        patch.setenv(front.ENVIRONMENT, "on")
+        ready = _plant(parts)
+        begin = sites.local((time.time_ns() // 10**9 + 8) * 10**9, ready["timezone"])
+        api_port, pages_port = free_port(), free_port()
+        site = sites.site(ready, folder / "data", {"url": ""}, begin, api_port)
+        del site["publish"]
+        end = begin + timedelta(minutes=MINUTES)
+        site["calendars"]["demo"]["shifts"] = {
+            "early": {"days": "daily", "start": f"{begin:%H:%M}", "end": f"{end:%H:%M}"}
+        }
+        site["agent"]["place"] = {"enterprise": "acme", "site": "suzhou", "area": "machining"}
+        site["pages"] = {"listen": f"127.0.0.1:{pages_port}"}
+        site["kpi"]["windows"] = ["shift", "hour", "day"]
+        for machine in site["machines"].values():
+            machine |= {"operator": {}}
+        sites.write(folder / "site.yaml", site)
+        agent = parts.start("the agent", "-m", "edge_agent.cli", "run", str(folder / "site.yaml"))
+        held = Stage(folder, parts, agent, f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{pages_port}", browser)
+        wait_for(lambda: answers(f"{held.api}/api/v1/status"), 60, "the agent answers")
+        wait_for(lambda: answers(f"{held.url}/login"), 60, "the pages answer")
+        wait_for(lambda: _all_known(held), 120, "every machine has figures")
+        held.first_user("anna")
+        yield held
+        held.close()
+
+
+def _plant(parts: Parts) -> dict[str, Any]:
+    from importlib.resources import files
+
+    file, ready = str(files("edge_agent_hil") / "plants" / "demo.yaml"), parts.folder / "ready.json"
+    plant = parts.start("the plant", "-m", "edge_agent_hil.cli", "serve", file, "--ready-file", str(ready))
+    parts.wait_for(plant, ready.exists)
+    found: dict[str, Any] = json.loads(ready.read_text())
+    return found
+
+
+def _all_known(stage: Stage) -> bool:
+    machines = stage.ask("/overview")["machines"]
+    return bool(machines) and all(one["good"] and one["oee"] is not None for one in machines)
+
+
+@pytest.fixture
+def shown() -> Callable[..., Any]:
+    """What the page shows once the API says the same: both change while one looks."""
+
+    def agree(drawn: Callable[[], Any], told: Callable[[], Any], why: str) -> Any:
+        def both() -> Any:
+            seen = drawn()
+            return (seen,) if seen == told() else None
+
+        return wait_for(both, 30, why)[0]
+
+    return agree

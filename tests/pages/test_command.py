@@ -1,0 +1,40 @@
+"""`python -m edge_agent.pages`: what it is told, and what is wrong with it, before anything is opened."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_agent.pages import command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--listen", "8081"], "is no address and port of this machine; write 127.0.0.1:8081"),
+        (["--listen", "gw-1:8081"], "is no address and port"),
+        (["--listen", "127.0.0.1:0"], "is no address and port"),
+        (["--url", "127.0.0.1:8080"], "is not the address of an agent; write http://127.0.0.1:8080"),
+        (["--url", "http://127.0.0.1:8080/api"], "is not the address of an agent"),
+    ],
+)
+def test_a_wrong_option_says_what_would_be_right(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        command.main(arguments)
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--listen", "0.0.0.0:8081"], "is beyond this machine: add --cert and --key"),
+        (["--cert", "a.pem"], "--cert and --key come together"),
+    ],
+)
+def test_beyond_this_machine_they_want_a_certificate(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(arguments) == 2
+    assert said in capsys.readouterr().err

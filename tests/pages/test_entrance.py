@@ -1,0 +1,136 @@
+"""Who comes in and what they may: first visit, login, logout, roles; and what is shown while the agent is away."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent_hil.part import Part, Parts
+from tests.pages.conftest import PASSWORD, Stage, answers
+from tests.peers.waiting import free_port, wait_for
+
+
+def enter(page: Any, **fields: str) -> None:
+    """Fill in the form and send it."""
+    for name, value in fields.items():
+        page.fill(f"input[name={name}]", value)
+    page.click("button.primary")
+
+
+def test_the_first_visit_makes_an_engineer_with_the_code_on_the_console(lonely: Lonely) -> None:
+    page = lonely.page("/login")
+    enter(page, code="AAAA-BBBB-CCCC", user="anna", password=PASSWORD, again=PASSWORD)
+    page.locator(".error").wait_for()
+    enter(page, code=lonely.code, password=PASSWORD, again="another one")
+    page.get_by_text("The two passwords differ.").wait_for()
+    enter(page, code=lonely.code, password=PASSWORD, again=PASSWORD)
+    page.locator("form.account >> text=anna").wait_for()
+
+
+def test_a_wrong_password_is_refused_and_logging_out_ends_the_session(stage: Stage) -> None:
+    page = stage.open("/login")
+    enter(page, user="anna", password="not this one")
+    page.get_by_text("name or password is wrong").wait_for()
+    assert page.locator("input[name=user]").input_value() == "anna"
+    assert page.locator("input[name=password]").input_value() == ""
+    enter(page, password=PASSWORD)
+    page.wait_for_selector(".tile")
+    [cookie] = [one for one in page.context.cookies() if one["name"] == "edge_session"]
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Strict"
+    page.locator("form.account button").click()
+    page.wait_for_url("**/login")
+    assert not [one for one in page.context.cookies() if one["name"] == "edge_session"]
+    assert stage.ask("/me")["user"] is None
+
+
+def test_only_an_engineer_sees_the_audit_log_and_says_who_may_log_in(stage: Stage) -> None:
+    page = stage.open("/account", user="anna")
+    page.get_by_label("User").fill("bert")
+    page.get_by_label("Password", exact=True).last.fill(PASSWORD)
+    page.get_by_role("button", name="Add somebody").click()
+    page.locator(".person >> text=bert").wait_for()
+    page.goto(f"{stage.url}/audit")
+    page.locator(".audit td >> text=bert").first.wait_for()
+    stage.picture(page, "audit-en-light-wall")
+
+    page = stage.open("/audit", user="bert")
+    page.get_by_text("This needs the role engineer.").wait_for()
+    page.goto(f"{stage.url}/account")
+    page.get_by_role("button", name="Change password").wait_for()
+    assert page.locator(".person").count() == 0
+
+
+def test_who_has_not_logged_in_is_led_to_the_login_and_back(stage: Stage) -> None:
+    page = stage.open("/audit")
+    page.wait_for_url("**/login?next=/audit")
+    enter(page, user="anna", password=PASSWORD)
+    page.wait_for_url("**/audit")
+
+
+class Lonely:
+    """An agent of its own without machines or users, and pages that were started by hand."""
+
+    def __init__(self, folder: Path, parts: Parts, browser: Any) -> None:
+        self.parts = parts
+        self.api, self.url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self._folder = folder
+        self._browser = browser
+        self._context: Any = None
+        (folder / "site.yaml").write_text(f"agent: {{id: gw-9}}\napi: {{listen: '{self.api[7:]}'}}\npages: off\n")
+        self.agent = self.start()
+        parts.start("the pages", "-m", "edge_agent.pages", "--url", self.api, "--listen", self.url[7:])
+        wait_for(lambda: answers(f"{self.url}/login"), 60, "the pages answer")
+
+    def start(self) -> Part:
+        """The agent."""
+        agent = self.parts.start("the agent", "-m", "edge_agent.cli", "run", str(self._folder / "site.yaml"))
+        wait_for(lambda: answers(f"{self.api}/api/v1/status"), 60, "the agent answers")
+        return agent
+
+    @property
+    def code(self) -> str:
+        """Of the first visit."""
+        return re.findall(r"first visit is (\S+)", self.agent.log.read_text())[-1]
+
+    def page(self, path: str) -> Any:
+        """In a browser of its own."""
+        self.close()
+        self._context = self._browser.new_context()
+        self._context.set_default_timeout(150_000)
+        page = self._context.new_page()
+        page.goto(self.url + path)
+        return page
+
+    def close(self) -> None:
+        """The browser's."""
+        if self._context is not None:
+            self._context.close()
+        self._context = None
+
+
+@pytest.fixture(scope="module")
+def lonely(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lonely]:
+    folder = tmp_path_factory.mktemp("lonely")
+    with Parts(folder, threading.Event()) as parts:
+        held = Lonely(folder, parts, browser)
+        yield held
+        held.close()
+
+
+def test_while_the_agent_is_away_the_page_says_so_and_comes_back_by_itself(lonely: Lonely) -> None:
+    page = lonely.page("/")
+    page.get_by_text("No machine is configured yet.").wait_for()
+    lonely.parts.stop(lonely.agent)
+    page.locator(".wrong >> text=The agent does not answer.").wait_for()
+    other = page.context.new_page()
+    other.goto(lonely.url)
+    other.get_by_text("The agent does not answer. This page tries again by itself.").wait_for()
+    lonely.agent = lonely.start()
+    other.get_by_text("No machine is configured yet.").wait_for()
+    page.locator(".wrong").wait_for(state="hidden")

@@ -1,0 +1,73 @@
+"""Every text of the pages is there in both languages, with the same blanks, and every key that is asked for exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from edge_agent.pages import words
+from edge_agent.pages.words import LANGUAGES, OWN, TEXTS, Words, milliseconds
+
+PAGES = Path(words.__file__).parents[1]
+CHINESE = re.compile("[\u4e00-\u9fff]")
+# What is said to those who read the other language.
+NO_WORDS = {"shell.language", "shell.language.title"}
+
+
+@pytest.mark.parametrize("key", [key for table in OWN for key in table])
+def test_a_text_is_there_in_both_languages_and_has_the_same_blanks(key: str) -> None:
+    english, chinese = TEXTS[key]
+    assert english
+    assert chinese
+    assert key in NO_WORDS or not CHINESE.search(english)
+    blanks = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (english, chinese)]
+    assert blanks[0] == blanks[1]
+
+
+def test_no_table_takes_a_key_of_another() -> None:
+    keys = [key for table in OWN for key in table]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.rglob("*.py")), ids=lambda path: str(path.relative_to(PAGES)))
+def test_every_text_that_a_page_asks_for_exists(path: Path) -> None:
+    asked = [
+        node.args[0].value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)
+        if isinstance(node.func, ast.Name | ast.Attribute)
+        if (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) in ("words", "_words")
+    ]
+    assert [key for key in asked if key not in TEXTS] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [(0.4, "0 s", "0 秒"), (59.9, "59 s", "59 秒"), (754, "12 min", "12 分"), (3900, "1 h 05 min", "1 时 05 分"),
+     (100_000, "1 d 3 h", "1 天 3 时"), (None, "–", "–")],
+)  # fmt: skip
+def test_a_length_of_time_has_two_units_at_most(seconds: float | None, english: str, chinese: str) -> None:
+    told = [Words(language).length(seconds).replace("\u202f", " ") for language in LANGUAGES]
+    assert told == [english, chinese]
+
+
+def test_what_is_not_known_is_a_dash_and_never_nought() -> None:
+    english = Words("en")
+    assert {english.percent(None), english.number(None), english.hour(None), english.moment(None)} == {"–"}
+    assert english.percent(0.75678) == "75.7\u202f%"
+    assert english.number(-1234.5, 1, "kWh") == "−1,234.5\u202fkWh"
+
+
+def test_a_reason_of_the_site_is_shown_as_it_is_and_one_of_the_agent_in_words() -> None:
+    assert (Words("en").reason("die change"), Words("zh").reason("STARVED"), Words("en").reason(None)) == (
+        "die change", "缺料", "",
+    )  # fmt: skip
+
+
+def test_an_instant_keeps_its_offset() -> None:
+    assert milliseconds("1970-01-01T08:00:01.250+08:00") == 1250
+    assert Words("en").hour("2026-11-25T14:03:07.123+08:00", seconds=True) == "14:03:07"
