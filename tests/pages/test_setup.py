@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.pages.conftest import PHONE, Stage
 
+from tests.pages.conftest import PHONE, Stage
 from tests.peers.waiting import wait_for
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(1200)]
