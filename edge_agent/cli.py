@@ -106,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         sub = add(name, command, text)
         sub.add_argument("--url", metavar="URL", help="the agent's API; default http://127.0.0.1:8080")
         sub.add_argument("--ca", type=Path, metavar="FILE", help="for https: certificate authorities to trust, PEM")
+        sub.add_argument(
+            "--token", type=Path, metavar="FILE", help="with a token of the agent's site file: beyond its own machine"
+        )
         sub.add_argument("--json", action="store_true", help="one JSON document on stdout")
         return sub
 
@@ -402,7 +405,7 @@ def _ask(
     from edge_agent.web import client, tell
 
     try:
-        found, answer = ask(client.Client(options.url or client.DEFAULT_URL, options.ca))
+        found, answer = ask(client.Client(options.url or client.DEFAULT_URL, options.ca, options.token))
     except client.WrongUrl as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return WRONG_USAGE

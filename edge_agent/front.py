@@ -28,11 +28,18 @@ NICE: Final = 10
 _MODULE: Final = "edge_agent.pages"
 _LIBRARY: Final = "nicegui"
 ENVIRONMENT: Final = "EDGE_AGENT_PAGES"
+# What they need of the agent's environment, in which a site's passwords may stand.
+_KEPT: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "PYTHON", "VIRTUAL_ENV", "SSL_", "NICEGUI_")
 
 
 def are_installed() -> bool:
     """Whether the extra is."""
     return find_spec(_LIBRARY) is not None
+
+
+def can_run() -> bool:
+    """Whether an agent started now starts them, if its site file does not turn them off."""
+    return are_installed() and os.environ.get(ENVIRONMENT) != "off"
 
 
 class Front:
@@ -45,7 +52,7 @@ class Front:
     def want(self, site: Site, port: int) -> None:
         """The API of this site listens, at this port."""
         wanted = None
-        if site.api.listen and site.pages.listen and are_installed() and os.environ.get(ENVIRONMENT) != "off":
+        if site.api.listen and site.pages.listen and can_run():
             api = site.api.model_copy(update={"listen": Listen(site.api.listen.host, port)})
             wanted = [sys.executable, "-m", _MODULE, *site.pages.options(api), "--with-stdin"]
         if wanted != self._wanted:
@@ -79,7 +86,11 @@ class Front:
         """Until they end, or are wanted otherwise; how they ended."""
         try:
             child = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, stdout=sys.stderr.fileno(), start_new_session=True
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=sys.stderr.fileno(),
+                start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name.startswith(_KEPT)},
             )
         except OSError as error:
             return f"cannot be started: {error.strerror or error}"

@@ -8,6 +8,7 @@ they had is committed and taken up from the journal, as after a restart, and who
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from pathlib import Path
@@ -18,15 +19,15 @@ from edge_agent.checked import Checked, checked
 from edge_agent.config import Site, load
 from edge_agent.errors import ConfigError
 from edge_agent.front import Front
+from edge_agent.health import Health
 from edge_agent.heartbeat import Heartbeat
-from edge_agent.parts import Parts
 from edge_agent.shown import Standing
 from edge_agent.supervise import until
 
 log = logging.getLogger(__name__)
 
 # A person saves and looks at the log.
-LOOK_EVERY_S: Final = 2.0
+LOOK_EVERY_S: Final = 1.0
 
 Stamp = tuple[int, int, int] | None
 
@@ -50,7 +51,7 @@ class Renewal:
         self._due = asyncio.Event()         # the parts are to be made anew
         self._look = asyncio.Event()        # the file is to be looked at
         self._heartbeat = heartbeat
-        self._parts: Parts | None = None    # those that work, or did last
+        self._health: Health | None = None  # of the parts that work, or did last
         self._built = asyncio.Event()       # there are parts
         self.front = Front()
         self.standing = Standing(path, self.take_up, self._listening, self._judge)
@@ -91,12 +92,14 @@ class Renewal:
     async def _keep_beating(self, heartbeat: Heartbeat) -> None:
         """From when the first parts work, over every change of the file."""
         await self._built.wait()
-        await heartbeat.keep_beating(lambda: self._parts.health.in_a_line() if self._parts else "")
+        await heartbeat.keep_beating(lambda: self._health.in_a_line() if self._health else "")
 
     async def _keep_renewing(self, stop: asyncio.Event) -> None:
         before: Site | None = None
         while not stop.is_set():
             self._due.clear()
+            if self._next is not None:
+                before, self._site, self._next = self._site, self._next, None
             try:
                 parts = await agent.build(self._site, registry.drivers(), registry.publishers(), self.standing)
             except Exception:
@@ -105,25 +108,32 @@ class Renewal:
                 log.exception("what the site file says cannot be run; the agent goes on as before")
                 self._site, before = before, None
                 continue
+            if before is not None:
+                log.info("%s: what it says now is taken up", self._path)
             if stop.is_set():
                 self._due.set()
-            self._parts = parts
+            self._health = parts.health
+            if parts.api is None:
+                self.front.want(self._site, 0)      # nobody to ask: no pages
             self._built.set()
             await agent.run(parts, self._due)
-            if self._next is not None:
-                before, self._site, self._next = self._site, self._next, None
-                log.info("%s: what it says now is taken up", self._path)
+            del parts
+            # What lives as long as the parts was taken out of the collector's sight: now it can go.
+            gc.unfreeze()
+            gc.collect()
 
     async def _keep_watching(self) -> None:
-        """Look at the file when it changes, or when told to."""
+        """Look at the file when told to, or when it has changed and changes no more: half of it may be right, too."""
+        last = self._seen
         while True:
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._look.wait()
             except TimeoutError:
                 pass
-            stamp = await asyncio.to_thread(_stamp, self._path)
-            if stamp != self._seen or self._look.is_set():
+            stamp, before = await asyncio.to_thread(_stamp, self._path), last
+            last = stamp
+            if self._look.is_set() or (stamp != self._seen and stamp == before):
                 self._seen = stamp
                 self._look.clear()
                 await self._take_up_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ async def api(parts: Parts, drivers: Mapping[str, Driver], standing: Standing) -
     site, folder = parts.site, Path(parts.site.agent.data_dir)
     tags = {name: parts.engine.table.device_tags(name) for name in site.devices}
 
+    @cache
     def asked(device: str) -> Sequence[str]:
         return parts.plugins[site.devices[device].driver].describe(device, site.devices[device], tags[device])
 

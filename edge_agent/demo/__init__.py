@@ -19,6 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_agent import front
 from edge_agent.demo import site as sites
 from edge_agent_hil.part import Interrupted, Part, PartError, Parts
 from edge_agent_hil.ports import free_port
@@ -35,6 +36,8 @@ START_S = 3.0
 SHIFTS = 5
 # Where an agent is looked for that is not said to be elsewhere.
 API_PORT = 8080
+PAGES_PORT = 8081
+NO_PAGES = "none: pip install 'edge-agent[ui]'"
 
 
 class WrongBroker(ValueError):
@@ -90,10 +93,11 @@ def _run(
     ready = _start_plant(parts)
     wait = max(START_S, 1.5 * (time.monotonic() - started))
     port = free_port(API_PORT)
+    pages = free_port(PAGES_PORT) if front.can_run() else None
     for left in reversed(range(SHIFTS)):
         begin = (time.time_ns() // 10**9 + round(wait)) * 10**9
         listener.expect(begin)
-        agent = _start_agent(parts, ready, place, begin, port)
+        agent = _start_agent(parts, ready, place, begin, port, pages)
         # Stopped before the listener, so that the listener hears its goodbye.
         stack.callback(agent.stop)
         if _watch(parts, ready, listener, begin, seconds, stop) or not left:
@@ -110,14 +114,18 @@ def _run(
     return _summary(verdicts, listener, seconds)
 
 
-def _start_agent(parts: Parts, ready: dict[str, Any], place: dict[str, Any], begin: int, port: int) -> Part:
+def _start_agent(
+    parts: Parts, ready: dict[str, Any], place: dict[str, Any], begin: int, port: int, pages: int | None
+) -> Part:
     """An agent that knows nothing yet, with a shift from `begin` on."""
     path = parts.folder / "site.yaml"
     data = parts.folder / f"data-{begin // 10**9}"
-    sites.write(path, sites.site(ready, data, place, sites.local(begin, ready["timezone"]), port))
+    sites.write(path, sites.site(ready, data, place, sites.local(begin, ready["timezone"]), port, pages))
     agent = parts.start("the agent", "-m", "edge_agent.cli", "run", str(path))
     print(f"site file   {path}\nagent log   {agent.log}\nbroker      {place['url']}   topics {ROOT}/#")
-    print(f"agent API   http://127.0.0.1:{port}/api/v1/status", flush=True)
+    shown = f"http://127.0.0.1:{pages}   (the code of the first visit is in the agent log)"
+    print(f"agent API   http://127.0.0.1:{port}/api/v1/status")
+    print(f"pages       {shown if pages else NO_PAGES}", flush=True)
     return agent
 
 

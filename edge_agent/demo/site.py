@@ -18,9 +18,14 @@ MICRO_STOP_S = 2
 
 
 def site(
-    ready: Mapping[str, Any], data: Path, broker: Mapping[str, Any], begin: datetime, api_port: int
+    ready: Mapping[str, Any],
+    data: Path,
+    broker: Mapping[str, Any],
+    begin: datetime,
+    api_port: int,
+    pages_port: int | None = None,
 ) -> dict[str, Any]:
-    """A site with a device and a machine for each machine of the plant, busy from `begin` on.
+    """A site with a device and a machine for each machine of the plant, busy from `begin` on; None: without pages.
 
     Agent and plant speak of the same stretch of time, see `site_file.busy_from`.
     """
@@ -33,7 +38,12 @@ def site(
         },
         "devices": {name: site_file.device(said) for name, said in ready["machines"].items()},
         "machines": {
-            name: {"line": "demo", "calendar": "demo", **site_file.machine(name, said, f"{MICRO_STOP_S}s")}
+            name: {
+                "line": "demo",
+                "calendar": "demo",
+                "operator": {},
+                **site_file.machine(name, said, f"{MICRO_STOP_S}s"),
+            }
             for name, said in ready["machines"].items()
         },
         "calendars": {"demo": site_file.busy_from(begin, "before the demo")},
@@ -41,6 +51,7 @@ def site(
         "journal": {"flush": "500ms"},
         "kpi": {"every": "1s", "windows": ["shift"]},
         "api": {"listen": f"127.0.0.1:{api_port}"},
+        "pages": "off" if pages_port is None else {"listen": f"127.0.0.1:{pages_port}"},
     }
 
 

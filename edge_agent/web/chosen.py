@@ -16,7 +16,7 @@ from edge_agent.core.machine import Machine
 from edge_agent.core.report import OPEN, Report, Window
 from edge_agent.core.reporting import report_of
 from edge_agent.core.told import MACHINE
-from edge_agent.core.wall import DAY, day_at
+from edge_agent.core.wall import DAY, HOUR, day_at
 from edge_agent.core.windows import KINDS
 from edge_agent.encode.kpi_record import iso, window_record
 from edge_agent.web.answers import Answer
@@ -119,17 +119,21 @@ class Windows:
             return self._chosen(machine, self._stretch(machine, asked))
         if asked != NOW and asked not in KINDS:
             raise Wrong(f"window: {asked[:40]!r} is none; write {NOW}, {', '.join(KINDS)}, or START/END")
-        reported = [kind for kind in MEANT if kind in self._engine.kinds]       # as the overview shows it
-        kinds = reported or MEANT if asked == NOW else (asked,)
-        found = next((one for kind in kinds if (one := self._of(machine, kind, back)) is not None), None)
+        kind = self._open_kind(machine) if asked == NOW else asked
+        found = self._of(machine, kind, back)
         if found is None:
-            what = "window" if asked == NOW else asked
-            raise NotThere(f"no {what} is open now" if not back else f"there is no {what} so far back")
+            raise NotThere(f"no {kind} is open now" if not back else f"there is no {kind} so far back")
         return self._chosen(machine, found)
+
+    def _open_kind(self, machine: Machine) -> str:
+        """Which of the reported kinds is open, as the overview shows it."""
+        kinds = [kind for kind in MEANT if kind in self._engine.kinds] or list(MEANT)
+        return next((kind for kind in kinds if self._of(machine, kind, 0) is not None), kinds[0])
 
     def _of(self, machine: Machine, kind: str, back: int) -> Window | None:
         now = self._clock()
-        windows = self._engine.windows(machine, kind, now - (BACK_NS if back else 0), now + 1)
+        longest = min((back + 1) * HOUR, BACK_NS) if kind == "hour" else BACK_NS
+        windows = self._engine.windows(machine, kind, now - (longest if back else 0), now + 1)
         if not back:
             return next((one for one in reversed(windows) if one.start <= now < one.end), None)
         ended = [one for one in windows if one.end <= now]

@@ -16,7 +16,7 @@ _ANSWER_LIMIT: Final = 16_000_000
 
 
 class WrongUrl(ValueError):
-    """What was given as URL or CA is none; the text says what would be right."""
+    """What was given as URL, CA or token is none; the text says what would be right."""
 
 
 class NoAgent(Exception):
@@ -26,8 +26,8 @@ class NoAgent(Exception):
 class Client:
     """Asks the API at `url`; for https the certificate is verified, against `ca` if it is given."""
 
-    def __init__(self, url: str = DEFAULT_URL, ca: Path | None = None) -> None:
-        """No I/O but reading `ca`; raises WrongUrl."""
+    def __init__(self, url: str = DEFAULT_URL, ca: Path | None = None, token: Path | None = None) -> None:
+        """No I/O but reading `ca` and `token`; raises WrongUrl."""
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -42,6 +42,7 @@ class Client:
         self.url = url.rstrip("/")
         self._host, self._port = parts.hostname, port
         self._tls = _trusting(ca) if parts.scheme == "https" else None
+        self._headers = {"Accept": "application/json", **({} if token is None else _bearer(token))}
 
     def status(self) -> dict[str, Any]:
         """`/api/v1/status`; raises NoAgent."""
@@ -60,7 +61,7 @@ class Client:
         else:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
         try:
-            connection.request("GET", path, headers={"Accept": "application/json"})
+            connection.request("GET", path, headers=self._headers)
             response = connection.getresponse()
             document = json.loads(response.read(_ANSWER_LIMIT))
         except ssl.SSLCertVerificationError as error:
@@ -78,6 +79,16 @@ class Client:
         if response.status not in expected:
             raise NoAgent(f"the agent at {self.url} says: {document['error']}")
         return response.status, document
+
+
+def _bearer(token: Path) -> dict[str, str]:
+    try:
+        held = token.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise WrongUrl(f"--token {token}: {getattr(error, 'strerror', None) or 'holds no token'}") from error
+    if not held.isprintable() or not held or " " in held:
+        raise WrongUrl(f"--token {token}: holds no token")
+    return {"Authorization": f"Bearer {held}"}
 
 
 def _trusting(ca: Path | None) -> ssl.SSLContext:

@@ -27,6 +27,19 @@ _OFF: Final = (
 )
 
 
+_HERE_ONLY: Final = (
+    "The agent runs. Its web pages are shown on its own machine only; the site file says where else: "
+    '<code>pages: {listen: "0.0.0.0:8081", cert: …, key: …}</code>.',
+    "采集代理正在运行。网页界面仅限本机访问；如需从其他计算机访问，请在站点文件中写入 "
+    '<code>pages: {listen: "0.0.0.0:8081", cert: …, key: …}</code>。',
+)
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _plain(texts: tuple[str, str]) -> Response:
+    return HTMLResponse(_PAGE.format(english=texts[0], chinese=texts[1]))
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """Where the pages of this agent listen (None: they are off), and whether they are there at all."""
@@ -45,9 +58,10 @@ def add_entrance(app: FastAPI, pages: Pages) -> None:
     @app.get("/", include_in_schema=False)
     async def entrance(request: Request) -> Response:
         """To the pages, on the host by which the agent was asked for."""
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
         if pages.listen is None or not pages.installed:
-            english, chinese = _MISSING if pages.listen is not None else _OFF
-            return HTMLResponse(_PAGE.format(english=english, chinese=chinese))
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or pages.listen.host
-        place = Listen(host, pages.listen.port)
+            return _plain(_OFF if pages.listen is None else _MISSING)
+        if pages.listen.is_loopback and host not in LOOPBACK:
+            return _plain(_HERE_ONLY)
+        place = Listen(host or pages.listen.host, pages.listen.port)
         return RedirectResponse(f"{'https' if pages.secure else 'http'}://{place}/", 307)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple, cast
@@ -76,6 +77,7 @@ class HistoryView:
 
     def __init__(self, site: Site, engine: Engine, clock: Clock, times: Times) -> None:
         self._folder = Path(site.agent.data_dir) / "journal"
+        self._kept_ns = site.journal.max_age + DAY
         self._engine = engine
         self._clock = clock
         self._times = times
@@ -86,6 +88,9 @@ class HistoryView:
         now = self._clock()
         until = now + 1 if end is None else self._times.instant("end", end)
         low, high = self._times.stretch(start, end, (until - 3600 * SECOND, now + 1))
+        # Nothing is kept for longer, and no clock is ahead by more.
+        high = min(high, now + DAY)
+        low = min(max(low, now - self._kept_ns), high)
         held = Samples(*self._engine.ring.window(tag.position, low, high))
         texts = Vocabulary()
         held = _reworded(held, tag.vocabulary.texts, texts) if tag.kind is Kind.TEXT else held
@@ -96,7 +101,7 @@ class HistoryView:
             async with self._reading:
                 older = await asyncio.to_thread(self._from_journal, tag, low, oldest, texts)
             held, since, complete = _all([older.samples, held]), older.since, older.complete
-        shown = _thinned(held, low, high, most)
+        points = await asyncio.to_thread(_points, held, low, high, most, tag, texts)
         return HistoryAnswer(
             tag=tag.id,
             unit=tag.unit,
@@ -107,13 +112,8 @@ class HistoryView:
             complete=complete,
             source="ring" if len(before) else "journal",
             samples=len(held.time),
-            reduced=len(shown.time) < len(held.time),
-            points=[
-                (time, _told(tag, texts, raw), cast(QualityName, class_name(quality)))
-                for time, raw, quality in zip(
-                    (shown.time // 1_000_000).tolist(), shown.value.tolist(), shown.quality.tolist(), strict=True
-                )
-            ],
+            reduced=len(points) < len(held.time),
+            points=points,
         )
 
     def _from_journal(self, tag: Tag, low: int, high: int, texts: Vocabulary) -> _Read:
@@ -122,7 +122,7 @@ class HistoryView:
         until, count, ends = high, 0, monotonic() + PATIENCE_S
         for since in _steps(low, high):
             part, whole = self._part(tag, since, until, ends, texts)
-            if not whole or count > MOST:
+            if not whole or count > MOST or monotonic() > ends:
                 return _Read(_all(found), until, complete=False)
             found.append(part)
             count, until = count + len(part.time), since
@@ -136,13 +136,17 @@ class HistoryView:
                 return _all(found), False
             if record.time > high + _LATE_NS:
                 break
-            part = _of(record, tag, texts)
+            try:
+                part = _of(record, tag, texts)
+            except _BROKEN:
+                continue        # what else is kept is worth more than refusing all of it
             inside = (part.time >= low) & (part.time < high)
             if inside.any():
                 found.append(part.part(inside))
         return _all(found), True
 
 
+_BROKEN: Final = (ValueError, KeyError, TypeError, IndexError)
 # Samples are put into the journal within a second or so; a device that was away brings older ones.
 _LATE_NS: Final = 3600 * SECOND
 
@@ -167,20 +171,40 @@ def _of(record: Record, tag: Tag, texts: Vocabulary) -> Samples:
     nothing = _all([])
     if record.definition is None:
         return nothing
-    defined = orjson.loads(record.definition)
-    if defined.get("device") != tag.device or tag.name not in defined["names"]:
+    device, names = _defined(record.definition)
+    if device != tag.device or tag.name not in names:
         return nothing
     batch, told = columns.unpack(record.body)
-    place = defined["names"].index(tag.name)
+    place = names[tag.name]
     mine = batch.tag == place
     found = Samples(batch.time[mine], batch.value[mine], batch.quality[mine])
     return _reworded(found, told[place], texts) if place in told else found
+
+
+@lru_cache(maxsize=64)
+def _defined(definition: bytes) -> tuple[str, Mapping[str, int]]:
+    """The device, and the place of each of its tags."""
+    said = orjson.loads(definition)
+    return said["device"], {name: at for at, name in enumerate(said["names"])}
 
 
 def _reworded(found: Samples, words: Mapping[int, str] | Sequence[str], texts: Vocabulary) -> Samples:
     """Text codes of one vocabulary as those of another."""
     value = [texts.code(words[int(raw)]) if raw == raw else raw for raw in found.value.tolist()]
     return found._replace(value=np.array(value, np.float64))
+
+
+Point = tuple[int, Shown | None, QualityName]
+
+
+def _points(held: Samples, low: int, high: int, most: int, tag: Tag, texts: Vocabulary) -> list[Point]:
+    """What is shown; some milliseconds for thousands of points, so done in a thread."""
+    shown = _thinned(held, low, high, most)
+    columns_of = (shown.time // 1_000_000).tolist(), shown.value.tolist(), shown.quality.tolist()
+    return [
+        (time, _told(tag, texts, raw), cast(QualityName, class_name(quality)))
+        for time, raw, quality in zip(*columns_of, strict=True)
+    ]
 
 
 def _told(tag: Tag, texts: Vocabulary, raw: float) -> Shown | None:

@@ -199,6 +199,9 @@ class LinesView:
         self._readers = {reader.device: reader for reader in readers}
         self._followers = {follower.line.name: follower for follower in followers}
         self._asked = asked
+        self._periods = {
+            name: Counter(map(device.period_ns, device.tags.values())) for name, device in site.devices.items()
+        }
         self._machines: dict[str, list[str]] = {name: [] for name in site.devices}
         for machine in engine.machines.values():
             for device in dict.fromkeys(tag.device for tag in machine.spec.tags()):
@@ -226,7 +229,7 @@ class LinesView:
     def _detail(self, name: str) -> DeviceDetail:
         config, line = self._site.devices[name], self._health.devices[name]
         session = self._readers[name].session if name in self._readers else None
-        periods = Counter(config.period_ns(tag) for tag in config.tags.values())
+        periods = self._periods[name]
         return DeviceDetail(
             **self.line(line),
             id=name,

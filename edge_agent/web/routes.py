@@ -27,6 +27,8 @@ _ABOUT: Final = (
     "missing. On this machine whoever reaches it may look; beyond it everything but /api/v1/health needs somebody "
     "who has logged in, or a token. A change always does."
 )
+# What the guard, the door and the reading of a body say before a route is asked.
+_ANYWHERE: Final = (400, 401, 408, 413, 421, 422)
 # Asked before anybody has logged in.
 _OPEN: Final = frozenset(f"/api/v1/{name}" for name in ("health", "me", "login", "first-user")) | {"/"}
 
@@ -57,7 +59,7 @@ def make_app(view: View, door: Door, hands: Hands) -> FastAPI:
         docs_url=None,      # those pages load scripts from elsewhere, where a plant has no way out
         redoc_url=None,
         redirect_slashes=False,
-        responses={422: {"model": answers.Failure}},
+        responses={status: {"model": answers.Failure} for status in _ANYWHERE},
         dependencies=[Depends(_may_look)],
     )
     app.state.door = door

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from edge_agent.config.http_api import ApiModel, Listen
 from edge_agent.web.access import Access
 from edge_agent.web.door import Door, Lobby
+from edge_agent.web.entrance import LOOPBACK
 from edge_agent.web.guard import BODY_LIMIT, Guard
 from edge_agent.web.people import People
 from edge_agent.web.routes import Hands, make_app
@@ -35,7 +36,6 @@ KEEP_ALIVE_S: Final = 15
 # What is under way when the agent stops may end, if it is quick.
 ENDING_S: Final = 1.0
 LIVE: Final = "/api/v1/live"
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def _ticks() -> float:
@@ -64,7 +64,7 @@ class Api:
         self.listen: Listen = config.listen
         self.port = 0
         self._tls = None
-        hosts = {*_LOOPBACK, self.listen.host}
+        hosts = {*LOOPBACK, self.listen.host}
         if config.cert is not None and config.key is not None:
             self._tls = server_context(config.cert, config.key)
             hosts |= names_of(config.cert)

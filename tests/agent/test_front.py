@@ -23,7 +23,8 @@ SITE = "agent: {id: gw-1}\napi: {listen: '127.0.0.1:0'}\npages: {listen: '127.0.
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(front.ENVIRONMENT, "on")
-    monkeypatch.setenv("PAGES_FILE", str(tmp_path / "told.json"))
+    monkeypatch.setenv("NICEGUI_TOLD", str(tmp_path / "told.json"))
+    monkeypatch.setenv("MQTT_PASSWORD", "secret-of-the-test")
     monkeypatch.setattr(front, "_MODULE", "tests.peers.tiny_pages")
     monkeypatch.setattr(front, "BACKOFF", Backoff(first=0.05, longest=0.1))
     monkeypatch.setattr(front, "are_installed", lambda: True)
@@ -81,6 +82,7 @@ async def test_they_are_started_with_what_the_site_file_says_and_wait_behind_the
     pages.want(site(SITE), 8079)
     said = await another(told)
     assert said["arguments"][:4] == ["--url", "http://127.0.0.1:8079", "--listen", "127.0.0.1:8089"]
+    assert "MQTT_PASSWORD" not in said["environment"]
     assert said["nice"] >= os.getpriority(os.PRIO_PROCESS, 0)
 
 

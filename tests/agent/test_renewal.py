@@ -120,3 +120,11 @@ def test_who_has_logged_in_stays_so_when_the_file_changes(agent: Agent) -> None:
     request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/api/v1/me", headers={"cookie": cookie})
     with urllib.request.urlopen(request, timeout=60) as answer:
         assert json.load(answer)["user"] == "anna"
+
+
+def test_what_is_right_and_cannot_be_run_is_given_up_for_what_was_before(agent: Agent) -> None:
+    (agent.file.parent / "blocked").write_text("no folder")
+    agent.file.write_text(agent.text.replace("data_dir: data", "data_dir: blocked"))
+    wait_for(lambda: agent.said("cannot be run; the agent goes on as before"), 20, "it is given up")
+    before = wait_for(lambda: (agent.asked("machines/press/production") or {}).get("total"), 20, "it runs again")
+    wait_for(lambda: agent.asked("machines/press/production")["total"] > before, 20, "it counts on")

@@ -34,7 +34,7 @@ devices:
     tags: {{total: {{address: "holding:1", unit: "1"}}, temp: {{address: "holding:5"}}}}
 publish:
   platform: {{type: mqtt, url: "mqtt://127.0.0.1:9", user: u, password: secret-of-the-test}}
-api: {{listen: "127.0.0.1:0"{api}}}
+api: {{listen: "{host}:0"{api}}}
 """
 
 Call = Callable[..., tuple[int, str, str]]
@@ -73,12 +73,14 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 class Agent:
     """`edge-agent run` and its PLC, two processes; `url` is where its API listens."""
 
-    def __init__(self, folder: Path, start: Callable[..., subprocess.Popen[str]], api: str = "") -> None:
+    def __init__(
+        self, folder: Path, start: Callable[..., subprocess.Popen[str]], api: str = "", host: str = "127.0.0.1"
+    ) -> None:
         self.plc_port = free_port()
         self._start = start
         self.start_plc()
         path = folder / "site.yaml"
-        path.write_text(SITE.format(data=folder / "data", plc=self.plc_port, api=api))
+        path.write_text(SITE.format(data=folder / "data", plc=self.plc_port, api=api, host=host))
         self.log = folder / "agent.log"
         with self.log.open("w") as out:
             self.process = start("-m", "edge_agent.cli", "run", str(path), stderr=out)
@@ -90,7 +92,7 @@ class Agent:
         assert self.plc.stdout
         assert self.plc.stdout.readline() == "ready\n"
 
-    def wait(self, what: Callable[[], Any], seconds: float = 20) -> Any:
+    def wait(self, what: Callable[[], Any], seconds: float = 100) -> Any:
         end = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < end, self.log.read_text()
@@ -186,6 +188,25 @@ def test_over_https_the_certificate_is_verified(
     assert err.startswith("edge-agent: ")
 
 
+def test_an_agent_that_listens_beyond_its_machine_wants_a_token(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]], call: Call
+) -> None:
+    authority = Authority(tmp_path, "authority")
+    cert, key = authority.issue("gw-1")
+    token = "a-token-of-sixteen-or-more"
+    agent = Agent(tmp_path, start, f", cert: {cert}, key: {key}, tokens: {{ops: {token}}}", host="0.0.0.0")
+    asked = ("status", "--url", agent.url.replace("0.0.0.0", "127.0.0.1"), "--ca", authority.ca)
+    code, out, err = call(*asked)
+    assert (code, out) == (1, "")
+    assert "token" in err
+    (tmp_path / "token").write_text(f"{token}\n")
+    code, out, err = call(*asked, "--token", tmp_path / "token")
+    assert (code, err) == (0, "")
+    assert out.startswith("gw-1")
+    (tmp_path / "token").write_text(f"{token}x")
+    assert call(*asked, "--token", tmp_path / "token")[0] == 1
+
+
 def test_where_no_agent_answers_it_ends_with_1_and_one_sentence(call: Call) -> None:
     port = free_port()
     for command in (["status"], ["why", "a.b"]):
@@ -239,7 +260,8 @@ def test_what_speaks_no_http_is_told_so(call: Call) -> None:
         ["status", "--url", "http://"], ["status", "--url", "http://h:99999"], ["status", "--url", "http://u:p@h"],
         ["status", "--url", "http://h/x"], ["status", "--url", "http://h", "--ca", "ca.pem"],
         ["status", "--url", "https://h", "--ca", "/no/such/file"],
-        ["status", "--url", "https://h", "--ca", "/dev/null"],
+        ["status", "--url", "https://h", "--ca", "/dev/null"], ["status", "--token", "/no/such/file"],
+        ["status", "--token", "/dev/null"],
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2_with_a_word_on_what_is_right(call: Call, arguments: list[str]) -> None:

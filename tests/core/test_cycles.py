@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -51,6 +52,21 @@ def test_a_quantile_is_that_of_the_sorted_list_within_a_bin(durations: list[int]
     exact = sorted(durations)[max(rank, 1) - 1]
     assert abs(made.quantile(share) - exact) * 200 <= exact
     assert made.best == min(durations)
+
+
+@given(st.lists(st.integers(1, 10**15), max_size=300), st.integers(64, 100))
+def test_bars_hold_every_duration_once_side_by_side_and_are_no_more_than_asked_for(
+    durations: list[int], most: int
+) -> None:
+    made = Histogram()
+    for one in durations:
+        made.add(one)
+    bars = made.bars(most)
+    assert len(bars) <= most
+    assert sum(n for _, _, n in bars) == len(durations)
+    assert all(before[1] <= after[0] for before, after in pairwise(bars))
+    for one in durations:
+        assert sum(low <= one < high for low, high, _ in bars) == 1
 
 
 def test_cycles_of_a_machine_that_runs_are_measured_once_nothing_changes_them_any_more() -> None:

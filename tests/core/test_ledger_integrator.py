@@ -363,6 +363,7 @@ def test_cutting_a_window_anywhere_changes_nothing(
     bounds = [ns(a), *sorted(EPOCH + cut for cut in cuts if ns(a) < EPOCH + cut < ns(b)), ns(b)]
     parts = [ledger.cell(low, high, known) for low, high in pairwise(bounds)]
     assert sum(parts, Cell()) == story.ledger().cell(ns(a), ns(b), known)
+    assert [ledger.part(low, high, known) for low, high in pairwise(bounds)] == parts
 
 
 @slow

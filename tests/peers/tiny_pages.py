@@ -1,4 +1,4 @@
-"""Stands where the pages' process does: writes what it was told into the file PAGES_FILE, ends with its input."""
+"""Stands where the pages' process does: writes what it was told into the file NICEGUI_TOLD, ends with its input."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
-    told = {"pid": os.getpid(), "arguments": sys.argv[1:], "nice": os.getpriority(os.PRIO_PROCESS, 0)}
-    file = Path(os.environ["PAGES_FILE"])
+    told: dict[str, Any] = {"pid": os.getpid(), "arguments": sys.argv[1:], "nice": os.getpriority(os.PRIO_PROCESS, 0)}
+    told["environment"] = list(os.environ)
+    file = Path(os.environ["NICEGUI_TOLD"])
     file.with_suffix(".new").write_text(json.dumps(told))
     file.with_suffix(".new").replace(file)
     sys.stdin.read()
