@@ -1,7 +1,8 @@
 """Keeps the process of the web pages: started once the API listens, and again, ever later, should it end.
 
-It is a client of the agent like any other, with a lower priority: whatever happens to it, acquisition goes on. It ends
-with the agent, also when that is killed, for its standard input is then at its end.
+It is a client of the agent like any other, with a lower priority, and the first to go where memory ends: whatever
+happens to it, acquisition goes on. It ends with the agent, also when that is killed, for its standard input is then at
+its end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from edge_agent.config import Site
@@ -25,6 +27,8 @@ BACKOFF: Final = Backoff(first=1.0, longest=60.0, lasted=60.0)
 # The pages let go of their browsers within two seconds.
 ENDING_S: Final = 5.0
 NICE: Final = 10
+# Where memory ends, the kernel ends them and not the agent: of 1000, more than the agent's share of any memory.
+OOM_SCORE: Final = 900
 _MODULE: Final = "edge_agent.pages"
 _LIBRARY: Final = "nicegui"
 ENVIRONMENT: Final = "EDGE_AGENT_PAGES"
@@ -96,6 +100,8 @@ class Front:
             return f"cannot be started: {error.strerror or error}"
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, child.pid, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{child.pid}/oom_score_adj").write_text(f"{OOM_SCORE}")     # no disk: the kernel takes it
         try:
             await until(self._changed, ("pages-process", _ended(child)))
         except _Ended as end:
