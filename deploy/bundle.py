@@ -1,6 +1,6 @@
 """Makes the offline bundle: everything `install.sh` needs on a gateway that reaches no package index.
 
-    python deploy/bundle.py --arch aarch64          what `make bundle ARCH=aarch64` runs; result in dist/
+    python deploy/bundle.py --arch aarch64          what `make bundle ARCH=aarch64` runs; result in dist/, with its hash
 
     edge-agent-0.1.0-linux-aarch64.tar.gz
       install.sh, systemd/    as in this folder
@@ -137,7 +137,7 @@ def _sums(folder: Path) -> None:
 
 
 def _pack(folder: Path, target: Path) -> Path:
-    """The same content gives the same names, owners and rights, whoever packs it."""
+    """The same content gives the same names, owners and rights, whoever packs it; its hash goes beside it."""
 
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = 0
@@ -147,6 +147,9 @@ def _pack(folder: Path, target: Path) -> Path:
 
     with tarfile.open(target, "w:gz", compresslevel=1) as archive:      # wheels are packed already
         archive.add(folder, target.name.removesuffix(".tar.gz"), filter=plain)
+    with target.open("rb") as packed:
+        digest = hashlib.file_digest(packed, "sha256").hexdigest()
+    target.with_name(f"{target.name}.sha256").write_text(f"{digest}  {target.name}\n")
     return target
 
 

@@ -98,10 +98,7 @@ class Front:
             )
         except OSError as error:
             return f"cannot be started: {error.strerror or error}"
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, child.pid, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{child.pid}/oom_score_adj").write_text(f"{OOM_SCORE}")     # no disk: the kernel takes it
+        _put_behind(child.pid)
         try:
             await until(self._changed, ("pages-process", _ended(child)))
         except _Ended as end:
@@ -109,6 +106,14 @@ class Front:
         finally:
             await _end(child)
         return ""
+
+
+def _put_behind(pid: int) -> None:
+    """Have the agent go first for the processor, and last where memory ends."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text(f"{OOM_SCORE}")     # no disk: the kernel takes it
 
 
 class _Ended(Exception):

@@ -64,7 +64,7 @@ class Podman:
 
     def make_broker(self) -> None:
         """Debian's mosquitto where compose.yaml looks for its own."""
-        root = debian(self.folder / "mosquitto", "mosquitto")
+        root = debian(self.folder / "mosquitto", "mosquitto", "mosquitto-clients")
         told = 'ENTRYPOINT ["/usr/sbin/mosquitto", "-c", "/mosquitto/config/mosquitto.conf"]'
         run("chroot", root, "sh", "-c", "install -d -o 1883 -g 1883 /mosquitto/data")
         self.imported(BROKER, root, told)

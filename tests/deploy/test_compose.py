@@ -97,3 +97,8 @@ def test_nobody_but_the_agent_reads_the_agents_secrets(stack: Podman) -> None:
     for other in ("mosquitto", "influxdb"):
         with pytest.raises(AssertionError, match="Permission denied"):
             stack("exec", "agent", "ls", f"/run/secrets/{other}")
+
+
+def test_the_brokers_health_check_finds_it_well(stack: Podman) -> None:
+    [_, *check] = SERVICES["mosquitto"]["healthcheck"]["test"]
+    stack("exec", "mosquitto", *(word.replace("$$", "$") for word in check))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.deploy.podman import Podman
 from tests.deploy.rootfs import debian, run
-from tests.deploy.test_bundle import made
+from tests.deploy.test_bundle import HERE, made
 from tests.peers.waiting import wait_for
 
 pytestmark = pytest.mark.deploy
@@ -43,7 +44,7 @@ class Gateway:
 def gateway(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     podman = Podman(kept / "podman")
     podman.imported(IMAGE, debian(kept / "gateway-root", "systemd", "systemd-sysv", "dbus", "python3", "procps"))
-    bundle = made("x86_64", tmp_path_factory.mktemp("bundle"), "3.11")
+    bundle = made(HERE, tmp_path_factory.mktemp("bundle"), "3.11")
     run("chmod", "--recursive", "a+rX", bundle)
     # Privileged, for the service makes namespaces of its own; without any network.
     told = ["--detach", "--privileged", "--network=none", "--systemd=always", f"--volume={bundle}:/bundle"]
@@ -67,7 +68,8 @@ def gateway(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ga
 
 
 def test_it_installs_and_the_service_is_ready_and_tells_how_it_is(gateway: Gateway) -> None:
-    gateway("/bundle/install.sh")
+    said = gateway("sh", "-c", "umask 077; exec /bundle/install.sh 2>&1")
+    assert re.search(r"pages: https://\w+:8443, code of the first visit: [\w-]+$", said)
     assert gateway.shows("ActiveState") == "active"
     assert gateway.shows("NotifyAccess") == "main"
     assert gateway.shows("StatusText") == "1 of 1 devices, 0 of 0 destinations connected"
@@ -107,20 +109,39 @@ def test_an_update_keeps_the_version_before_and_one_can_go_back(gateway: Gateway
     gateway("/bundle/install.sh")
     second = gateway("readlink", "/opt/edge-agent/current")
     assert second != first == gateway("readlink", "/opt/edge-agent/previous")
-    gateway("/bundle/install.sh", "rollback")
+    gateway("/opt/edge-agent/current/install.sh", "rollback")
     assert gateway("readlink", "/opt/edge-agent/current") == first
+    assert gateway("readlink", "/opt/edge-agent/previous") == second
     assert gateway.shows("ActiveState") == "active"
+
+
+def test_a_version_that_does_not_take_the_site_file_is_not_gone_back_to(gateway: Gateway) -> None:
+    before = gateway("readlink", "/opt/edge-agent/current"), gateway.shows("MainPID")
+    gateway("sh", "-c", "cp /etc/edge-agent/site.yaml /root/; echo 'nonsense: 1' >> /etc/edge-agent/site.yaml")
+    assert "nothing was changed" in gateway.tried("/opt/edge-agent/current/install.sh", "rollback")
+    gateway("sh", "-c", "cp /root/site.yaml /etc/edge-agent/site.yaml")
+    assert (gateway("readlink", "/opt/edge-agent/current"), gateway.shows("MainPID")) == before
+
+
+def test_pages_that_the_kernel_ends_for_want_of_memory_leave_the_agent_alone(gateway: Gateway) -> None:
+    before = gateway.shows("MainPID")
+    pages = gateway("pgrep", "--parent", before)
+    assert gateway("cat", f"/proc/{pages}/oom_score_adj") > gateway("cat", f"/proc/{before}/oom_score_adj")
+    assert gateway.shows("OOMPolicy") == "continue"
+    gateway("kill", "-KILL", pages)
+    wait_for(lambda: gateway("sh", "-c", f"pgrep --parent {before} || true") not in ("", pages), 60, "pages again")
+    assert gateway.shows("MainPID") == before
 
 
 def test_an_update_that_does_not_come_up_is_undone(gateway: Gateway) -> None:
     """The new version answers its version and checks the site file, and then cannot run."""
-    before = gateway("readlink", "/opt/edge-agent/current")
+    before = gateway("readlink", "/opt/edge-agent/current"), gateway("readlink", "/opt/edge-agent/previous")
     broken = "sed -i 's|^ExecStart=.*|ExecStart=/bin/false|' systemd/edge-agent.service"
     sums = "find . -type f ! -name SHA256SUMS | sed 's|^./||' | xargs sha256sum > SHA256SUMS"
     gateway("sh", "-c", f"cp -r /bundle /broken && cd /broken && {broken} && {sums}")
     said = gateway.tried("env", "COMES_UP_S=30", "/broken/install.sh")
     assert "the version before is back and works" in said
-    assert gateway("readlink", "/opt/edge-agent/current") == before
+    assert (gateway("readlink", "/opt/edge-agent/current"), gateway("readlink", "/opt/edge-agent/previous")) == before
     assert gateway.shows("ActiveState") == "active"
     assert gateway("sh", "-c", "ls /opt/edge-agent/versions").count("0.1.0") <= 2
 

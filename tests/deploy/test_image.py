@@ -44,11 +44,12 @@ def test_what_is_ours_of_the_image_is_small(podman: Podman) -> None:
 
 def test_the_image_is_nobody_in_particular_and_says_when_it_is_well(podman: Podman) -> None:
     config = podman.inspect(IMAGE)["Config"]
-    assert config["User"] == "10001:10001"
+    assert config["User"] == "10001"
     assert config["Entrypoint"] == ["edge-agent"]
     assert podman.inspect(IMAGE)["HealthCheck"]["Test"][0] in ("CMD", "CMD-SHELL")
-    asked = "find /opt -perm /6000; id -u"
-    assert podman("run", "--rm", *CAREFUL, "--entrypoint=sh", IMAGE, "-c", asked) == "10001"
+    asked = "find /opt -perm /6000; id -u; id -G"
+    said = podman("run", "--rm", *CAREFUL, "--entrypoint=sh", IMAGE, "-c", asked)
+    assert said.splitlines() == ["10001", "10001 20"], "in dialout, for serial ports"
 
 
 def test_nothing_of_the_build_is_left_in_the_image(podman: Podman) -> None:

@@ -16,6 +16,7 @@ from edge_agent.web import live
 from tests.web.conftest import TOKEN, Running, until
 from tests.web.test_machine_answers import SITE, told
 
+ROOT = Path(__file__).parents[2]
 MORE = """
 publish:
   copies: {type: stdout, profile: json}
@@ -135,6 +136,18 @@ async def test_metrics_are_in_the_text_format_and_name_everything_that_is_counte
     typed = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     assert len(typed) == len(set(typed))
     assert names <= set(typed)
+
+
+async def test_every_metric_is_documented_and_every_alert_is_about_one_that_there_is(agent: Running) -> None:
+    lines = (await agent.get("/metrics")).body.decode().splitlines()
+    there = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    page = (ROOT / "README.md").read_text().partition("\n### Metrics\n")[2].partition("\n#")[0]
+    cells = " ".join(re.findall(r"^\| ([^|]+)\|", page, re.MULTILINE))
+    named = re.findall(r"`([a-z_]+)`", cells)
+    process = set(re.findall(r"`(process_[a-z_]+)`", page))
+    assert there == {f"edge_agent_{name}" for name in (*named, *(f"{count}_total" for count in Count))} | process
+    alerts = (ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text()
+    assert set(re.findall(r"\bedge_agent_\w+", alerts)) <= there
 
 
 async def events(agent: Running, path: str, enough: Callable[[list[tuple[str, Any]]], bool]) -> list[tuple[str, Any]]:
