@@ -68,6 +68,11 @@ def _read(told: Path) -> dict[str, Any]:
     return found
 
 
+def ends_early(pid: int) -> int:
+    """How much earlier than others, of 1000, where memory ends."""
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 def runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -84,7 +89,7 @@ async def test_they_are_started_with_what_the_site_file_says_and_wait_behind_the
     assert said["arguments"][:4] == ["--url", "http://127.0.0.1:8079", "--listen", "127.0.0.1:8089"]
     assert "MQTT_PASSWORD" not in said["environment"]
     assert said["nice"] >= os.getpriority(os.PRIO_PROCESS, 0)
-    assert Path(f"/proc/{said['pid']}/oom_score_adj").read_text() == f"{front.OOM_SCORE}\n", "the first to go"
+    assert ends_early(said["pid"]) == front.OOM_SCORE
 
 
 async def test_one_that_ends_is_started_again_and_one_that_is_wanted_otherwise_anew(
