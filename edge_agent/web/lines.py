@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
-import orjson
 
 from edge_agent.api import Driver
 from edge_agent.config import Site
@@ -17,103 +15,20 @@ from edge_agent.core.phrase import without_password
 from edge_agent.core.report import Status
 from edge_agent.health import Health, Line
 from edge_agent.journal import LANES, Journal
-from edge_agent.web.answers import Answer, Destination, Device, Draining, JournalState, Qualities
+from edge_agent.web.answers import Destination, Device, Draining, JournalState, Qualities
+from edge_agent.web.letters import Letters
+from edge_agent.web.line_answers import (
+    DestinationDetail,
+    DestinationsAnswer,
+    DeviceDetail,
+    DevicesAnswer,
+    JournalAnswer,
+    Scan,
+)
 from edge_agent.web.times import Times
 
-# Of messages that were refused for good a page shows the last; reading more would keep the disk busy.
-LETTERS: Final = 50
-LETTERS_BYTES: Final = 262_144
-# Of a payload as much as tells which it was.
-_PAYLOAD: Final = 500
-
-
-class Scan(Answer):
-    """Tags that are to be fresh once in `period_s`."""
-
-    period_s: float
-    tags: int
-
-
-class DeviceDetail(Device):
-    """A device, how it is read, and who draws from it."""
-
-    id: str
-    driver: str
-    addresses: list[str]
-    """where it may be found, the preferred one first"""
-    polled: bool | None
-    """false: it tells changes by itself; null while there is no session"""
-    scans: list[Scan]
-    samples_s: float
-    """samples a second to be expected"""
-    scans_skipped: int | None
-    """of this session: left out because one before took too long; when it grows, the device is asked for too much"""
-    lag_s: float | None
-    """how far what was read may be behind the device"""
-    asked: list[str]
-    """what it is asked, a line each: requests and registers of a scan, subscriptions"""
-    machines: list[str]
-    """that draw from it"""
-    writable: int
-    """tags that may be written to"""
-
-
-class DevicesAnswer(Answer):
-    """All devices, in the order of the site file."""
-
-    devices: list[DeviceDetail]
-
-
-class DestinationDetail(Destination):
-    """A destination, and what waits for it."""
-
-    id: str
-    type: str
-    profile: str
-    lanes: dict[str, int]
-    """records that wait, by lane of the journal: events (states, KPIs, alarms) go before samples"""
-    evicted: dict[str, int]
-    """records that were deleted before they were delivered, ever, by lane"""
-    rejected: int
-    """messages it refused for good since the agent started"""
-    acknowledged: str | None
-    """when it last took anything"""
-    dead_letters: int
-    """bytes of messages kept that it refused for good"""
-
-
-class DestinationsAnswer(Answer):
-    """All destinations, in the order of the site file."""
-
-    destinations: list[DestinationDetail]
-    journal: JournalState
-
-
-class Letter(Answer):
-    """A message that a destination refused for good."""
-
-    time: str
-    topic: str
-    reason: str
-    payload: str
-    """its beginning; of bytes that are no text, base64"""
-
-
-class LettersAnswer(Answer):
-    """The newest of them, the newest first."""
-
-    destination: str
-    bytes: int
-    letters: list[Letter]
-
-
-class JournalAnswer(JournalState):
-    """The durable log, and what waits in it for whom."""
-
-    max_bytes: int
-    reports: list[str]
-    """what was found wrong since the agent started, and what was done about it"""
-    backlog: dict[str, int]
+# The newest of what was found wrong in the journal: more is a matter of the log.
+_REPORTS: Final = 50
 
 
 class Read(Protocol):
@@ -199,6 +114,7 @@ class LinesView:
         self._readers = {reader.device: reader for reader in readers}
         self._followers = {follower.line.name: follower for follower in followers}
         self._asked = asked
+        self.refused = Letters(site)
         self._periods = {
             name: Counter(map(device.period_ns, device.tags.values())) for name, device in site.devices.items()
         }
@@ -258,7 +174,7 @@ class LinesView:
         )
 
     def destinations(self, letters: Mapping[str, int]) -> DestinationsAnswer:
-        """All of them; `letters` as `letter_bytes` gave them."""
+        """All of them; `letters` as `Letters.bytes` gave them."""
         status = self._status()
         found = []
         for name, config in self._site.publish.items():
@@ -280,28 +196,9 @@ class LinesView:
             )
         return DestinationsAnswer(destinations=found, journal=self.journal_state(status))
 
-    def letter_bytes(self) -> dict[str, int]:
-        """How much each destination refused for good; looks at the disk, so done in a thread."""
-        return {name: sum(path.stat().st_size for path in self._letter_files(name)) for name in self._site.publish}
-
     def has_destination(self, name: str) -> bool:
         """True for a destination of the site file."""
         return name in self._site.publish
-
-    def letters(self, name: str) -> LettersAnswer:
-        """What a destination refused for good; reads the disk, so done in a thread."""
-        files = list(self._letter_files(name))
-        found: list[Letter] = []
-        for path in reversed(files):
-            found += list(_letters(path))[::-1]
-        return LettersAnswer(
-            destination=name, bytes=sum(path.stat().st_size for path in files), letters=found[:LETTERS]
-        )
-
-    def _letter_files(self, name: str) -> Iterator[Path]:
-        """The older first; those that are there."""
-        folder = Path(self._site.agent.data_dir) / "dead"
-        return (path for path in (folder / f"{name}.1.jsonl", folder / f"{name}.jsonl") if path.exists())
 
     def journal_state(self, status: Status) -> JournalState:
         """The journal as the status shows it."""
@@ -320,25 +217,10 @@ class LinesView:
         return JournalAnswer(
             **self.journal_state(status).model_dump(),
             max_bytes=self._site.journal.max_size,
-            reports=list(self._journal.reports)[-LETTERS:],
+            reports=list(self._journal.reports)[-_REPORTS:],
             backlog=dict(status.backlog),
         )
 
 
 def _draining(told: Mapping[str, Mapping[str, float | None]], name: str) -> Draining | None:
     return Draining.model_validate(told[name]) if name in told else None
-
-
-def _letters(path: Path) -> Iterator[Letter]:
-    """The last of a file, the older first; a line that cannot be read is passed over."""
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        file.seek(max(size - LETTERS_BYTES, 0))
-        lines = file.read(LETTERS_BYTES).splitlines()[-LETTERS:]
-    for line in lines:
-        try:
-            said = orjson.loads(line)
-            payload = str(said.get("payload", said.get("base64", "")))[:_PAYLOAD]
-            yield Letter(time=said["time"], topic=said["topic"], reason=said["reason"], payload=payload)
-        except (ValueError, KeyError, TypeError):
-            continue

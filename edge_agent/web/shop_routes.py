@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, Path, Query
 from starlette.exceptions import HTTPException
 
-from edge_agent.web import alarms, answers, digital, lines, overview
+from edge_agent.web import alarms, answers, digital, line_answers, overview
 from edge_agent.web.refusals import NO_SUCH, PAGE, Said
 from edge_agent.web.view import View
 
@@ -50,24 +50,24 @@ def _add_agent(app: FastAPI, view: View) -> None:
 
 def _add_connections(app: FastAPI, view: View) -> None:
     @app.get("/api/v1/devices")
-    async def devices() -> lines.DevicesAnswer:
+    async def devices() -> line_answers.DevicesAnswer:
         """Every device: its connection, what it is asked, how its tags are."""
         return view.lines.devices()
 
     @app.get("/api/v1/destinations")
-    async def destinations() -> lines.DestinationsAnswer:
+    async def destinations() -> line_answers.DestinationsAnswer:
         """Every destination: its connection, what waits for it, how catching up goes, what it refused."""
-        return view.lines.destinations(await asyncio.to_thread(view.lines.letter_bytes))
+        return view.lines.destinations(await asyncio.to_thread(view.lines.refused.bytes))
 
     @app.get("/api/v1/destinations/{id}/dead-letters", responses=NO_SUCH)
-    async def letters(id: Annotated[str, Path(max_length=100)]) -> lines.LettersAnswer:
+    async def letters(id: Annotated[str, Path(max_length=100)]) -> line_answers.LettersAnswer:
         """The newest messages that a destination refused for good."""
         if not view.lines.has_destination(id):
             raise HTTPException(404, f"there is no destination {id}")
-        return await asyncio.to_thread(view.lines.letters, id)
+        return await asyncio.to_thread(view.lines.refused.newest, id)
 
     @app.get("/api/v1/journal")
-    async def journal() -> lines.JournalAnswer:
+    async def journal() -> line_answers.JournalAnswer:
         """The durable log: its size, what waits in it for whom, what was found wrong."""
         return view.lines.journal()
 

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-# Ink, lines and the curve, for light and dark ground.
-_LIGHT: Final = ("#59636f", "#d9dee4", "#0072b2")
+from edge_agent.pages.chart import colours
+
 # Behind what was not good.
 _TROUBLE: Final = "#d55e0026"
-_DARK: Final = ("#9aa7b5", "#2a333d", "#56b4e9")
 
 
 def shifted(ms: int, zone: ZoneInfo) -> int:
@@ -22,13 +21,13 @@ def shifted(ms: int, zone: ZoneInfo) -> int:
 
 def options(answer: Mapping[str, Any], zone: str, until_ms: int, *, dark: bool) -> dict[str, Any]:
     """What ECharts draws of the answer of `/tags/{tag}/history`."""
-    ink, line, curve = _DARK if dark else _LIGHT
+    seen = colours(dark)
     kind, site = answer["kind"], ZoneInfo(zone)
     points = [(shifted(int(ms), site), value) for ms, value, _ in answer["points"]]
     axis = {
-        "axisLabel": {"color": ink},
-        "axisLine": {"lineStyle": {"color": line}},
-        "splitLine": {"lineStyle": {"color": line}},
+        "axisLabel": {"color": seen.soft},
+        "axisLine": {"lineStyle": {"color": seen.line}},
+        "splitLine": {"lineStyle": {"color": seen.line}},
     }
     texts = list(dict.fromkeys(str(value) for _, value in points if value is not None)) if kind == "text" else []
     series: dict[str, Any] = {
@@ -36,8 +35,8 @@ def options(answer: Mapping[str, Any], zone: str, until_ms: int, *, dark: bool) 
         "data": [[t, str(v) if texts and v is not None else v] for t, v in points],
         "showSymbol": len(points) < 60,
         "symbolSize": 5,
-        "lineStyle": {"width": 1.6, "color": curve},
-        "itemStyle": {"color": curve},
+        "lineStyle": {"width": 1.6, "color": seen.accent},
+        "itemStyle": {"color": seen.accent},
         "connectNulls": False,
         "step": "end" if kind != "float" else False,
         "animation": False,
@@ -54,7 +53,7 @@ def options(answer: Mapping[str, Any], zone: str, until_ms: int, *, dark: bool) 
         "type": "value",
         "scale": True,
         "name": answer["unit"],
-        "nameTextStyle": {"color": ink, "align": "left"},
+        "nameTextStyle": {"color": seen.soft, "align": "left"},
         **axis,
     }
     if kind == "text":
@@ -70,7 +69,7 @@ def options(answer: Mapping[str, Any], zone: str, until_ms: int, *, dark: bool) 
         "tooltip": {"trigger": "axis"},
         "dataZoom": [
             {"type": "inside"},
-            {"type": "slider", "height": 18, "bottom": 8, "borderColor": line, "textStyle": {"color": ink}},
+            {"type": "slider", "height": 18, "bottom": 8, "borderColor": seen.line, "textStyle": {"color": seen.soft}},
         ],
         "xAxis": {"type": "time", **axis, "splitLine": {"show": False}},
         "yAxis": vertical,
