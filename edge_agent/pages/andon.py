@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import html, note, script
+from edge_agent.pages.parts import attributes, html, note, script
 from edge_agent.pages.tile import rollup, tile
 from edge_agent.pages.visit import Visit
 from edge_agent.pages.words import Words
@@ -58,7 +58,7 @@ class _Board:
         self._rollups.clear()
         self._board.clear()
         with self._rollups:
-            self._drawn.update({name: html("").classes("place").props(f'data-key="{name}"') for name in rollups})
+            self._drawn.update({name: attributes(html("").classes("place"), data_key=name) for name in rollups})
         with self._board:
             self._drawn.update({name: html("").classes("place") for name in machines})
             if not machines:
@@ -69,8 +69,7 @@ class _Board:
         if element.content != markup:
             element.set_content(str(markup))
         if line and element.props.get("data-line") != line:
-            element.props["data-line"] = line
-            element.update()
+            attributes(element, data_line=line)
 
 
 # What was drawn last in each language: ten screens that look at the same answer cost as much as one.

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -46,13 +47,16 @@ class LoginNeeded(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What shows the API who asks; empty: nobody."""
+    """What shows the API who asks, and from where; empty: nobody."""
 
     cookie: str = ""
     csrf: str = ""
+    address: str = ""
 
 
 NOBODY: Final = Session()
+# A session is its browser's to keep: one kept here would go along with the next question, whoever asks it.
+_KEEPS_NONE: Final = DefaultCookiePolicy(allowed_domains=[])
 
 
 class Agent:
@@ -65,8 +69,9 @@ class Agent:
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=10.0)
         # trust_env: a proxy for the internet is none for the agent beside us.
         self._http = httpx.AsyncClient(
-            base_url=self.url, limits=limits, timeout=PATIENCE_S, verify=_trusting(self.url, ca), trust_env=False
-        )
+            base_url=self.url, limits=limits, timeout=PATIENCE_S, verify=_trusting(self.url, ca), trust_env=False,
+            cookies=CookieJar(_KEEPS_NONE),
+        )  # fmt: skip
         self._shared: OrderedDict[tuple[str, ...], tuple[float, asyncio.Task[Any]]] = OrderedDict()
 
     async def get(self, path: str, session: Session = NOBODY, **query: object) -> Any:
@@ -109,10 +114,7 @@ class Agent:
 
     async def login(self, path: str, body: Mapping[str, str], address: str) -> str:
         """Post to `/login` or `/first-user`; the new session's cookie. Raises Away, Refused."""
-        answer = await self._ask("POST", path, NOBODY, body=body, headers={"X-Forwarded-For": address})
-        cookie = answer.cookies.get(COOKIE)
-        answer.cookies.clear()
-        self._http.cookies.clear()  # it is the browser's to keep, and nobody else's
+        cookie = (await self._ask("POST", path, Session(address=address), body=body)).cookies.get(COOKIE)
         if cookie is None:
             raise Away("what answers gives no session; is it an agent of this version?")
         return cookie
@@ -135,9 +137,9 @@ class Agent:
         *,
         query: Mapping[str, object] | None = None,
         body: object = None,
-        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        sent = dict(headers or {})
+        # Wrong passwords are counted by where they come from, and that is not the pages.
+        sent = {"X-Forwarded-For": session.address} if session.address else {}
         if session.cookie:
             sent["Cookie"] = f"{COOKIE}={session.cookie}"
         if session.csrf and method != "GET":

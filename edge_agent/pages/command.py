@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 DEFAULT_LISTEN: Final = "127.0.0.1:8081"
+# Browsers are let go of within two seconds.
+ENDING_S: Final = 10.0
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 MISSING: Final = "the pages are an extra: pip install 'edge-agent[ui]'"
 
@@ -72,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
 def _end_with_stdin() -> None:
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ENDING_S)
+    os._exit(_FAILED)   # something hangs, and the next agent wants the port
 
 
 def _wrong(text: str) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from markupsafe import Markup, escape
 from nicegui import ui
 
 STATIC: Final = Path(__file__).parent / "static"
+
+E = TypeVar("E", bound=ui.element)
 
 
 def html(markup: str) -> ui.html:
@@ -18,9 +20,22 @@ def html(markup: str) -> ui.html:
     return ui.html(str(escape(markup)), sanitize=False)
 
 
+def attributes(element: E, **values: object) -> E:
+    """Give it these, `data_node` as `data-node`. Not by `props`, which reads names and values out of one text: what
+    equipment calls itself could be any of both."""
+    element.props.update({name.replace("_", "-"): str(value) for name, value in values.items()})
+    return element
+
+
 def note(text: str) -> ui.html:
     """A sentence where else the content would be."""
     return html(Markup('<p class="note">{}</p>').format(text))
+
+
+def put(element: ui.html, markup: Markup) -> None:
+    """Give it this content; nothing is sent to the browser where it has it already."""
+    if element.content != str(markup):
+        element.set_content(str(markup))
 
 
 def card(title: str, more: Markup | str = "") -> ui.element:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-import stat
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -76,22 +74,7 @@ def serve(settings: Settings) -> None:
     config.load()
     config.ssl = _tls(settings)
     log.info("pages: at %s://%s:%d", "https" if config.ssl else "http", settings.host, settings.port)
-    server = uvicorn.Server(config)
-    _end_with_parent(server)
-    server.run()
-
-
-def _end_with_parent(server: uvicorn.Server) -> None:
-    """Whoever started us through a pipe is gone once that is at its end, also if it was killed."""
-    if not stat.S_ISFIFO(os.fstat(0).st_mode):
-        return
-
-    def wait() -> None:
-        while os.read(0, 4096):
-            pass
-        server.should_exit = True
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
+    uvicorn.Server(config).run()
 
 
 def make_app(agent: Agent) -> FastAPI:

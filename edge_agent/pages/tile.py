@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from edge_agent.pages.client import place
 from edge_agent.pages.look import STATES, bar, ring, shape
-from edge_agent.pages.words import NOTHING, Words
+from edge_agent.pages.words import Words
 
 Row = Mapping[str, Any]
 
@@ -78,14 +78,14 @@ def rollup(row: Row, words: Words) -> Markup:
 def oee_ring(row: Row, words: Words) -> Markup:
     """OEE as a ring; a dash where there is none."""
     oee = row.get("oee")
-    return ring(oee, NOTHING if oee is None else f"{oee * 100:.0f}", "% OEE" if oee is not None else "OEE")
+    return ring(oee, words.whole_percent(oee), "% OEE" if oee is not None else "OEE")
 
 
 def factors(row: Row, words: Words) -> Markup:
     """Availability, performance and quality: letter, bar and percent."""
     return Markup("").join(
         Markup('<div title="{}"><dt>{}</dt><dd>{}<b>{}</b></dd></div>').format(
-            words(f"andon.{letter}"), letter, bar(row.get(key), "factor"), _whole(row.get(key))
+            words(f"andon.{letter}"), letter, bar(row.get(key), "factor"), words.whole_percent(row.get(key))
         )
         for letter, key in _FACTORS
     )
@@ -136,10 +136,6 @@ def _flags(row: Row, words: Words) -> Markup:
         coverage = words.percent(row.get("data_coverage"), 0)
         shown += said.format(f"{words('kpi.data_coverage')} {coverage}", f"{words('andon.low')} {coverage}")
     return shown
-
-
-def _whole(value: float | None) -> str:
-    return NOTHING if value is None else f"{value * 100:.0f}"
 
 
 def _seconds(since: str, now: str) -> float:

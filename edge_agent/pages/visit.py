@@ -114,12 +114,12 @@ class Visit:
 
 async def enter(request: Request, agent: Agent) -> Visit:
     """A visitor comes. Raises LoginNeeded where one has to log in first, Away."""
-    cookie = request.cookies.get(COOKIE, "")
-    me = await agent.me(Session(cookie) if cookie else NOBODY)
+    cookie, address = request.cookies.get(COOKIE, ""), request.client.host if request.client else ""
+    me = await agent.me(Session(cookie, address=address))
     known = bool(me.get("user"))
     if not known and not (me.get("reading_is_open") and agent.open_reading):
         raise LoginNeeded(401, "log in first")
-    session = Session(cookie, str(me.get("csrf") or "")) if known else NOBODY
+    session = Session(cookie, str(me.get("csrf") or ""), address) if known else NOBODY
     return Visit(request, agent, session, me)
 
 

@@ -50,12 +50,13 @@ async def test_under_another_name_nothing_is_shown(host: str) -> None:
     assert b"Host" in body["body"]
 
 
-async def test_a_page_from_elsewhere_may_neither_change_anything_nor_open_a_socket() -> None:
+async def test_a_page_from_elsewhere_may_neither_change_nor_read_anything_nor_open_a_socket() -> None:
     here, there = {"host": "localhost:8081", "origin": "http://localhost:8081"}, "http://evil.example"
     assert (await passed(method="POST", **here))[0]
     assert (await passed("websocket", **here))[0]
     assert not (await passed(method="POST", host="localhost:8081", origin=there))[0]
     assert not (await passed(method="POST", host="localhost:8081", origin="null"))[0]
+    assert not (await passed(host="localhost:8081", origin=there))[0]      # a script of that page, which reads
     seen, [close] = await passed("websocket", host="localhost:8081", origin=there)
     assert not seen
     assert close["type"] == "websocket.close"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge_agent.pages.parts import attributes
 from edge_agent.pages.setup import sections
 from edge_agent.pages.setup.mapping import spent
 from edge_agent.pages.tools.catalogue import HEAD, rows
@@ -107,3 +108,11 @@ def test_the_catalogue_has_a_row_a_tag_and_no_formulas() -> None:
     assert row[-1] == "0.5000"
     [alone] = rows([{**tag, "tag": "other.x"}], {}, {"devices": {}, "sources": {}})
     assert alone[4:6] == ["", ""]
+
+
+def test_what_equipment_calls_itself_is_an_attribute_and_never_more_than_one() -> None:
+    nicegui = pytest.importorskip("nicegui", reason="needs the extra ui")
+    with nicegui.Client(nicegui.ui.page("/nowhere")):
+        name = """x" onclick='alert(1)' :style=[1] \\"""
+        element = attributes(nicegui.ui.element("div"), data_node=name, aria_label=7)
+    assert dict(element.props) == {"data-node": name, "aria-label": "7"}

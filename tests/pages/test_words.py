@@ -10,7 +10,9 @@ from string import Formatter
 import pytest
 
 from edge_agent.pages import words
+from edge_agent.pages.tools import shown
 from edge_agent.pages.words import LANGUAGES, OWN, TEXTS, Words, milliseconds
+from edge_agent.report.words import Words as OfReports
 
 PAGES = Path(words.__file__).parents[1]
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -60,6 +62,27 @@ def test_what_is_not_known_is_a_dash_and_never_nought() -> None:
     assert {english.percent(None), english.number(None), english.hour(None), english.moment(None)} == {"–"}
     assert english.percent(0.75678) == "75.7\u202f%"
     assert english.number(-1234.5, 1, "kWh") == "−1,234.5\u202fkWh"
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "told"),
+    [(0.9996, 1, ">99.9"), (0.9994, 1, "99.9"), (1.0, 1, "100.0"), (1.0004, 1, "100.0"), (0.9999, 0, ">99"),
+     (0.0004, 1, "<0.1"), (0.0, 1, "0.0"), (0.001, 0, "<1"), (0.756, 0, "76"), (-0.5, 1, "−50.0")],
+)  # fmt: skip
+def test_what_is_not_quite_all_or_nothing_is_not_shown_as_if_it_were(value: float, digits: int, told: str) -> None:
+    assert Words("en").percent(value, digits) == f"{told}\u202f%"
+    assert OfReports("en", "UTC").percent(value, digits) == f"{told}\u202f%"
+
+
+def test_a_small_amount_is_not_shown_as_nought() -> None:
+    english = Words("en")
+    told = [english.number(one, 3) for one in (0.0, 0.00042, -0.00042, 0.42)]
+    assert told == ["0.000", "0.00042", "−0.00042", "0.420"]
+
+
+def test_the_last_digits_of_a_large_counter_are_seen_to_move() -> None:
+    told = [shown.value(one) for one in (1234567.5, 12345678.0, 0.10000000149, 1e-9, 1e20, 7, True, None)]
+    assert told == ["1,234,567.5", "12,345,678", "0.1", "1e-09", "1e+20", "7", "true", "–"]
 
 
 def test_a_reason_of_the_site_is_shown_as_it_is_and_one_of_the_agent_in_words() -> None:

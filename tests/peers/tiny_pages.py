@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    told: dict[str, Any] = {"pid": os.getpid(), "arguments": sys.argv[1:], "nice": os.getpriority(os.PRIO_PROCESS, 0)}
+    told: dict[str, Any] = {"pid": os.getpid(), "arguments": sys.argv[1:]}
     told["environment"] = list(os.environ)
     file = Path(os.environ["NICEGUI_TOLD"])
     file.with_suffix(".new").write_text(json.dumps(told))

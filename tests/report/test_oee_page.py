@@ -303,7 +303,7 @@ def test_a_machine_with_a_meter_and_a_gauge_tells_its_energy_and_its_capability(
     page = next(page for page in shifts.machines if page.id == "cnc-7")
     text = str(Text(oee_page(replace(shifts, machines=(page,)), "en")))
     w = Words("en", "Asia/Shanghai")
-    values = sections.kpi_values(page.cell, "shift")
+    values = catalog.kpi_values(page.cell, "shift")
     assert f"Energy per good piece {w.exact(values['kwh_per_good_piece'])} kWh" in text
     assert "cn-east 2023" in text
     assert "Measured characteristics" in text

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from edge_agent.pages.look import ring, shape
 from edge_agent.pages.tile import pieces
 from edge_agent.pages.words import NOTHING, Words
+from edge_agent.report.words import percentage
 
 Row = Mapping[str, Any]
 
@@ -79,7 +80,7 @@ def summary(row: Row, words: Words) -> Markup:
         '<button type="button" class="big" data-figure="oee">{ring}</button>{factors}'
         '<button type="button" class="figure wide" data-figure="gq"><small>{good}</small>{pieces}</button>{rest}'
     ).format(
-        ring=ring(oee, NOTHING if oee is None else f"{oee * 100:.1f}", "% OEE"),
+        ring=ring(oee, NOTHING if oee is None else percentage(oee, 1), "% OEE"),
         factors=factors,
         good=words("andon.good"),
         pieces=pieces(row, words),

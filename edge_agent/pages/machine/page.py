@@ -15,7 +15,7 @@ from edge_agent.pages.client import Refused, place
 from edge_agent.pages.machine import figures, losses, pace, stops
 from edge_agent.pages.machine.explain import OF_LOSS, Explainer
 from edge_agent.pages.machine.timeline import timeline
-from edge_agent.pages.parts import card, html, note, script
+from edge_agent.pages.parts import card, html, note, put, script
 from edge_agent.pages.visit import Visit
 from edge_agent.pages.words import milliseconds
 
@@ -49,6 +49,8 @@ class _MachinePage:
         self.back = _number(visit.params.get("back", "0"))
         self._visit = visit
         self._words = visit.words
+        self._steps: list[Row] = []
+        self._may_say = False
         script("stops.js")
         self._explainer = Explainer(visit, self.name)
         with ui.element("div").classes("machine") as page:
@@ -107,9 +109,9 @@ class _MachinePage:
         if row.get("since"):
             begun = datetime.fromisoformat(row["since"])
             since = self._words.length((datetime.fromisoformat(answer["time"]) - begun).total_seconds())
-        _set(self._head, figures.head(row, since, self._words))
+        put(self._head, figures.head(row, since, self._words))
         if not self.back:
-            _set(self._summary, figures.summary(row, self._words))
+            put(self._summary, figures.summary(row, self._words))
 
     async def refresh_pictures(self) -> None:
         """Everything that is of the window."""
@@ -123,22 +125,22 @@ class _MachinePage:
                 self._ask("cycles"),
             )
         except Refused as refused:
-            _set(self._window, self._windows(None))
-            _set(self._flags, Markup('<p class="note">{}</p>').format(refused))
+            put(self._window, self._windows(None))
+            put(self._flags, Markup('<p class="note">{}</p>').format(refused))
             return
         window, as_of = lost["window"], lost["as_of"]
         end = window["end"] or as_of
         spans = await self._visit.get(place("machines", self.name, "spans"), start=window["start"], end=end)
         start_ms, end_ms, now_ms = milliseconds(window["start"]), milliseconds(end), milliseconds(spans["end"])
         self._timeline.draw(timeline(self._visit, spans["spans"], spans.get("plan") or (), start_ms, end_ms, now_ms))
-        _set(self._window, self._windows(lost))
-        _set(self._flags, figures.flags(lost["flags"], self._words))
+        put(self._window, self._windows(lost))
+        put(self._flags, figures.flags(lost["flags"], self._words))
         if self.back:
-            _set(self._summary, figures.summary(_past(lost, made), self._words))
+            put(self._summary, figures.summary(_past(lost, made), self._words))
         self._draw_losses(lost, stopped)
         self._draw_stops(stopped)
         self._draw_making(made, cycled, used)
-        _set(self._kpis, figures.table(lost, used if used["metered"] else None, self._words))
+        put(self._kpis, figures.table(lost, used if used["metered"] else None, self._words))
 
     async def _ask(self, what: str, **query: object) -> Any:
         """What others who look at the machine have been told just now will do."""
@@ -156,21 +158,21 @@ class _MachinePage:
     def _draw_stops(self, stopped: Row) -> None:
         self._may_say = bool(stopped.get("may_say")) and self._visit.may("operator")
         logged_in = bool(self._visit.me.get("user"))
-        _set(self._unnamed, stops.headline(stopped, self._may_say, logged_in, self._words))
-        _set(self._stops, stops.stop_list(self.name, stopped, self._may_say, self._words))
+        put(self._unnamed, stops.headline(stopped, self._may_say, logged_in, self._words))
+        put(self._stops, stops.stop_list(self.name, stopped, self._may_say, self._words))
         if self._may_say:
-            _set(self._dialog, stops.dialog(stopped["suggestions"], self._words))
+            put(self._dialog, stops.dialog(stopped["suggestions"], self._words))
 
     def _draw_making(self, made: Row, cycled: Row, used: Row) -> None:
         _either(self._production, self._no_production, bool(made["points"]))
         if made["points"]:
-            _set(self._planned, pace.targets(made, self._words))
+            put(self._planned, pace.targets(made, self._words))
             self._production.draw(pace.production(self._visit, made["points"]))
         measured = [product for product in cycled["products"] if product["histogram"]]
         _either(self._cycles, self._no_cycles, bool(measured))
         if measured:
             most = max(measured, key=lambda product: int(product["cycles"]))
-            _set(self._paced, pace.told(most, self._words))
+            put(self._paced, pace.told(most, self._words))
             self._cycles.draw(pace.cycles(self._visit, most))
         _either(self._energy, self._no_energy, bool(used["metered"]))
         if used["metered"]:
@@ -202,6 +204,8 @@ class _MachinePage:
 
     async def _lost(self, event: events.GenericEventArguments) -> None:
         index = int(event.args.get("dataIndex", 0))
+        if index > len(self._steps):
+            return
         figure = "pbt" if not index else OF_LOSS.get(str(self._steps[index - 1]["name"]), "")
         if figure:
             await self._visit.attempt(lambda: self._explainer.open(figure, self.window, self.back))
@@ -210,11 +214,7 @@ class _MachinePage:
         """A stop on the timeline is asked about as one in the list is."""
         start = (event.args.get("data") or {}).get("start")
         if start and self._may_say:
-            ui.run_javascript(f"stops.askAt({_ms(start)})")
-
-
-def _ms(iso: str) -> int:
-    return milliseconds(iso)
+            ui.run_javascript(f"stops.askAt({milliseconds(start)})")
 
 
 def _past(lost: Row, made: Row) -> dict[str, Any]:
@@ -231,11 +231,6 @@ def _past(lost: Row, made: Row) -> dict[str, Any]:
         "target": made["target"],
         "target_end": made["target_end"],
     }
-
-
-def _set(element: ui.html, markup: Markup) -> None:
-    if element.content != markup:
-        element.set_content(str(markup))
 
 
 def _either(chart: Chart, instead: ui.html, drawn: bool) -> None:

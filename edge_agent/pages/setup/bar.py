@@ -8,10 +8,8 @@ from typing import Any
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.client import Refused
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import html, put
 from edge_agent.pages.setup.bench import Bench
-from edge_agent.pages.tools.look import put
 from edge_agent.pages.words import Words
 
 
@@ -78,14 +76,13 @@ class Bar:
         draft = bench.draft
         self._apply.props("loading")
         try:
-            done = await bench.visit.post(
+            done = await bench.ask(
                 "/config/apply", {"text": draft.text, "etag": draft.etag, "note": self._note.value or ""}
             )
-        except Refused as refused:
-            bench.say(words("setup.changed_meanwhile") if refused.status == 412 else str(refused), "negative")
-            return
         finally:
             self._apply.props(remove="loading")
+        if done is None:
+            return
         if not done["ok"]:
             bench.say(done["error"] or words("setup.mistakes", n=len(done["mistakes"])), "negative")
             return

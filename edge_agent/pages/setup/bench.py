@@ -17,6 +17,8 @@ from edge_agent.pages.words import Words
 # The agent's parts are made anew within a second or two; of a large site, on a small gateway, within ten.
 _ANEW_S: Final = 1.0
 _PATIENCE: Final = 30
+CHANGED: Final = 412
+"""The site file is not the one that a change was made in."""
 
 
 class Bench:
@@ -62,12 +64,15 @@ class Bench:
         return await self.visit.attempt(self.check)
 
     async def ask(self, path: str, body: object) -> Any:
-        """Post; None where the agent refuses, which is then said beside the button."""
+        """Post; None where the agent refuses or does not answer, which is then said beside the button."""
         try:
             return await self.visit.post(path, body)
         except Refused as refused:
-            self.say(str(refused), "negative")
-            return None
+            changed = refused.status == CHANGED
+            self.say(self.words("setup.changed_meanwhile") if changed else str(refused), "negative")
+        except Away:
+            self.say(self.words("shell.away.first"), "negative")
+        return None
 
     def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         """As `Visit.every`, while this part is shown."""

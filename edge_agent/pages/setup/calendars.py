@@ -7,7 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import attributes, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.sections import ID, breaks_of, breaks_text, calendar, merged, slug, unique
 
@@ -62,7 +62,7 @@ class _Calendar:
         words = bench.words
         shifts = {key: one for key, one in (old.get("shifts") or {}).items() if isinstance(one, dict)}
         self._rows: list[_Shift] = []
-        with ui.element("section").classes("card").props(f'data-calendar="{name}"') as self._card:
+        with attributes(ui.element("section").classes("card"), data_calendar=name) as self._card:
             with ui.element("div").classes("form"):
                 self._id = (
                     ui.input(words("setup.id"), value=name)
@@ -72,9 +72,8 @@ class _Calendar:
                 self._holidays = ui.input(
                     words("setup.holidays"), value=str(old.get("holidays") or ""), placeholder="CN"
                 ).props("outlined dense")
-                ui.button(icon="delete", on_click=self._remove).props(
-                    f'flat round aria-label="{words("setup.remove")} {name}"'
-                )
+                remove = ui.button(icon="delete", on_click=self._remove).props("flat round")
+                attributes(remove, aria_label=f"{words('setup.remove')} {name}")
             self._box = ui.element("div").classes("shiftrows")
             for key, one in shifts.items():
                 self._add(key, one)

@@ -9,10 +9,9 @@ from markupsafe import Markup
 from nicegui import ui
 
 from edge_agent.pages.client import Refused, place
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import html, put
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.tools import shown
-from edge_agent.pages.tools.look import put
 
 _EVERY_S: Final = 1.0
 # More names than a list can be looked through; typing finds the others.

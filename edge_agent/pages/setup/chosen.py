@@ -8,10 +8,9 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import html, put
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.sections import ID, slug, unique
-from edge_agent.pages.tools.look import put
 
 # So many are read again and again while they are looked at; a device has better things to do.
 WATCHED: Final = 40

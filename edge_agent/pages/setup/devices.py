@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import card, html
+from edge_agent.pages.parts import attributes, card, html
 from edge_agent.pages.setup.bench import Bench
 
 # Drivers whose tags can be chosen by looking at the device.
@@ -37,7 +37,7 @@ class Devices:
     def _device(self, name: str, device: Mapping[str, Any]) -> None:
         bench, words = self._bench, self._bench.words
         tags = device.get("tags") if isinstance(device.get("tags"), dict) else {}
-        with ui.element("div").classes("entry").props(f'data-device="{name}"'):
+        with attributes(ui.element("div").classes("entry"), data_device=name):
             html(
                 Markup(
                     '<div><b>{}</b> <span class="badge">{}</span><br><code>{}</code>'
@@ -53,9 +53,8 @@ class Devices:
             ).classes("grow")
             if (part := _BROWSED.get(str(device.get("driver")))) is not None:
                 ui.button(words("setup.more"), on_click=lambda: bench.go(part, name)).props("no-caps outline icon=add")
-            ui.button(icon="delete", on_click=lambda: self._remove(name)).props(
-                f'flat round aria-label="{words("setup.remove")} {name}"'
-            )
+            remove = ui.button(icon="delete", on_click=lambda: self._remove(name)).props("flat round")
+            attributes(remove, aria_label=f"{words('setup.remove')} {name}")
 
     async def _remove(self, name: str) -> None:
         if await self._bench.change(lambda: self._bench.draft.take(("devices", name))):

@@ -8,10 +8,9 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import card, html
+from edge_agent.pages.parts import card, html, put
 from edge_agent.pages.setup.bar import findings
 from edge_agent.pages.setup.bench import Bench
-from edge_agent.pages.tools.look import put
 
 # Judged once nobody has typed for so long.
 _PAUSE_S: Final = 0.8

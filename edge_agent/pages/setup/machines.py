@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import card, html
+from edge_agent.pages.parts import attributes, card, html
 from edge_agent.pages.setup.bench import Bench
 
 
@@ -32,7 +32,7 @@ class Machines:
 
     def _machine(self, name: str, machine: Mapping[str, Any]) -> None:
         bench, words = self._bench, self._bench.words
-        with ui.element("div").classes("entry").props(f'data-machine="{name}"'):
+        with attributes(ui.element("div").classes("entry"), data_machine=name):
             html(
                 Markup('<div><b>{}</b>{}<small class="soft">{}</small></div>').format(
                     name,
@@ -43,9 +43,8 @@ class Machines:
             ui.button(words("setup.edit"), on_click=lambda: bench.go("machine", name)).props(
                 "no-caps outline icon=edit"
             )
-            ui.button(icon="delete", on_click=lambda: self._remove(name)).props(
-                f'flat round aria-label="{words("setup.remove")} {name}"'
-            )
+            remove = ui.button(icon="delete", on_click=lambda: self._remove(name)).props("flat round")
+            attributes(remove, aria_label=f"{words('setup.remove')} {name}")
 
     async def _remove(self, name: str) -> None:
         if await self._bench.change(lambda: self._bench.draft.take(("machines", name))):

@@ -13,10 +13,9 @@ from nicegui import ui
 
 from edge_agent.pages.client import Refused, place
 from edge_agent.pages.look import shape
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import attributes, html, put
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.sections import STATES, guess, key_of
-from edge_agent.pages.tools.look import put
 
 EVERY_S: Final = 1.0
 # A shift shows most of what a machine does.
@@ -124,7 +123,7 @@ class _Row:
         state, _, reason = meaning.partition(" ")
         self._words = words
         named = {"": words("setup.map.nothing"), **{one: words(f"state.{one}") for one in STATES}}
-        with ui.element("div").classes("maprow").props(f'data-value="{Markup.escape(value)}"') as self.box:
+        with attributes(ui.element("div").classes("maprow"), data_value=value) as self.box:
             self._mark = html("").classes("mark")
             html(Markup("<b>{}</b>").format(value)).classes("value")
             self._share = html("").classes("share-of")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import card, html
+from edge_agent.pages.parts import attributes, card, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.chosen import Chosen
 from edge_agent.pages.setup.readings import Readings
@@ -109,9 +109,8 @@ class ModbusTools:
         with ui.element("div").classes("foundrow"):
             html(Markup("<code>{}</code>").format(row["address"])).classes("grow")
             html(Markup('<span class="live">{}</span>').format(row["value"]))
-            ui.button(icon="auto_fix_high", on_click=read).props(
-                f'flat dense round aria-label="{self._bench.words("setup.modbus.read")} {row["address"]}"'
-            )
+            button = ui.button(icon="auto_fix_high", on_click=read).props("flat dense round")
+            attributes(button, aria_label=f"{self._bench.words('setup.modbus.read')} {row['address']}")
 
     async def read(self) -> None:
         """The wizard: a few reads, and every way to understand them."""

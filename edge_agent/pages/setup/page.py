@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import html, note
+from edge_agent.pages.parts import html, note, put
 from edge_agent.pages.setup.bar import Bar
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.calendars import Calendars
@@ -20,7 +20,7 @@ from edge_agent.pages.setup.machines import Machines
 from edge_agent.pages.setup.modbus import Modbus
 from edge_agent.pages.setup.opcua import OpcUa
 from edge_agent.pages.setup.versions import Versions
-from edge_agent.pages.tools.look import put, style
+from edge_agent.pages.tools.look import style
 from edge_agent.pages.visit import Visit, login_url
 
 # What stands in the list of parts, with its icon; the others are reached from these.
@@ -70,7 +70,7 @@ class _Setup:
         return (
             html("")
             .classes("partlink")
-            .props(f'role=button tabindex=0 data-part="{name}"')
+            .props(f"role=button tabindex=0 data-part={name}")
             .on("click", choose)
             .on("keydown.enter", choose)
         )

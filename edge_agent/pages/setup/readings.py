@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import attributes, html
 from edge_agent.pages.tools import shown
 from edge_agent.pages.words import Words
 
@@ -37,7 +37,7 @@ class Readings:
 
     def _address(self, address: str, readings: list[Mapping[str, Any]]) -> None:
         about = str(readings[0]["about"]).partition("; ")
-        with ui.element("article").classes("address").props(f'data-address="{address}"'):
+        with attributes(ui.element("article").classes("address"), data_address=address):
             html(
                 Markup('<header><b>{}</b><small class="soft" lang=en>{}<br>{}</small></header>').format(
                     address, about[0].partition(" is ")[2], about[2]

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import attributes, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.chosen import Chosen
 
@@ -62,11 +62,8 @@ class Branch:
         words = tree.bench.words
         with ui.element("div").classes("branch"):
             with ui.element("div").classes("node object"):
-                self._fold = (
-                    html(_fold(False, child, words("setup.opcua.machine")))
-                    .classes("fold grow")
-                    .props(f'role=button tabindex=0 data-node="{Markup.escape(child["name"])}"')
-                )
+                fold = html(_fold(False, child, words("setup.opcua.machine"))).classes("fold grow")
+                self._fold = attributes(fold.props("role=button tabindex=0"), data_node=child["name"])
                 self._all = ui.button(words("setup.opcua.all"), on_click=self._take_all).props(
                     "no-caps flat dense size=sm"
                 )
@@ -102,7 +99,8 @@ class Leaf:
         self.may_be_chosen = child["tag"] is not None and child["node"] not in tree.known
         words = tree.bench.words
         with ui.element("div").classes("node variable"):
-            self._box = ui.checkbox(on_change=self._changed).props(f'dense aria-label="{Markup.escape(child["name"])}"')
+            box = ui.checkbox(on_change=self._changed).props("dense")
+            self._box = attributes(box, aria_label=child["name"])
             self._box.set_enabled(self.may_be_chosen)
             if not self.may_be_chosen and child["tag"] is not None:
                 self._box.set_value(True)

@@ -8,11 +8,9 @@ from typing import Any
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.client import Refused
-from edge_agent.pages.parts import card, html
+from edge_agent.pages.parts import attributes, card, html, put
 from edge_agent.pages.setup.bar import diff
 from edge_agent.pages.setup.bench import Bench
-from edge_agent.pages.tools.look import put
 
 
 class Versions:
@@ -21,6 +19,7 @@ class Versions:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._n = 0
+        self._etag = ""     # of the file that the difference is to
 
     async def begin(self) -> None:
         """Ask which there are, and draw."""
@@ -56,7 +55,7 @@ class Versions:
             if one["current"]
             else Markup("")
         )
-        with ui.element("div").classes("entry").props(f'data-version="{one["n"]}"'):
+        with attributes(ui.element("div").classes("entry"), data_version=one["n"]):
             html(
                 Markup('<div><b>{}</b> {} {}<small class="soft">{} · {}</small></div>').format(
                     one["n"], note, current, words.moment(one["at"]), one["who"] or "–"
@@ -69,6 +68,8 @@ class Versions:
 
     async def _look(self, n: int) -> None:
         async def ask() -> None:
+            # Before the difference is made: what comes between the two is then found when it is put in force.
+            self._etag = (await self._bench.visit.get("/config"))["etag"]
             found = await self._bench.visit.get(f"/config/versions/{n}")
             self._n = n
             put(self._title, Markup("<h2>{}</h2>").format(self._bench.words("setup.versions.title", n=n)))
@@ -82,13 +83,11 @@ class Versions:
         bench, words = self._bench, self._bench.words
         self._back.props("loading")
         try:
-            etag = (await bench.visit.get("/config"))["etag"]
-            done = await bench.visit.post("/config/rollback", {"n": self._n, "etag": etag})
-        except Refused as refused:
-            bench.say(str(refused), "negative")
-            return
+            done = await bench.ask("/config/rollback", {"n": self._n, "etag": self._etag})
         finally:
             self._back.props(remove="loading")
+        if done is None:
+            return
         if not done["ok"]:
             bench.say(done["error"] or words("setup.mistakes", n=len(done["mistakes"])), "negative")
             return

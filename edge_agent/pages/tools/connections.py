@@ -10,9 +10,9 @@ from markupsafe import Markup
 from nicegui import ui
 
 from edge_agent.pages.client import place
-from edge_agent.pages.parts import card, html, note
+from edge_agent.pages.parts import attributes, card, html, note, put
 from edge_agent.pages.tools.lines import certificate, destination, device, journal
-from edge_agent.pages.tools.look import put, style
+from edge_agent.pages.tools.look import style
 from edge_agent.pages.visit import Visit
 
 EVERY_S: Final = 1.0
@@ -77,7 +77,8 @@ class _Connections:
         box.clear()
         with box:
             for row in rows:
-                self._rows[f"{kind}:{row['id']}"] = html("").classes("lineplace").props(f'data-{kind}="{row["id"]}"')
+                place_ = html("").classes("lineplace")
+                self._rows[f"{kind}:{row['id']}"] = attributes(place_, **{f"data_{kind}": row["id"]})
             if not rows:
                 note(nothing)
 
@@ -102,7 +103,8 @@ class _Connections:
 
     def _certificate(self, one: Row) -> None:
         words = self._visit.words
-        with ui.element("div").classes(f"cert place-{one['place']}").props(f'data-fingerprint="{one["fingerprint"]}"'):
+        box = ui.element("div").classes(f"cert place-{one['place']}")
+        with attributes(box, data_fingerprint=one["fingerprint"]):
             html(certificate(one, words)).classes("grow certline")
             if self._visit.may("engineer") and one["place"] in ("trusted", "rejected"):
                 trust = one["place"] == "rejected"

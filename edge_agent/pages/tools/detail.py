@@ -10,9 +10,8 @@ from markupsafe import Markup
 from nicegui import ui
 
 from edge_agent.pages.client import place
-from edge_agent.pages.parts import html
+from edge_agent.pages.parts import html, put
 from edge_agent.pages.tools import chart, shown
-from edge_agent.pages.tools.look import put
 from edge_agent.pages.visit import Visit
 
 # Minutes that can be chosen, and the words for them.

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.parts import card, html
+from edge_agent.pages.parts import card, html, put
 from edge_agent.pages.tools.ladder import indices, ladder
-from edge_agent.pages.tools.look import put, style
+from edge_agent.pages.tools.look import style
 from edge_agent.pages.tools.radar import mean, radar, six
 from edge_agent.pages.tools.sme import sme
 from edge_agent.pages.visit import Visit

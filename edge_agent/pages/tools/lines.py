@@ -8,11 +8,10 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from edge_agent.pages.tools import shown
-from edge_agent.pages.words import NOTHING, Words
+from edge_agent.pages.words import NOTHING, THIN, Words
 
 _KB: Final = 1000.0
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
-_THIN: Final = "\u202f"
 # Shapes beside the colours: a disc, a ring, a cross.
 _MARKS: Final = {"connected": "●", "connecting": "◌", "lost": "✕"}
 # How much of its period a scan may take before that is worth a colour.
@@ -175,12 +174,12 @@ def size(number: float) -> str:
     value, unit = float(number), 0
     while value >= _KB and unit < len(_UNITS) - 1:
         value, unit = value / _KB, unit + 1
-    return f"{value:.{0 if unit == 0 or value >= 100 else 1}f}{_THIN}{_UNITS[unit]}"
+    return f"{value:.{0 if unit == 0 or value >= 100 else 1}f}{THIN}{_UNITS[unit]}"
 
 
 def _seconds(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     if seconds < 1:
-        return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f}{_THIN}ms"
-    return f"{seconds:g}{_THIN}s"
+        return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f}{THIN}ms"
+    return f"{seconds:g}{THIN}s"

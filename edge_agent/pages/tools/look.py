@@ -1,4 +1,4 @@
-"""The style sheet of these pages beside the one that all have, and drawing only what is new."""
+"""The style sheet of these pages beside the one that all have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,3 @@ def style(visit: Visit) -> None:
     ui.add_head_html(Markup('<link rel="stylesheet" href="{}">').format(asset("tools.css")))
 
 
-def put(element: ui.html, markup: Markup) -> None:
-    """Give it this content; nothing is sent to the browser where it has it already."""
-    if element.content != str(markup):
-        element.set_content(str(markup))

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from edge_agent.pages.words import NOTHING, Words
+from edge_agent.pages.words import NOTHING, THIN, Words
 
 _LONGEST: Final = 40
-_THIN: Final = "\u202f"
+# What a double holds to a tenth.
+_EXACT: Final = 1e14
 # Beside the colour a shape: a disc, a triangle, a cross.
 _MARKS: Final = {"good": "●", "uncertain": "▲", "bad": "✕"}
 _WIDTH, _HEIGHT = 100.0, 24.0
@@ -25,11 +26,12 @@ def value(shown: object, unit: str = "") -> str:
         return str(shown).lower()
     if isinstance(shown, float):
         text = f"{shown:.6g}" if math.isfinite(shown) else NOTHING
-        text = f"{shown:,.0f}" if "e" in text and abs(shown) < 1e15 and shown == int(shown) else text
+        if "e+" in text and abs(shown) < _EXACT:
+            text = f"{shown:,.0f}" if shown == int(shown) else f"{shown:,.1f}"      # a counter's last digits move
     else:
         text = f"{shown:,}" if isinstance(shown, int) else str(shown)
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-    return f"{text}{_THIN}{unit}" if unit else text
+    return f"{text}{THIN}{unit}" if unit else text
 
 
 def quality(name: str, words: Words) -> Markup:
@@ -48,7 +50,7 @@ def age(seconds: float | None, words: Words) -> str:
     """`0.3 s`, and from ten seconds on as any length."""
     if seconds is None:
         return NOTHING
-    return f"{seconds:.1f}{_THIN}{words('unit.s')}" if seconds < 10 else words.length(seconds)
+    return f"{seconds:.1f}{THIN}{words('unit.s')}" if seconds < 10 else words.length(seconds)
 
 
 def spark(points: Sequence[Sequence[Any]] | None) -> Markup:

@@ -9,11 +9,10 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.client import place
-from edge_agent.pages.parts import html, note
+from edge_agent.pages.parts import attributes, html, note, put
 from edge_agent.pages.tools import shown
 from edge_agent.pages.tools.detail import Detail
-from edge_agent.pages.tools.look import put, style
+from edge_agent.pages.tools.look import style
 from edge_agent.pages.visit import Visit
 
 EVERY_S: Final = 1.0
@@ -155,7 +154,7 @@ class _Tags:
         async def open_() -> None:
             await self._visit.attempt(lambda: self.detail.open(name))
 
-        row = html("").classes("tagplace").props(f'role=button tabindex=0 data-tag="{name}"')
+        row = attributes(html("").classes("tagplace").props("role=button tabindex=0"), data_tag=name)
         return row.on("click", open_).on("keydown.enter", open_)
 
 
@@ -181,8 +180,3 @@ def _row(one: Mapping[str, Any], curve: Markup, visit: Visit) -> Markup:
         quality=one["quality"], device=device, name=name, value=shown.value(one["value"], one["unit"]), curve=curve,
         mark=shown.quality(one["quality"], visit.words), age=shown.age(one["age_s"], visit.words), why=reason,
     )  # fmt: skip
-
-
-def address_of(tag: str) -> str:
-    """The page with this tag open."""
-    return f"/tags?tag={place(tag)[1:]}"

@@ -7,13 +7,13 @@ shown as it is.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from edge_agent.pages.words import andon, machine, people, setup, shell, tools
-from edge_agent.report.words import digital, kpi, page, state
-
-Language = Literal["en", "zh"]
-LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+from edge_agent.report.words import LANGUAGES as LANGUAGES
+from edge_agent.report.words import NOTHING as NOTHING
+from edge_agent.report.words import Language as Language
+from edge_agent.report.words import digital, kpi, page, percentage, rounded, state
 
 OWN: Final = (shell.TEXTS, andon.TEXTS, machine.TEXTS, people.TEXTS, tools.TEXTS, setup.TEXTS)
 """the pages' own tables, a module each"""
@@ -23,11 +23,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {}
 for _table in (page.TEXTS, kpi.TEXTS, state.TEXTS, digital.TEXTS, *OWN):
     TEXTS.update(_table)
 
-NOTHING: Final = "–"
-"""What stands for a value that is not known; never 0."""
-
-# A space that neither breaks nor stretches, between a number and its unit.
-_THIN: Final = "\u202f"
+THIN: Final = "\u202f"
+"""A space that neither breaks nor stretches, between a number and its unit."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -54,11 +51,20 @@ class Words:
 
     def percent(self, value: float | None, digits: int = 1) -> str:
         """A ratio as `75.7 %`."""
-        return NOTHING if value is None else f"{value * 100:.{digits}f}{_THIN}%"
+        return NOTHING if value is None else f"{percentage(value, digits)}{THIN}%"
+
+    def whole_percent(self, value: float | None) -> str:
+        """A ratio as `76`, for large type."""
+        return NOTHING if value is None else percentage(value, 0)
 
     def number(self, value: float | None, digits: int = 0, unit: str = "") -> str:
-        """`1,234.5`, with its unit behind."""
-        return NOTHING if value is None else f"{value:,.{digits}f}{_THIN if unit else ''}{unit}".replace("-", "−")
+        """`1,234.5`, with its unit behind; with more digits where so few would make 0 of it."""
+        if value is None:
+            return NOTHING
+        text = rounded(value, digits)
+        if value and not text.strip("−0."):
+            text = f"{value:.2g}".replace("-", "−")
+        return f"{text}{THIN if unit else ''}{unit}"
 
     def length(self, seconds: float | None) -> str:
         """A length of time in two units: `45 s`, `12 min`, `1 h 05 min`, `3 d 4 h`."""
@@ -67,12 +73,12 @@ class Words:
         whole = max(0, int(seconds))
         s, minute, hour, day = (self(f"unit.{unit}") for unit in ("s", "min", "h", "d"))
         if whole < _MINUTE:
-            return f"{whole}{_THIN}{s}"
+            return f"{whole}{THIN}{s}"
         if whole < _HOUR:
-            return f"{whole // _MINUTE}{_THIN}{minute}"
+            return f"{whole // _MINUTE}{THIN}{minute}"
         if whole < _DAY:
-            return f"{whole // _HOUR}{_THIN}{hour} {whole % _HOUR // _MINUTE:02d}{_THIN}{minute}"
-        return f"{whole // _DAY}{_THIN}{day} {whole % _DAY // _HOUR}{_THIN}{hour}"
+            return f"{whole // _HOUR}{THIN}{hour} {whole % _HOUR // _MINUTE:02d}{THIN}{minute}"
+        return f"{whole // _DAY}{THIN}{day} {whole % _DAY // _HOUR}{THIN}{hour}"
 
     def hour(self, iso: str | None, *, seconds: bool = False) -> str:
         """The site's wall clock of an instant as the API writes it: `14:03`."""

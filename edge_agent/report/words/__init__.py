@@ -59,7 +59,7 @@ class Words:
 
     def percent(self, value: Fraction | float | None, digits: int = 2) -> str:
         """A ratio as `75.68 %`."""
-        return NOTHING if value is None else f"{rounded(value * 100, digits)}\u202f%"
+        return NOTHING if value is None else f"{percentage(value, digits)}\u202f%"
 
     def number(self, value: Fraction | float | None, digits: int = 0) -> str:
         """`1,234.5`."""
@@ -122,6 +122,15 @@ def rounded(value: Fraction | float, digits: int) -> str:
     head, tail = divmod(whole, 10**digits)
     text = f"{head:,}" + (f".{tail:0{digits}d}" if digits else "")
     return f"−{text}" if value < 0 and whole else text
+
+
+def percentage(value: Fraction | float, digits: int) -> str:
+    """A ratio in percent; what is not quite nothing or not quite all is never shown as if it were: `<0.1`, `>99.9`."""
+    text = rounded(Fraction(value) * 100, digits)
+    if 0 < value < 1 and text in (rounded(0, digits), rounded(100, digits)):
+        least = Fraction(1, 10**digits)
+        return f"<{rounded(least, digits)}" if value < 0.5 else f">{rounded(100 - least, digits)}"
+    return text
 
 
 def clock_of(units: int, digits: int = 0) -> str:
