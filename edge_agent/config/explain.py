@@ -23,7 +23,7 @@ _INSIDE_STATE: Final = frozenset({"mtconnect", "stacklight", "power", "euromap",
 _OF_A_MACHINE: Final = 3        # machines, id, key
 
 _SECRET_KEYS: Final = re.compile("password|passphrase|token(?!_life)|secret|^pin$")
-_SECRET_GROUPS: Final = ("tokens", "headers")
+_SECRET_GROUPS: Final = ("tokens", "read_tokens", "headers")
 """whose keys are names, and whose values are secret"""
 _LOGIN: Final = re.compile(r"(?<=://)\S*@")
 
@@ -78,7 +78,7 @@ class Source:
 
 
 def _is_secret(key: Key) -> bool:
-    """True for the value of a secret key, and for all of `tokens:` and `headers:`."""
+    """True for the value of a secret key, and for all of `tokens:`, `read_tokens:` and `headers:`."""
     if key[-2:-1] and key[-2] in _SECRET_GROUPS:
         return True
     return bool(key) and isinstance(key[-1], str) and _SECRET_KEYS.search(key[-1].lower()) is not None

@@ -83,12 +83,14 @@ class ApiModel(StrictModel):
     """address and port, or off; beyond this machine only with cert and key; default 127.0.0.1:8080"""
     tokens: Mapping[str, SecretStr] = Field(default_factory=dict)
     """name → token of who may write to equipment, at least 16 characters; write `${NAME}` or `${file:…}`"""
+    read_tokens: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """name → token of who may look and no more, as above: Prometheus, scripts"""
     cert: Path | None = None
     """its certificate (PEM), with the chain; makes it HTTPS"""
     key: Path | None = None
     """the private key of the certificate (PEM, without a passphrase)"""
 
-    @field_validator("tokens")
+    @field_validator("tokens", "read_tokens")
     @classmethod
     def _tokens_are_secrets(cls, tokens: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
         findings = []
@@ -114,4 +116,8 @@ class ApiModel(StrictModel):
     @model_validator(mode="after")
     def _keys_agree(self) -> Self:
         agree(self.listen, self.cert, self.key, _PORT)
+        held = {token.get_secret_value() for token in self.tokens.values()}
+        for name, token in self.read_tokens.items():
+            if name in self.tokens or token.get_secret_value() in held:
+                raise ValueError(f"read_tokens: '{name}' or its token is in tokens, too; give it both of its own")
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from edge_agent.web.guesses import Forbidden, Guesses
 
@@ -12,10 +13,13 @@ log = logging.getLogger(__name__)
 
 
 class Access:
-    """Knows the tokens (name → token) and counts wrong ones by the address they came from."""
+    """Knows the tokens (name → token) and those of `read_tokens`, who only look; counts wrong ones by origin."""
 
-    def __init__(self, tokens: Mapping[str, str], ticks: Callable[[], float]) -> None:
-        self._tokens = {name: token.encode() for name, token in tokens.items()}
+    def __init__(
+        self, tokens: Mapping[str, str], ticks: Callable[[], float], readers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._tokens = {name: token.encode() for name, token in (*tokens.items(), *readers.items())}
+        self._readers = frozenset(readers)
         self._guesses = Guesses("tokens", ticks)
 
     def __repr__(self) -> str:
@@ -25,6 +29,10 @@ class Access:
     def knows_any(self) -> bool:
         """Whether there are tokens at all."""
         return bool(self._tokens)
+
+    def only_looks(self, name: str) -> bool:
+        """Whether this one, whom `who` has named, is a reader."""
+        return name in self._readers
 
     def who(self, authorization: str | None, address: str) -> str:
         """The name of the token in an Authorization header; Forbidden if it holds none of them."""

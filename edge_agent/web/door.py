@@ -112,14 +112,18 @@ class Door:
 
     def _by_token(self, request: Request) -> Who | None:
         authorization = request.headers.get("authorization")
-        return Who(self._access.who(authorization, address_of(request)), "token") if authorization else None
+        return self._named(authorization, request) if authorization else None
+
+    def _named(self, authorization: str | None, request: Request) -> Who:
+        name = self._access.who(authorization, address_of(request))
+        return Who(name, "viewer" if self._access.only_looks(name) else "token")
 
     def _stranger(self, request: Request) -> Who:
         if request.cookies.get(COOKIE):
             raise Forbidden(401, "the session has ended; log in again")
         if not self.lobby.is_new and not self._access.knows_any:
             raise Forbidden(401, "this needs somebody who has logged in: POST /api/v1/login")
-        return Who(self._access.who(None, address_of(request)), "token")
+        return self._named(None, request)
 
 
 def may(right: Right) -> Callable[..., Awaitable[Who]]:

@@ -68,11 +68,17 @@ class Api:
         if config.cert is not None and config.key is not None:
             self._tls = server_context(config.cert, config.key)
             hosts |= names_of(config.cert)
-        tokens = {name: token.get_secret_value() for name, token in config.tokens.items()}
+        tokens, readers = (
+            {name: token.get_secret_value() for name, token in held.items()}
+            for held in (config.tokens, config.read_tokens)
+        )
         self.lobby = lobby
         self._listening = listening
         door = Door(
-            Access(tokens, _ticks), lobby, reading_is_open=self.listen.is_loopback, secure=self._tls is not None
+            Access(tokens, _ticks, readers),
+            lobby,
+            reading_is_open=self.listen.is_loopback,
+            secure=self._tls is not None,
         )
         self._app = Guard(make_app(view, door, hands), hosts)
 

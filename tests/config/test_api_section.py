@@ -54,6 +54,8 @@ def test_beyond_this_machine_with_a_certificate_whose_files_are_relative_to_the_
         (f"{{tokens: {{a: {TOKEN}, b: {TOKEN}}}}}", "api.tokens.b: is the token of 'a'"),
         ('{tokens: {ops: "${NOT_SET_HERE}"}}', "api.tokens.ops: '${NOT_SET_HERE}' environment variable NOT_SET_HERE"),
         ("{tokens: secret-secret-secret}", "api.tokens"),
+        ("{read_tokens: {eyes: short-one}}", "api.read_tokens.eyes: must have at least 16 characters"),
+        (f"{{tokens: {{a: {TOKEN}}}, read_tokens: {{b: {TOKEN}}}}}", "api: read_tokens: 'b' or its token is in tokens"),
         ("[off]", "api"),
     ],
 )  # fmt: skip
@@ -66,5 +68,6 @@ def test_every_mistake_is_named(tmp_path: Path, section: str, said: str) -> None
 @pytest.mark.parametrize("tokens", ['{ops: "${T}"}', "{ops: hush-hush}", '{ops: [hush-hush]}', '{"Ops!": "${T}"}',
                                     "{ops: {a: hush-hush}}", '"${T}"', "hush-hush", "[hush-hush]"])  # fmt: skip
 def test_no_message_shows_a_token(tmp_path: Path, tokens: str) -> None:
-    mistakes = mistakes_of(tmp_path, FAKE_SITE + f"api: {{tokens: {tokens}}}\n", T="hush-hush")
-    assert "hush" not in " ".join(told(mistakes))
+    for key in ("tokens", "read_tokens"):
+        mistakes = mistakes_of(tmp_path, FAKE_SITE + f"api: {{{key}: {tokens}}}\n", T="hush-hush")
+        assert "hush" not in " ".join(told(mistakes))

@@ -17,7 +17,7 @@ import pytest
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_agent_hil.broker import Broker
-from tests.peers.certificates import Authority
+from tests.peers.certificates import Authority, Identity
 from tests.peers.mosquitto import MOSQUITTO, free_port
 from tests.peers.waiting import wait_for
 
@@ -51,8 +51,8 @@ class PlantBroker(Broker):
     name = "the plant's broker"
 
     def __init__(self, folder: Path) -> None:
-        self.ours = Authority(folder, "ca")
-        self.ours.issue("broker", names=["localhost"])
+        self.folder = folder
+        self.issued("broker", "localhost", "127.0.0.1")
         hashed = runpy.run_path(str(DEPLOY / "compose" / "prepare.py"))["hashed"]
         (folder / "passwords").write_text("".join(f"{user}:{hashed(PASSWORD)}\n" for user in ("scada", "dashboard")))
         self.for_gateways, self.for_people = free_port(), free_port()
@@ -66,6 +66,17 @@ class PlantBroker(Broker):
         assert MOSQUITTO
         super().__init__([MOSQUITTO, "-c", str(folder / "mosquitto.conf")], self.for_people)
 
+    def issued(self, *names: str) -> Identity:
+        """A certificate and its key, of the plant's authority."""
+        subprocess.run([EXAMPLE / "certificate.sh", *names], cwd=self.folder, check=True, capture_output=True)
+        return Identity(self.folder / f"{names[0]}.pem", self.folder / f"{names[0]}.key")
+
+    def trusted(self) -> ssl.SSLContext:
+        """As strict as the newest Python."""
+        context = ssl.create_default_context(cafile=self.folder / "ca.pem")
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
 
 class Somebody:
     """Who has logged in, by certificate or by password; says what the broker said."""
@@ -74,12 +85,12 @@ class Somebody:
         self.heard: list[str] = []
         self._said: Queue[Any] = Queue()
         self._client = client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-        tls = ssl.create_default_context(cafile=broker.ours.ca)
+        tls = broker.trusted()
         if name in ("scada", "dashboard"):
             client.username_pw_set(name, PASSWORD)
             port = broker.for_people
         else:
-            tls.load_cert_chain(*broker.ours.issue(name))
+            tls.load_cert_chain(*broker.issued(name))
             port = broker.for_gateways
         client.tls_set_context(tls)
         client.on_connect = lambda *told: self._said.put(told[3])
@@ -166,8 +177,8 @@ def gets_in(port: int, tls: ssl.SSLContext) -> bool:
 
 
 def test_without_a_certificate_of_the_plants_or_a_password_nobody_gets_in(broker: PlantBroker, tmp_path: Path) -> None:
-    ours, others, none = (ssl.create_default_context(cafile=broker.ours.ca) for _ in range(3))
-    ours.load_cert_chain(*broker.ours.issue("gw-01"))
+    ours, others, none = (broker.trusted() for _ in range(3))
+    ours.load_cert_chain(*broker.issued("gw-01"))
     (tmp_path / "others").mkdir()
     others.load_cert_chain(*Authority(tmp_path / "others", "other-ca").issue("gw-01"))
     assert gets_in(broker.for_gateways, ours)
@@ -177,9 +188,9 @@ def test_without_a_certificate_of_the_plants_or_a_password_nobody_gets_in(broker
 
 
 def test_nothing_that_an_agent_does_is_refused(broker: PlantBroker, tmp_path: Path) -> None:
-    cert, key = broker.ours.issue("gw-01")
+    cert, key = broker.issued("gw-01")
     site = tmp_path / "site.yaml"
-    site.write_text(SITE.format(port=broker.for_gateways, ca=broker.ours.ca, cert=cert, key=key))
+    site.write_text(SITE.format(port=broker.for_gateways, ca=tmp_path / "ca.pem", cert=cert, key=key))
     wanted = {f"{ROOT}/gw-01/status", f"{ROOT}/gw-01/press-1/tags", f"{ROOT}/gw-01/press-1/state",
               f"{ROOT}/gw-01/press-1/kpi/day", "spBv1.0/acme/NBIRTH/gw-01",
               "spBv1.0/acme/DBIRTH/gw-01/press-1"}  # fmt: skip

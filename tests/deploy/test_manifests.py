@@ -23,6 +23,7 @@ from edge_agent.config.site import Site
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
+EXAMPLE_OF_A_BROKER = DEPLOY / "broker" / "mosquitto"
 SHARDS = sorted((KUBERNETES / "shards").iterdir())
 COMPOSES = [DEPLOY / "compose.yaml", DEPLOY / "broker" / "cluster" / "compose.yaml"]
 KUSTOMIZE = next((words for words in (["kustomize", "build"], ["kubectl", "kustomize"]) if shutil.which(words[0])), [])
@@ -85,6 +86,7 @@ def test_what_is_applied_is_valid_as_a_whole_and_one_agent_a_shard(rendered: lis
         assert one["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
         [container] = pod["spec"]["containers"]
         assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert [source["secretRef"]["name"] for source in container["envFrom"]] == [one["metadata"]["name"]], "its own"
         assert all(container[probe]["exec"] for probe in ("startupProbe", "livenessProbe", "readinessProbe"))
     selectors = [one["spec"]["selector"]["matchLabels"] for one in agents]
     assert len({tuple(sorted(labels.items())) for labels in selectors}) == len(SHARDS), "each selects its own pods"
@@ -199,8 +201,9 @@ def test_every_alert_says_what_to_do() -> None:
 
 
 @pytest.mark.skipif(not SHELLCHECK, reason="shellcheck is not installed")
-def test_the_installer_is_clean() -> None:
-    checked("shellcheck", "--shell=sh", DEPLOY / "install.sh", ROOT / "tests" / "deploy" / "install.sh")
+def test_the_scripts_are_clean() -> None:
+    scripts = [DEPLOY / "install.sh", EXAMPLE_OF_A_BROKER / "certificate.sh", ROOT / "tests" / "deploy" / "install.sh"]
+    checked("shellcheck", "--shell=sh", *scripts)
 
 
 @pytest.mark.skipif(not ANALYZE, reason="systemd-analyze is not installed")

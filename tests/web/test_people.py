@@ -21,6 +21,7 @@ from tests.peers.certificates import Authority
 from tests.peers.http_client import Reply, ask
 from tests.web.conftest import SITE, TOKEN, Running
 
+EYES = "a-token-to-look-with-0123456789"
 ANNA = {"user": "anna", "password": "correct horse battery"}
 
 
@@ -185,7 +186,7 @@ async def test_beyond_this_machine_nobody_looks_without_being_known(
     cert, key = authority.issue("gateway")
     text = SITE.replace("PLC", "9").replace(
         'api: {listen: "127.0.0.1:0", tokens: {ops: "TOKEN"}}',
-        f'api: {{listen: "0.0.0.0:0", cert: {cert}, key: {key}, tokens: {{ops: "{TOKEN}"}}}}',
+        f'api: {{listen: "0.0.0.0:0", cert: {cert}, key: {key}, tokens: {{o: {TOKEN}}}, read_tokens: {{eye: {EYES}}}}}',
     )
     tls = ssl.create_default_context(cafile=authority.ca)
     async with run_site(text) as agent:
@@ -194,6 +195,9 @@ async def test_beyond_this_machine_nobody_looks_without_being_known(
         assert looked == {"/api/v1/status": 401, "/metrics": 401, "/api/v1/me": 200}
         assert (await agent.get("/api/v1/health", tls=tls)).status == 503      # the PLC is not there
         assert (await agent.get("/api/v1/status", tls=tls, token=TOKEN)).status == 200
+        assert (await agent.get("/metrics", tls=tls, token=EYES)).status == 200
+        refused = await agent.post("/api/v1/tags/plc.state", b'{"value": 1}', tls=tls, token=EYES)
+        assert (refused.status, refused.json()["error"]) == (403, "eye is a viewer; this needs an engineer")
         person = Person(agent)
         reply = await person.enter("first-user", {**ANNA, "code": lobby_of(agent).code}, tls=tls)
         assert "Secure" in reply.headers["set-cookie"]
