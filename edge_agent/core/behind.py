@@ -13,6 +13,7 @@ from edge_agent.core.cell import Cell
 from edge_agent.core.kpi import SECOND
 from edge_agent.core.ledger import Ledger
 from edge_agent.core.machine import Machine
+from edge_agent.core.report import OPEN, Window
 from edge_agent.core.slices import Slice
 from edge_agent.core.states import MachineState
 
@@ -98,6 +99,16 @@ def ideal_of(machine: Machine, cell: Cell, t: int) -> Fraction | None:
     return stroke / machine.units(machine.ledger.product) if stroke else None
 
 
+def allowed(busy: int | None, ideal: Fraction | None) -> Fraction | None:
+    """Pieces that so much planned busy time, ns, allows at `ideal` seconds a piece; None where one is not known."""
+    return None if busy is None or ideal is None else Fraction(busy, SECOND) / ideal
+
+
+def planned(ledger: Ledger, window: Window) -> int | None:
+    """Planned busy time of a whole window, ns, as it is planned now; None: nobody knows when it ends."""
+    return None if window.end >= OPEN else ledger.calendar.busy(window.start, window.end)
+
+
 def curve(ledger: Ledger, start: int, end: int, as_of: int, ideal: Fraction | None) -> Iterator[Point]:
     """Pieces since `start`, at `POINTS` instants, and those that `ideal`, seconds a piece, allows in planned busy time.
 
@@ -105,9 +116,9 @@ def curve(ledger: Ledger, start: int, end: int, as_of: int, ideal: Fraction | No
     """
     if end <= start:
         return
-    yield Point(start, 0, 0, None if ideal is None else Fraction(0))
+    yield Point(start, 0, 0, allowed(0, ideal))
     total = good = busy = 0
     for low, high in pairwise(start + (end - start) * at // POINTS for at in range(POINTS + 1)):
         cell = ledger.part(low, high, as_of)
         total, good, busy = total + cell.pq, good + cell.gq, busy + cell.pbt
-        yield Point(high, total, good, None if ideal is None else Fraction(busy, SECOND) / ideal)
+        yield Point(high, total, good, allowed(busy, ideal))

@@ -9,7 +9,7 @@ against anyone.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_agent.core import sighting
 from edge_agent.core.batch import Batch, Bytes, Int64s
-from edge_agent.core.indicators import HELD, Row
+from edge_agent.core.indicators import HELD, Indicators, Row
 from edge_agent.core.quality import UNCERTAIN
 from edge_agent.core.sighting import Seen
 from edge_agent.core.slots import Slots, places_of
@@ -180,6 +180,12 @@ class Evidence:
         sums = sighting.over_hours(self._slots.recent(now_ns)).T.tolist()
         last = zip(self._last_good.tolist(), self._last_tag.tolist(), strict=True)
         return {name: sighting.of(one, *told) for name, one, told in zip(self._units, sums, last, strict=True)}
+
+    def quality(self, now_ns: int, units: Collection[str]) -> Indicators:
+        """Of all these units together, from their sums."""
+        sums = sighting.over_hours(self._slots.recent(now_ns))
+        mine = [at for at, name in enumerate(self._units) if name in units]
+        return sighting.of(sums[:, mine].sum(axis=1).tolist(), 0, 0).quality
 
     def tag_counts(self) -> Int64s:
         """Counts of every tag in the tags' own window, shape (ROWS, tags), by `Row`; see `indicators`."""

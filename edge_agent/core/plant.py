@@ -19,6 +19,7 @@
     by_value            the evidenced indices weighted by replacement value; None unless all of it is known
     by_planned_time     weighted by planned busy time in the window
     levels              six numbers: how many counted assets stand on L0 … L5
+    quality             of all devices together: the six indicators of data quality from their sums, and `score`
     published           acknowledged, refused: messages north in the window
     sme                 see `sme.estimate`
     devices             asset id → see `_said`; without a register every device stands for itself
@@ -95,6 +96,7 @@ def summary(
         "by_value": _numbers(digital.indices(evidenced, [standing.asset.value for standing in counted], levels)),
         "by_planned_time": _numbers(digital.indices(evidenced, _planned(counted, now_ns), levels)),
         "levels": [levels.count(level) for level in range(digital.TOP + 1)],
+        "quality": quality_of(evidence.quality(now_ns, plant.devices)),
         "published": {"acknowledged": acknowledged, "refused": refused},
         "sme": sme.estimate(
             [sme.Fact(device, one.fresh, one.asset.is_entry) for device, one in zip(evidenced, counted, strict=True)],

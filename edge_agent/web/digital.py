@@ -162,6 +162,8 @@ class DigitalAnswer(Answer):
     by_planned_time: Rates
     levels: list[int]
     """how many assets stand on levels 0 to 5"""
+    quality: Quality
+    """of all devices together, from their sums"""
     published: dict[str, int]
     sme: dict[str, Any]
     """points and scenes of the SME questionnaire that the evidence supports"""

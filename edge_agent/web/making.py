@@ -8,13 +8,12 @@ from typing import Any, Final
 
 from edge_agent.api import Clock
 from edge_agent.core import catalog, kpi
-from edge_agent.core.behind import curve, ideal_of, jobs
+from edge_agent.core.behind import allowed, curve, ideal_of, jobs, planned
 from edge_agent.core.cell import Cell
 from edge_agent.core.cycles import FAST, Histogram
 from edge_agent.core.energy import GROUPS
 from edge_agent.core.machine import Machine
 from edge_agent.core.quantity import SECOND
-from edge_agent.core.report import OPEN
 from edge_agent.encode.kpi_record import number
 from edge_agent.web.answers import Answer
 from edge_agent.web.chosen import Chosen, Looked, Windows
@@ -146,8 +145,6 @@ class MakingView:
         chosen = self._windows.choose(name, window, back)
         cell, ledger = chosen.report.cell, chosen.ledger
         ideal = ideal_of(chosen.machine, cell, chosen.until)
-        whole = chosen.window.end
-        planned = None if whole >= OPEN else Fraction(ledger.calendar.busy(chosen.window.start, whole), SECOND)
         return ProductionAnswer(
             **chosen.head(self._times.iso),
             total=cell.pq,
@@ -155,8 +152,8 @@ class MakingView:
             scrap=cell.sq,
             rework=cell.rq,
             ideal_cycle_s=number(ideal),
-            target=None if ideal is None else number(Fraction(cell.pbt, SECOND) / ideal),
-            target_end=None if ideal is None or planned is None else number(planned / ideal),
+            target=number(allowed(cell.pbt, ideal)),
+            target_end=number(allowed(planned(ledger, chosen.window), ideal)),
             points=await self._points(chosen, ideal),
             jobs=[
                 JobAnswer(
@@ -217,14 +214,15 @@ class MakingView:
         """By hour and in all."""
         chosen = self._windows.choose(name, window, back)
         cell = chosen.report.cell
+        values = catalog.energy_values(cell)
         return EnergyAnswer(
             **chosen.head(self._times.iso),
             metered=bool(chosen.machine.spec.meters),
             wh=_wh(cell),
-            kpi={key: number(value) for key, value in catalog.energy_values(cell).items()},
+            kpi={key: number(value) for key, value in values.items()},
             bounds={
                 key: Bounds(low=float(low), high=float(high))
-                for key, (low, high) in kpi.bounds(cell).items() if key in catalog.energy_values(cell)
+                for key, (low, high) in kpi.bounds(cell).items() if key in values
             },
             carbon=dict(chosen.report.carbon),
             hours=await self._hours(chosen) if chosen.machine.spec.meters else [],

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from fractions import Fraction
 from math import isnan
 from typing import Any, Final, Literal, cast
 
 from edge_agent.api import Clock
 from edge_agent.config import Site
-from edge_agent.core.behind import ideal_of
+from edge_agent.core.behind import allowed, ideal_of, planned
 from edge_agent.core.board import board
 from edge_agent.core.cell import Cell
 from edge_agent.core.engine import Engine
 from edge_agent.core.machine import Machine
-from edge_agent.core.quantity import SECOND
 from edge_agent.core.report import OPEN, Report
 from edge_agent.core.rollup import Rollup, Scope, group
 from edge_agent.core.told import MACHINE
@@ -160,8 +158,8 @@ class OverviewView:
             source="operator" if span.source else None,
             total=None if record is None else record.cell.pq,
             good=None if record is None else record.cell.gq,
-            target=None if record is None or ideal is None else _allowed(record.cell.pbt, ideal),
-            target_end=None if record is None or ideal is None else _whole(machine, record, ideal),
+            target=None if record is None else number(allowed(record.cell.pbt, ideal)),
+            target_end=None if record is None else number(allowed(planned(machine.ledger, record.window), ideal)),
             ideal_cycle_s=number(ideal),
             product=(job[0].product or None) if job else None,
             order=(job[0].order or None) if job else None,
@@ -211,12 +209,3 @@ _NO_SHARES: Final[dict[str, None]] = dict.fromkeys(_SHARES)
 
 def _share(value: float) -> float | None:
     return None if isnan(value) else float(value)
-
-
-def _allowed(busy_ns: int, ideal: Fraction) -> float:
-    return float(Fraction(busy_ns, SECOND) / ideal)
-
-
-def _whole(machine: Machine, record: Report, ideal: Fraction) -> float | None:
-    window = record.window
-    return None if window.end >= OPEN else _allowed(machine.spec.calendar.busy(window.start, window.end), ideal)

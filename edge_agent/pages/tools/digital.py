@@ -13,7 +13,7 @@ from nicegui import ui
 from edge_agent.pages.parts import card, html, put
 from edge_agent.pages.tools.ladder import indices, ladder
 from edge_agent.pages.tools.look import style
-from edge_agent.pages.tools.radar import mean, radar, six
+from edge_agent.pages.tools.radar import radar, six
 from edge_agent.pages.tools.sme import sme
 from edge_agent.pages.visit import Visit
 
@@ -81,7 +81,7 @@ class _Digital:
             self._draw()
 
     def _draw(self) -> None:
-        quality = mean(self._said) if not self._chosen else self._said["devices"][self._chosen]["quality"]
+        quality = self._said["quality"] if not self._chosen else self._said["devices"][self._chosen]["quality"]
         put(self._six, six(quality, self._visit.words))
         drawn = radar(quality, self._visit.words, dark=self._visit.dark)
         if str(drawn) != self._drawn:

@@ -16,16 +16,6 @@ _SIX: Final = tuple(name for name in INDICATORS if name != "score")
 Said = Mapping[str, Any]
 
 
-def mean(said: Said) -> dict[str, float | None]:
-    """Of the equipment that counts and could be judged, indicator by indicator."""
-    counted = [one["quality"] for one in said["devices"].values() if one["entry"]["counted"]]
-    found: dict[str, float | None] = {}
-    for name in INDICATORS:
-        known = [one[name] for one in counted if one[name] is not None]
-        found[name] = sum(known) / len(known) if known else None
-    return found
-
-
 def six(quality: Said, words: Words) -> Markup:
     """The numbers of the radar, for those who cannot see it, and the score."""
     parts = Markup("").join(
