@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import yaml
 
+from edge_agent.config.marks import CannotEdit as CannotEdit
+from edge_agent.config.marks import Entry, after, is_block, is_empty, last_line, walk
 from edge_agent.config.written import in_line, lines, name, stands_alone
 from edge_agent.config.yaml_lines import Key, dotted, parse
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_STEP: Final = 2
-
-
-class CannotEdit(ValueError):
-    """The place can only be changed by hand; says which and why."""
-
-
-class _Entry(NamedTuple):
-    """A key and its value in the text, and the mapping that has them."""
-
-    key: yaml.ScalarNode
-    value: yaml.Node
-    holder: yaml.MappingNode
 
 
 def put(text: str, key: Key, value: Any) -> str:
@@ -109,78 +98,18 @@ def _alike(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-# -- where things are ----------------------------------------------------------------------------
-
-
-def _walk(root: yaml.Node, key: Key) -> tuple[list[_Entry], Key]:
-    """The entries on the way, as far as it leads, and the rest of it."""
-    found: list[_Entry] = []
-    node = root
-    for at, part in enumerate(key):
-        if not isinstance(node, yaml.MappingNode):
-            return found, key[at:]
-        for key_node, value in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and key_node.value == part:
-                if value.start_mark.index < key_node.end_mark.index:
-                    raise CannotEdit(f"{dotted(key[: at + 1])}: is an alias; change it by hand")
-                found.append(_Entry(key_node, value, node))
-                node = value
-                break
-        else:
-            return found, key[at:]
-    return found, ()
-
-
-def _is_block(node: yaml.Node) -> bool:
-    if isinstance(node, yaml.ScalarNode):
-        return node.style in ("|", ">")
-    return not getattr(node, "flow_style", False)
-
-
-def _is_empty(node: yaml.Node) -> bool:
-    """Nothing stands behind the key."""
-    return isinstance(node, yaml.ScalarNode) and node.start_mark.index == node.end_mark.index
-
-
-def _last_line(entry: _Entry) -> int:
-    """The line (from 0) in which the entry ends; what comes between it and the next does not count."""
-    node = entry.value
-    if _is_empty(node):
-        return int(entry.key.end_mark.line)
-    if not _is_block(node) or isinstance(node, yaml.ScalarNode):
-        mark = node.end_mark
-        return int(mark.line - 1 if mark.column == 0 and mark.line > node.start_mark.line else mark.line)
-    if isinstance(node, yaml.MappingNode):
-        return max(_last_line(_Entry(key, value, node)) for key, value in node.value)
-    return max(_last_line(_Entry(entry.key, one, entry.holder)) for one in node.value)
-
-
-def _after(rows: list[str], last: int, indent: int) -> int:
-    """The line behind `last` and behind the comments that stand below it, no further to the left than `indent`."""
-    at = last + 1
-    while at < len(rows):
-        bare = rows[at].lstrip(" ")
-        if not bare.startswith("#") or len(rows[at]) - len(bare) < indent:
-            break
-        at += 1
-    return at
-
-
-# -- changes -------------------------------------------------------------------------------------
-
-
 def _put(text: str, key: Key, value: Any) -> str:
     root = yaml.compose(text, Loader=_LOADER)
-    if root is None or _is_empty(root):
+    if root is None or is_empty(root):
         rows = [*([text.rstrip("\n"), ""] if text.strip() else []), *lines(key[:1], _nest(key[1:], value), 0)]
         return "\n".join([*rows, ""])
-    found, rest = _walk(root, key)
+    found, rest = walk(root, key)
     if not rest:
         return _replaced(text, found[-1], key, value)
     holder = found[-1].value if found else root
     way = (*key[: len(key) - len(rest)], rest[0])
     inner = _nest(rest[1:], value)
-    if isinstance(holder, yaml.MappingNode) and _is_block(holder):
+    if isinstance(holder, yaml.MappingNode) and is_block(holder):
         return _added(text, holder, way, inner, is_top=not found)
     if isinstance(holder, yaml.MappingNode) and holder.value:
         end = _end_of(holder.value[-1])
@@ -196,7 +125,7 @@ def _nest(rest: Key, value: Any) -> Any:
 
 def _end_of(pair: tuple[yaml.Node, yaml.Node]) -> int:
     key, value = pair
-    return int(key.end_mark.index if _is_empty(value) else value.end_mark.index)
+    return int(key.end_mark.index if is_empty(value) else value.end_mark.index)
 
 
 def _added(text: str, holder: yaml.MappingNode, key: Key, value: Any, *, is_top: bool) -> str:
@@ -207,31 +136,31 @@ def _added(text: str, holder: yaml.MappingNode, key: Key, value: Any, *, is_top:
         while rows and not rows[-1].strip():
             rows.pop()
         return "\n".join([*rows, "", *lines(key, value, indent), ""])
-    last = max(_last_line(_Entry(one, inner, holder)) for one, inner in holder.value)
-    at = _after(rows, last, indent)
+    last = max(last_line(Entry(one, inner, holder)) for one, inner in holder.value)
+    at = after(rows, last, indent)
     return "\n".join([*rows[:at], *lines(key, value, indent), *rows[at:]])
 
 
-def _replaced(text: str, entry: _Entry, key: Key, value: Any) -> str:
+def _replaced(text: str, entry: Entry, key: Key, value: Any) -> str:
     """With another value behind the key."""
     node, in_braces = entry.value, bool(entry.holder.flow_style)
     indent = int(entry.key.start_mark.column)
     rows = text.split("\n")
-    if in_braces or not (_is_block(node) or stands_alone(key, value)):
+    if in_braces or not (is_block(node) or stands_alone(key, value)):
         start, end = int(node.start_mark.index), int(node.end_mark.index)
         space = "" if text[start - 1 : start] in (" ", "") else " "
         return f"{text[:start]}{space}{in_line(value)}{text[end:]}"
-    first, last = int(entry.key.end_mark.line), _last_line(entry)
+    first, last = int(entry.key.end_mark.line), last_line(entry)
     behind = _comment_behind(rows, entry)
     head, *more = lines(key, value, indent)
     return "\n".join([*rows[:first], f"{head}{behind}", *more, *rows[last + 1 :]])
 
 
-def _comment_behind(rows: list[str], entry: _Entry) -> str:
+def _comment_behind(rows: list[str], entry: Entry) -> str:
     """The comment in the key's own line; CannotEdit where an anchor or a tag stands there."""
     node = entry.value
-    if not (isinstance(node, yaml.ScalarNode) and _is_block(node)):
-        inside = _is_block(node) or _is_empty(node)
+    if not (isinstance(node, yaml.ScalarNode) and is_block(node)):
+        inside = is_block(node) or is_empty(node)
         line, column = (
             (entry.key.end_mark.line, entry.key.end_mark.column)
             if inside
@@ -247,18 +176,18 @@ def _comment_behind(rows: list[str], entry: _Entry) -> str:
 
 def _take(text: str, key: Key) -> str:
     root = yaml.compose(text, Loader=_LOADER)
-    found, rest = _walk(root, key) if root is not None else ([], key)
+    found, rest = walk(root, key) if root is not None else ([], key)
     if rest or not found:
         raise CannotEdit(f"{dotted(key)}: comes from a merge key; change it by hand")
     entry = found[-1]
     holder = entry.holder
     at = next(n for n, (one, _) in enumerate(holder.value) if one is entry.key)
-    if not _is_block(holder):
+    if not is_block(holder):
         return _cut(text, holder, at)
     if len(holder.value) == 1 and len(found) > 1:
         return _replaced(text, found[-2], key[:-1], {})
     rows = text.split("\n")
-    end = _after(rows, _last_line(entry), int(entry.key.start_mark.column) + 1)
+    end = after(rows, last_line(entry), int(entry.key.start_mark.column) + 1)
     return "\n".join([*rows[: entry.key.start_mark.line], *rows[end:]])
 
 

@@ -42,7 +42,7 @@ from edge_agent.config.plan import chain, clash
 from edge_agent.config.section import validate
 from edge_agent.config.site import AgentModel, JournalModel, KpiModel, RingModel, Site
 from edge_agent.config.substitute import substitute
-from edge_agent.config.together import assets_alike, claimed_twice, clashes, ports_taken
+from edge_agent.config.together import assets_alike, claimed_twice, clashes, listening, ports_taken
 from edge_agent.config.yaml_lines import Document, Key, parse
 from edge_agent.errors import ConfigError, Mistake
 
@@ -151,14 +151,14 @@ class _Loader:
             "publish": {name: self._destination(name) for name in self._group("publish")},
             "serve": {name: self._server(name) for name in self._group("serve")},
         }
-        self.found += [*ports_taken(parts["serve"], self.source), *assets_alike(parts["assets"], self.source)]
+        for name, model in _SINGLE:
+            if self.data.get(name) is not None:
+                parts[name] = self._validated(model, (name,))
+        self.found += [*ports_taken(listening(parts), self.source), *assets_alike(parts["assets"], self.source)]
         if parts["agent"] is not None:
             self.found += claimed_twice(parts["publish"], parts["agent"].id, self.source)
         self.found += without_unit(parts["machines"], devices)
         self.found += self._lineup(parts).findings()
-        for name, model in _SINGLE:
-            if self.data.get(name) is not None:
-                parts[name] = self._validated(model, (name,))
         self._check_plans(parts)
         if self.found or self.source.secrets.failed or self.untold:
             return None

@@ -3,13 +3,14 @@ one machine in two entries of the asset register."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from edge_agent.api import DeviceConfig, DriverPlugin, PublishConfig, ServeConfig, listen_place
+from edge_agent.api import DeviceConfig, DriverPlugin, PublishConfig, listen_place
 from edge_agent.config.asset import AssetModel
 from edge_agent.config.explain import Found, Source
-from edge_agent.config.yaml_lines import Key
+from edge_agent.config.http_api import Listen
+from edge_agent.config.yaml_lines import Key, dotted
 
 # Listening on one of these takes the port on every address.
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 (compared, not listened on)
@@ -31,22 +32,29 @@ def clashes(
     return found
 
 
-def ports_taken(servers: Mapping[str, ServeConfig | None], source: Source) -> list[Found]:
-    """A mistake for each server that listens where one before it does."""
+def ports_taken(places: Iterable[tuple[Key, tuple[str, int]]], source: Source) -> list[Found]:
+    """A mistake for each key whose host and port are those of one before it."""
     found = list[Found]()
-    before = dict[str, tuple[str, int]]()
-    for name, server in servers.items():
-        if server is None:
-            continue
-        host, port = listen_place(server.listen)
+    before = dict[Key, tuple[str, int]]()
+    for key, (host, port) in places:
         for other, (its_host, its_port) in before.items():
             if port == its_port and (host == its_host or {host, its_host} & set(_EVERYWHERE)):
-                key: Key = ("serve", name, "listen")
-                message = f"port {port} is taken by serve.{other}"
-                found.append(Found(key, message, "each server needs a port of its own", source.written(key)))
+                message = f"port {port} is taken by {dotted(other[:-1])}"
+                found.append(Found(key, message, "each needs a port of its own", source.written(key)))
                 break
-        before[name] = (host, port)
+        before[key] = (host, port)
     return found
+
+
+def listening(parts: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[str, int]]]:
+    """Where the API, the pages and each server of a site listen, as far as the site file says so."""
+    for name in ("api", "pages"):
+        listen: Listen | None = getattr(parts.get(name), "listen", None)
+        if listen and listen.port:
+            yield (name, "listen"), (listen.host, listen.port)
+    for name, server in parts["serve"].items():
+        if server is not None:
+            yield ("serve", name, "listen"), listen_place(server.listen)
 
 
 def claimed_twice(publish: Mapping[str, PublishConfig | None], agent: str, source: Source) -> list[Found]:

@@ -31,6 +31,13 @@ def test_beyond_this_machine_they_have_a_certificate_and_ask_the_api_where_it_is
     ]
 
 
+def test_they_cannot_listen_where_the_api_does(tmp_path: Path) -> None:
+    api = 'api: {listen: "127.0.0.1:8081"}\n'
+    [line] = told(mistakes_of(tmp_path, FAKE_SITE + api + "pages: {}\n"))
+    assert "pages.listen: port 8081 is taken by api; each needs a port of its own" in line
+    assert site_of(tmp_path, FAKE_SITE + api + "pages: off\n").pages.listen is None
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

@@ -213,7 +213,7 @@ def test_two_servers_on_one_port_are_a_mistake_of_the_second(tmp_path: Path) -> 
     )
     text = HEAD.partition("  hmi:")[0] + servers + "\n"
     assert told(tmp_path, text) == [
-        "1: serve.c.listen: '0.0.0.0:1502' port 1502 is taken by serve.a; each server needs a port of its own"
+        "1: serve.c.listen: '0.0.0.0:1502' port 1502 is taken by serve.a; each needs a port of its own"
     ]
 
 
