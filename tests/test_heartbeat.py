@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,14 @@ class Manager:
         while data := self._socket.recv(4096):
             self.heard += data.decode().splitlines()
 
+    def say(self, text: str) -> None:
+        """Tell itself something, which is heard after all that was told before."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto(text.encode(), self._address)
+
     def end(self) -> None:
         """Hear no more."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", self._address)
+        self.say("")
         self._listening.join()
         self._socket.close()
 
@@ -56,38 +61,39 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     manager.end()
 
 
-def hang(seconds: float) -> None:
-    time.sleep(seconds)
-
-
-async def beaten(heartbeat: Heartbeat, told: str, seconds: float) -> None:
+@asynccontextmanager
+async def beating(heartbeat: Heartbeat, told: str = "") -> AsyncIterator[None]:
     task = asyncio.create_task(heartbeat.keep_beating(lambda: told))
-    await asyncio.sleep(seconds)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    try:
+        yield
+    finally:
+        assert not task.done(), "it beats for as long as it is let"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def hang(seconds: float) -> None:
+    """Nothing else of the loop runs meanwhile."""
+    time.sleep(seconds)
 
 
 async def test_systemd_hears_ready_then_beats(tmp_path: Path, manager: Manager) -> None:
     environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000", "WATCHDOG_PID": str(os.getpid())}
-    heartbeat = Heartbeat(environ)
-    await beaten(heartbeat, "2 of 2 devices connected", 0.3)
-    await asyncio.to_thread(wait_for, lambda: manager.heard.count("WATCHDOG=1") > 3, 2, "beats")
+    async with beating(Heartbeat(environ), "2 of 2 devices connected"):
+        await asyncio.to_thread(wait_for, lambda: manager.heard.count("WATCHDOG=1") > 3, 2, "beats")
     assert manager.heard[:3] == ["READY=1", "STATUS=2 of 2 devices connected", "WATCHDOG=1"]
     assert manager.heard.count("STATUS=2 of 2 devices connected") == 1, "told as it changes"
 
 
 async def test_a_loop_that_hangs_does_not_beat(tmp_path: Path, manager: Manager) -> None:
     environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000"}
-    heartbeat = Heartbeat(environ)
-    task = asyncio.create_task(heartbeat.keep_beating(lambda: ""))
-    await asyncio.sleep(0.05)
-    await asyncio.to_thread(wait_for, lambda: "WATCHDOG=1" in manager.heard, 2, "the first beat")
-    hang(0.1)
-    before = manager.heard.count("WATCHDOG=1")
-    hang(0.4)
-    assert manager.heard.count("WATCHDOG=1") == before
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with beating(Heartbeat(environ)):
+        await asyncio.to_thread(wait_for, lambda: "WATCHDOG=1" in manager.heard, 2, "the first beat")
+        manager.say("all before this was sent before")
+        wait_for(lambda: "all before this was sent before" in manager.heard, 2, "what was sent is heard")
+        before = manager.heard.count("WATCHDOG=1")
+        hang(0.4)
+        assert manager.heard.count("WATCHDOG=1") == before
 
 
 def test_what_the_agent_starts_does_not_inherit_the_managers_socket() -> None:
@@ -104,8 +110,8 @@ def test_beats_come_three_times_as_often_as_systemd_asks() -> None:
 
 
 async def test_a_manager_that_is_gone_holds_nothing_up(tmp_path: Path) -> None:
-    heartbeat = Heartbeat({"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "30000"})
-    await beaten(heartbeat, "", 0.1)
+    async with beating(Heartbeat({"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "30000"})):
+        await asyncio.sleep(0.1)
 
 
 def test_an_abstract_socket_is_found() -> None:
