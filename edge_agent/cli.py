@@ -22,6 +22,7 @@ from edge_agent.config import Site, about, load, message_sample, messages, place
 from edge_agent.core.quantity import size_bytes
 from edge_agent.errors import ConfigError
 from edge_agent.pages.command import add_options as pages_options
+from edge_agent.pages.command import given as pages_given
 from edge_agent.pages.command import run as show_pages
 from edge_agent.report.command import add_options as report_options
 from edge_agent.report.command import run as make_report
@@ -205,6 +206,10 @@ def _show_mistakes(error: ConfigError, as_json: bool) -> int:
 
 def _pages(options: argparse.Namespace) -> int:
     if options.site is not None:
+        if said := pages_given(options):
+            told = f"{', '.join(said)}: {options.site} says that; leave out one of them"
+            print(f"edge-agent pages: {told}", file=sys.stderr)
+            return WRONG_USAGE
         site = _load(options.site)
         if site.pages.listen is None or site.api.listen is None:
             key = "pages" if site.pages.listen is None else "api"

@@ -41,20 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that say which agent, and where to listen."""
-    parser.add_argument("--url", type=_url, default=DEFAULT_URL, help=f"the agent's API; default {DEFAULT_URL}")
+    parser.add_argument("--url", type=_url, help=f"the agent's API; default {DEFAULT_URL}")
     parser.add_argument(
         "--ca", type=Path, metavar="FILE", help="for https: whom to trust (PEM), or the agent's own certificate"
     )
     parser.add_argument(
-        "--listen", type=_listen, default=DEFAULT_LISTEN, metavar="ADDRESS:PORT", help=f"default {DEFAULT_LISTEN}"
+        "--listen", type=_listen, metavar="ADDRESS:PORT", help=f"default {DEFAULT_LISTEN}"
     )
     parser.add_argument("--cert", type=Path, metavar="FILE", help="the pages' certificate (PEM): they are https then")
     parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
 
 
+def given(options: argparse.Namespace) -> list[str]:
+    """Those of `add_options` that were said."""
+    return [f"--{name}" for name in ("url", "ca", "listen", "cert", "key") if getattr(options, name) is not None]
+
+
 def run(options: argparse.Namespace) -> int:
     """What `add_options` has asked for."""
-    host, port = options.listen
+    host, port = options.listen or _listen(DEFAULT_LISTEN)
     if (options.cert is None) != (options.key is None):
         return _wrong("--cert and --key come together")
     if not _is_loopback(host) and options.cert is None:
@@ -68,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
         return _FAILED
     if getattr(options, "with_stdin", False):
         threading.Thread(target=_end_with_stdin, name="end-with-stdin", daemon=True).start()
-    serve(Settings(options.url, host, port, options.ca, options.cert, options.key))
+    serve(Settings(options.url or DEFAULT_URL, host, port, options.ca, options.cert, options.key))
     return _DONE
 
 

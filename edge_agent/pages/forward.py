@@ -23,19 +23,20 @@ def add_forwards(app: FastAPI, agent: Agent) -> None:
         """A reason of a stop, also one that has waited in the browser for a connection."""
         body = await request.body()
         if len(body) > _BODY:
-            return _failure(413, "too long")
+            return failure(413, "too long")
         try:
             said = await request.json()
         except ValueError:
-            return _failure(422, "the body is to be JSON")
+            return failure(422, "the body is to be JSON")
         try:
             visit = await enter(request, agent)
             return JSONResponse(await visit.post(f"{place('machines', machine, 'stops', start)}/reason", said))
         except Refused as refused:
-            return _failure(refused.status, str(refused))
+            return failure(refused.status, str(refused))
         except Away as away:
-            return _failure(503, str(away))
+            return failure(503, str(away))
 
 
-def _failure(status: int, error: str) -> Response:
+def failure(status: int, error: str) -> Response:
+    """What is answered where nothing else can be."""
     return JSONResponse({"error": error}, status)

@@ -120,4 +120,4 @@ def _hosts(settings: Settings) -> frozenset[str]:
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
-    return server_context(settings.cert, settings.key) if settings.cert and settings.key else None
+    return server_context(settings.cert, settings.key, "pages") if settings.cert and settings.key else None

@@ -113,15 +113,10 @@ def _header(visit: Visit, page: Page) -> Markup:
         '<div class="tools">{tools}</div></header>'
     ).format(
         agent=visit.me.get("agent") or words("brand"),
-        place=_place(visit),
+        place=" · ".join(visit.place),
         links=Markup("").join(links),
         tools=_tools(visit),
     )
-
-
-def _place(visit: Visit) -> str:
-    place = visit.me.get("place") or {}
-    return " · ".join(str(place[level]) for level in ("enterprise", "site", "area") if place.get(level))
 
 
 def _tools(visit: Visit) -> Markup:

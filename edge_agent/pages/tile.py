@@ -135,6 +135,8 @@ def _flags(row: Row, words: Words) -> Markup:
     elif "LOW_CONFIDENCE" in flags:
         coverage = words.percent(row.get("data_coverage"), 0)
         shown += said.format(f"{words('kpi.data_coverage')} {coverage}", f"{words('andon.low')} {coverage}")
+    elif row.get("oee") is None:
+        shown += said.format(words.of("flag.", str(flags[0])) if flags else "", words("shell.no_data"))
     return shown
 
 

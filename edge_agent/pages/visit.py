@@ -67,6 +67,12 @@ class Visit:
         """The IANA zone of the site."""
         return str(self.me.get("timezone") or "UTC")
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Enterprise, site, area: those that the site names."""
+        named = self.me.get("place") or {}
+        return tuple(str(named[level]) for level in ("enterprise", "site", "area") if named.get(level))
+
     def on_wrong(self, say: Callable[[str], None]) -> None:
         """Whom to tell that the page is not what is now: a sentence, '' once it is again."""
         self._say_wrong = say

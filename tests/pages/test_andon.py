@@ -24,18 +24,14 @@ READ = """() => Object.fromEntries([...document.querySelectorAll(".tile")].map((
 COLOURS = {"RUN": (0, 158, 115), "IDLE": (240, 228, 66), "SETUP": (86, 180, 233), "FAULT": (213, 94, 0)}
 
 
-def whole(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.0f}"
-
-
 def told(stage: Stage, words: Words) -> dict[str, Any]:
     """The same, as the API has it."""
     return {
         one["id"]: {
             "state": words(f"state.{one['state']}"),
             "colour": "rgb({}, {}, {})".format(*COLOURS[one["state"]]),
-            "oee": whole(one["oee"]),
-            "factors": [whole(one[key]) for key in ("availability", "performance", "quality")],
+            "oee": Words("en").whole_percent(one["oee"]),
+            "factors": [words.whole_percent(one[key]) for key in ("availability", "performance", "quality")],
             "good": words.number(one["good"]),
             "job": " · ".join(one[key] for key in ("product", "order") if one[key]),
         }
@@ -67,7 +63,10 @@ def test_the_site_and_its_lines_are_rolled_up_above(stage: Stage, shown: Callabl
 
     def api() -> Any:
         groups = [one for one in stage.ask("/overview")["groups"] if one["scope"] != "area"]
-        return [[f"{one['scope']}:{one['id']}", whole(one["oee"]), len(one["machines"])] for one in groups]
+        return [
+            [f"{one['scope']}:{one['id']}", Words("en").whole_percent(one["oee"]), len(one["machines"])]
+            for one in groups
+        ]
 
     found = shown(drawn, api, "the roll-ups agree with the API")
     assert found[0][0].startswith("site:")

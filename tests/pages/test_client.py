@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from edge_agent.pages.client import NOBODY, Agent, LoginNeeded, Session
+from edge_agent.pages.client import NOBODY, Agent, Away, LoginNeeded, Session
+from edge_agent.web.tls import server_context
+from tests.peers.certificates import Authority
 
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
@@ -18,7 +22,9 @@ _ANSWER = (
 
 
 @asynccontextmanager
-async def agent_that_gives_cookies() -> AsyncIterator[tuple[Agent, list[dict[str, str]]]]:
+async def agent_that_gives_cookies(
+    tls: ssl.SSLContext | None = None, ca: Path | None = None
+) -> AsyncIterator[tuple[Agent, list[dict[str, str]]]]:
     """Asks a server that sets a session's cookie with each answer; and the headers it was sent."""
     asked: list[dict[str, str]] = []
 
@@ -35,8 +41,9 @@ async def agent_that_gives_cookies() -> AsyncIterator[tuple[Agent, list[dict[str
                 asked.append(headers)
                 writer.write(_ANSWER)
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        agent = Agent(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+        scheme = "https" if tls else "http"
+        agent = Agent(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", ca)
         yield agent, asked
         await agent.close()
         await asyncio.gather(*filter(None, served))
@@ -51,6 +58,19 @@ async def test_the_session_of_one_never_goes_along_with_the_question_of_another(
     assert [one.get("cookie") for one in asked] == [None, None, "edge_session=berts", "edge_session=berts"]
     assert [one.get("x-forwarded-for") for one in asked] == ["10.0.0.9", None, "10.0.0.8", None]
     assert [one.get("x-csrf-token") for one in asked] == [None, None, None, "token"]
+
+
+async def test_the_agents_own_certificate_is_enough_whoever_signed_it_and_no_other(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("gateway")
+    other, _ = authority.issue("other")
+    async with agent_that_gives_cookies(server_context(cert, key), cert) as (agent, asked):
+        await agent.me(NOBODY)
+        stranger = Agent(agent.url, other)
+        with pytest.raises(Away, match="CERTIFICATE_VERIFY_FAILED"):
+            await stranger.me(NOBODY)
+        await stranger.close()
+    assert len(asked) == 1
 
 
 async def test_those_who_look_at_the_same_are_told_the_same_and_others_are_asked_for() -> None:

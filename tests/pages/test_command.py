@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge_agent import cli
 from edge_agent.pages import command
 
 
@@ -38,3 +39,8 @@ def test_beyond_this_machine_they_want_a_certificate(
 ) -> None:
     assert command.main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_the_site_file_says_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["pages", "site.yaml", "--url", "http://127.0.0.1:8080", "--cert", "a.pem"]) == 2
+    assert "--url, --cert: site.yaml says that; leave out one of them" in capsys.readouterr().err

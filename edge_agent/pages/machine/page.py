@@ -161,7 +161,7 @@ class _MachinePage:
         put(self._unnamed, stops.headline(stopped, self._may_say, logged_in, self._words))
         put(self._stops, stops.stop_list(self.name, stopped, self._may_say, self._words))
         if self._may_say:
-            put(self._dialog, stops.dialog(stopped["suggestions"], self._words))
+            put(self._dialog, stops.dialog(stopped["suggestions"], str(self._visit.me["user"]), self._words))
 
     def _draw_making(self, made: Row, cycled: Row, used: Row) -> None:
         _either(self._production, self._no_production, bool(made["points"]))

@@ -55,8 +55,8 @@ def _row(machine: str, stop: Row, may_say: bool, words: Words) -> Markup:
     ).format(kind, machine, stop["id"], inside)
 
 
-def dialog(suggestions: Sequence[str], words: Words) -> Markup:
-    """The reasons to choose from, and a line for another one."""
+def dialog(suggestions: Sequence[str], user: str, words: Words) -> Markup:
+    """The reasons to choose from, and a line for another one; `user` is who says it."""
     known = list(dict.fromkeys([*suggestions, *USUAL]))[:CHOICES]
     buttons = Markup("").join(
         Markup('<button type="button" data-reason="{}" onclick="stops.say(this.dataset.reason)">{}</button>').format(
@@ -65,14 +65,15 @@ def dialog(suggestions: Sequence[str], words: Words) -> Markup:
         for reason in known
     )
     return Markup(
-        '<dialog id="why-stop" data-queued="{queued}" data-saved="{saved}" data-refused="{refused}"><h2>{title}</h2>'
-        '<p class="which soft"></p><div class="reasons">{buttons}</div>'
+        '<dialog id="why-stop" data-user="{user}" data-queued="{queued}" data-saved="{saved}" data-refused="{refused}">'
+        '<h2>{title}</h2><p class="which soft"></p><div class="reasons">{buttons}</div>'
         '<form method="dialog" onsubmit="stops.say(this.own.value); return false">'
         '<input name="own" maxlength="64" placeholder="{own}" '
         'aria-label="{own}"><button class="primary">{say}</button></form>'
         '<button type="button" class="close" onclick="this.parentElement.close()">{close}</button></dialog>'
         '<p class="queued" hidden></p>'
     ).format(
+        user=user,
         queued=words("machine.queued", n="#"),
         saved=words("machine.saved"),
         refused=words("machine.not_taken", error="#"),

@@ -23,7 +23,7 @@ const stops = {
     if (!reason || !stops.asked) return;
     document.getElementById("why-stop").close();
     const waiting = stops.waiting();
-    waiting.push({ ...stops.asked, reason, id: stops.id() });
+    waiting.push({ ...stops.asked, reason, id: stops.id(), user: stops.user() });
     stops.keep(waiting.slice(-stops.MOST));
     stops.send();
   },
@@ -37,6 +37,15 @@ const stops = {
       return [];
     }
   },
+  // Who is logged in here; "" where nobody may say anything.
+  user() {
+    return document.getElementById("why-stop")?.dataset.user || "";
+  },
+  // What one has said is never sent as another's, who has logged in here since.
+  own() {
+    const user = stops.user();
+    return user ? stops.waiting().filter((one) => one.user === user) : [];
+  },
   keep(waiting) {
     localStorage.setItem(stops.KEY, JSON.stringify(waiting));
     stops.tell();
@@ -46,7 +55,7 @@ const stops = {
     if (stops.sending) return;
     stops.sending = true;
     try {
-      for (let first; (first = stops.waiting()[0]); ) {
+      for (let first; (first = stops.own()[0]); ) {
         const answer = await fetch(`/say/${encodeURIComponent(first.machine)}/stops/${first.stop}/reason`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
@@ -67,7 +76,7 @@ const stops = {
   tell() {
     const line = document.querySelector(".queued"), dialog = document.getElementById("why-stop");
     if (!line || !dialog) return;
-    const number = stops.waiting().length;
+    const number = stops.own().length;
     line.hidden = !number;
     line.textContent = dialog.dataset.queued.replace("#", number);
   },
@@ -83,5 +92,5 @@ const stops = {
   },
 };
 addEventListener("online", stops.send);
-setInterval(() => stops.waiting().length && stops.send(), stops.AGAIN_MS);
+setInterval(() => stops.own().length && stops.send(), stops.AGAIN_MS);
 setTimeout(() => { stops.tell(); stops.send(); }, 500);

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from edge_agent.pages.client import Agent, Away, Refused
+from edge_agent.pages.forward import failure
 from edge_agent.pages.tools.catalogue import HEAD, rows
 from edge_agent.pages.visit import Visit, enter
 
@@ -42,39 +43,38 @@ def add_files(app: FastAPI, agent: Agent) -> None:
             elif name in ("report.html", "report.xlsx", "sme.html"):
                 said = await visit.get("/digital")
                 # Some hundred pieces of equipment take a second, and others look meanwhile.
-                content, kind = await asyncio.to_thread(_made, name, visit.me, said, language)
+                content, kind = await asyncio.to_thread(_made, name, _head(visit), said, language)
             else:
-                return _failure(404, "no such file")
+                return failure(404, "no such file")
         except Refused as refused:
-            return _failure(refused.status, str(refused))
+            return failure(refused.status, str(refused))
         except Away as away:
-            return _failure(503, str(away))
+            return failure(503, str(away))
         stem, _, suffix = name.partition(".")
         named = f'attachment; filename="{visit.me.get("agent") or "agent"}-{stem}-{time.strftime("%Y%m%d")}.{suffix}"'
         return Response(content, media_type=kind, headers={"Content-Disposition": named, "Cache-Control": "no-store"})
 
 
-def _made(name: str, me: Mapping[str, Any], said: Mapping[str, Any], language: Any) -> tuple[bytes, str]:
+def _made(name: str, head: Head, said: Mapping[str, Any], language: Any) -> tuple[bytes, str]:
     # Imported when somebody wants one: reports weigh as much as all pages together.
     from edge_agent.report.book.digital import digital_book
     from edge_agent.report.html import digital_page, sme_page
     from edge_agent.report.plant import PlantDocument
 
-    document = PlantDocument(_head(me), said)
+    document = PlantDocument(head, said)
     if name == "report.xlsx":
         return digital_book(document, language), _XLSX
     page = digital_page if name == "report.html" else sme_page
     return page(document, language).encode(), _HTML
 
 
-def _head(me: Mapping[str, Any]) -> Head:
+def _head(visit: Visit) -> Head:
     from edge_agent.report.model import Head
 
-    place = me.get("place") or {}
-    now = time.time_ns()
+    me, now = visit.me, time.time_ns()
     return Head(
         agent=str(me.get("agent") or ""),
-        place=tuple(str(place[level]) for level in ("enterprise", "site", "area") if place.get(level)),
+        place=visit.place,
         zone=str(me.get("timezone") or "UTC"),
         made=now,
         version=str(me.get("version") or ""),
@@ -86,6 +86,11 @@ async def _catalogue(visit: Visit) -> bytes:
     said = await visit.get("/digital")
     tags = await _all(visit, "/tags")
     qualities = {one["tag"]: one for one in await _all(visit, "/digital/tags")}
+    # A hundred thousand tags take seconds, and others look meanwhile.
+    return await asyncio.to_thread(_written, tags, qualities, said)
+
+
+def _written(tags: list[dict[str, Any]], qualities: Mapping[str, Any], said: Mapping[str, Any]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(HEAD)
@@ -101,7 +106,3 @@ async def _all(visit: Visit, path: str) -> list[dict[str, Any]]:
         if not page["tags"] or len(found) >= page["total"]:
             break
     return found
-
-
-def _failure(status: int, error: str) -> Response:
-    return JSONResponse({"error": error}, status)
