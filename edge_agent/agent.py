@@ -83,7 +83,7 @@ def prepare(
     publishers: Mapping[str, PublisherPlugin],
     clock: Clock = time.time_ns,
 ) -> Prepared:
-    """Build every plugin and the core; no I/O but the API's certificate; raises ConfigError."""
+    """Build every plugin and the core; no I/O but the certificates of API and pages; raises ConfigError."""
     table = site.tag_table()
     specs = machine_specs(site, table)
     made = {
@@ -101,9 +101,9 @@ def prepare(
         plant=plant(site, table),
         scopes=scopes(site, specs),
     )
-    api = site.api
-    if api.listen and api.cert and api.key:
-        tls.server_context(api.cert, api.key)   # so that a wrong certificate shows at `check`
+    for name, shown in (("api", site.api), ("pages", site.pages)):
+        if shown.listen and shown.cert and shown.key:
+            tls.server_context(shown.cert, shown.key, name)     # so that a wrong certificate shows at `check`
     look, plugins = Look(engine, Health(), clock), registry.servers()
     profiles = made_of_all(site.publish, partial(profile, site, table))
     for name, machine in site.machines.items():

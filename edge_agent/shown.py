@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from edge_agent import front, registry
 from edge_agent.api import Driver, Value
 from edge_agent.checked import Checked
 from edge_agent.config import Site
-from edge_agent.journal import audit_entries
+from edge_agent.journal import audit_page
 from edge_agent.parts import Parts, Serving
 from edge_agent.south.command import Command, Outcome
 from edge_agent.telling import status
@@ -69,14 +69,12 @@ async def api(parts: Parts, drivers: Mapping[str, Driver], standing: Standing) -
     async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
         return await parts.operators.take(made, machine, said, "api", who)
 
-    def entries() -> Sequence[Mapping[str, Any]]:
-        return list(audit_entries(folder))
-
     if folder not in standing.lobbies:
         standing.lobbies[folder] = await asyncio.to_thread(lobby, folder)
     setting_up = _setting_up(site, standing, lambda: view.times.iso(parts.clock()))
     pages = Pages(site.pages.listen, bool(site.pages.cert), front.are_installed())
-    hands = Hands(write, operate, parts.commander.witness.noted, entries, pages, setting_up)
+    noted, entries = parts.commander.witness.noted, partial(audit_page, folder)
+    hands = Hands(write, operate, noted, entries, pages, setting_up)
     return Api(site.api, view, hands, standing.lobbies[folder], standing.listening)
 
 

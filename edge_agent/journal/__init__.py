@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edge_agent.journal.alive import Alive
 from edge_agent.journal.audit import Audit
-from edge_agent.journal.audit_check import audit_entries, audit_faults
+from edge_agent.journal.audit_check import audit_entries, audit_faults, audit_page
 from edge_agent.journal.commit import SYNC_PLACES_S
 from edge_agent.journal.cursor import Cursor
 from edge_agent.journal.folder import FolderUnusable
@@ -21,5 +21,5 @@ from edge_agent.journal.wear import bytes_a_day
 __all__ = [
     "HEAD_SIZE", "LANES", "SYNC_PLACES_S", "Alive", "Audit", "Cursor", "CursorFacts", "FolderFacts", "FolderUnusable",
     "Journal", "LaneName", "Range", "Record", "RecordKind", "SegmentFacts", "audit_entries", "audit_faults",
-    "bytes_a_day", "records", "stat", "verify",
+    "audit_page", "bytes_a_day", "records", "stat", "verify",
 ]  # fmt: skip

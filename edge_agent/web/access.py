@@ -42,7 +42,8 @@ class Access:
                 "nothing can be changed here: no token is configured; "
                 'write api: {tokens: {NAME: "${SECRET}"}} in the site file and restart the agent, or log in',
             )
-        self._guesses.check(address)
+        source = f"from {address}"
+        self._guesses.check(source)
         scheme, _, given = (authorization or "").strip().partition(" ")
         if scheme.lower() != "bearer" or not given.strip():
             raise Forbidden(401, "this needs a token, or somebody who has logged in; "
@@ -51,6 +52,6 @@ class Access:
         token = given.strip().encode("utf-8", "replace")
         matching = [name for name, held in self._tokens.items() if hmac.compare_digest(held, token)]
         if not matching:
-            log.warning("api: a wrong token from %s, %d within a minute", address, self._guesses.note(address))
+            log.warning("api: a wrong token %s, %d within a minute", source, self._guesses.note(source))
             raise Forbidden(401, "this token is not one of those in the agent's site file")
         return matching[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from edge_agent.api import AccessDenied, Browser, DriverPlugin, Inquiry, NotConnected, Refused, Tools
-from edge_agent.config.substitute import substitute
+from edge_agent.config.substitute import Secrets, substitute
 from edge_agent.config.yaml_lines import dotted
 
 T = TypeVar("T")
@@ -43,12 +43,13 @@ class NotFound(Exception):
 
 @dataclass(slots=True)
 class Told:
-    """Lines of progress, as the tools tell them; the last of many."""
+    """Lines of progress, as the tools tell them, without secrets; the last of many."""
 
+    hide: Callable[[str], str]
     lines: list[str] = field(default_factory=list)
 
     def __call__(self, line: str) -> None:
-        self.lines.append(line[:_LONGEST_LINE])
+        self.lines.append(self.hide(line)[:_LONGEST_LINE])
         del self.lines[:-_LINES]
 
 
@@ -72,28 +73,23 @@ class Looker:
         """What `ask` gives, and the lines told meanwhile. Busy, NotFound."""
         if self._under_way >= AT_ONCE:
             raise Busy
-        told, loop = Told(), asyncio.get_running_loop()
-        end = loop.time() + enough_s
         self._under_way += 1
         try:
-            async with asyncio.timeout(LONGEST_S):
-                inquiry = Inquiry(told, lambda: loop.time() >= end, options, self._put_in(keys))
-                return await ask(self._tools(url), inquiry), told.lines
-        except ValueError as error:
-            raise NotFound(422, str(error)) from error
-        except TimeoutError as error:
-            raise NotFound(504, f"{url}: no end after {LONGEST_S:g} s") from error
-        except (NotConnected, AccessDenied, Refused) as error:
-            raise NotFound(502, "\n".join([str(error), *told.lines])) from error
+            filled, secrets = await asyncio.to_thread(_filled, keys, self._folder)
+            told, loop = Told(lambda line: secrets.hide(line, ())), asyncio.get_running_loop()
+            end = loop.time() + enough_s
+            try:
+                async with asyncio.timeout(LONGEST_S):
+                    inquiry = Inquiry(told, lambda: loop.time() >= end, options, filled)
+                    return await ask(self._tools(url), inquiry), told.lines
+            except ValueError as error:
+                raise NotFound(422, secrets.hide(str(error), ())) from error
+            except TimeoutError as error:
+                raise NotFound(504, f"{url}: no end after {LONGEST_S:g} s") from error
+            except (NotConnected, AccessDenied, Refused) as error:
+                raise NotFound(502, "\n".join([secrets.hide(str(error), ()), *told.lines])) from error
         finally:
             self._under_way -= 1
-
-    def _put_in(self, keys: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The keys with what `${NAME}` stands for, as in a site file. ValueError names what there is not."""
-        filled, secrets = substitute(dict(keys), os.environ, self._folder)
-        if secrets.mistakes:
-            raise ValueError("; ".join(f"{dotted(key)}: {mistake.message}" for key, mistake in secrets.mistakes))
-        return dict(filled)
 
     def _tools(self, url: str) -> Tools:
         scheme = url.partition("://")[0].lower()
@@ -104,6 +100,14 @@ class Looker:
             known += plugin.tools.schemes if plugin.tools else ()
         there = ", ".join(f"{one}://" for one in known)
         raise ValueError(f"{url!r} begins with no scheme that can be asked; there are {there}")
+
+
+def _filled(keys: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], Secrets]:
+    """With what `${NAME}` stands for, as in a site file; in what is answered it stands as it was written. NotFound."""
+    filled, secrets = substitute(dict(keys), os.environ, folder)
+    if secrets.mistakes:
+        raise NotFound(422, "; ".join(f"{dotted(key)}: {one.message}" for key, one in secrets.mistakes))
+    return dict(filled), secrets
 
 
 def browser(tools: Tools, url: str) -> Browser:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Final, Literal
 
-import yaml
 from fastapi import FastAPI
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
+from edge_agent.config.yaml_lines import parse
 from edge_agent.web.answers import Answer, Failure
 from edge_agent.web.browse import Busy, Looker, NotFound, best, browser, plain
 from edge_agent.web.config_routes import Engineer, Strict
@@ -150,7 +151,9 @@ def add_browse(app: FastAPI, looker: Looker) -> None:
         """Find out what is behind a URL, for twenty seconds (engineers)."""
         options = {name: said for name in ("units", "range") if (said := getattr(body, name)) is not None}
         found, told = await _asked(looker, body, options, lambda tools, inquiry: tools.discover(body.url, inquiry))
-        devices = (yaml.safe_load(found.section) or {}).get("devices") or {}
+        # Some thousand lines of YAML take a second.
+        data = (await asyncio.to_thread(parse, found.section)).data
+        devices = (data or {}).get("devices") or {}
         return ScanAnswer(devices=devices, rows=[dict(row) for row in found.rows], section=found.section, told=told)
 
 

@@ -6,8 +6,6 @@ authority of its own puts its files in their place.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -18,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from edge_agent.web.disk import write
 
 DAYS: Final = 825
 """What browsers accept at most of a certificate that a person has approved."""
@@ -80,8 +80,8 @@ def make(folder: Path, names: Sequence[str], now: datetime, days: int = DAYS) ->
     folder.mkdir(parents=True, exist_ok=True)
     pem = serialization.Encoding.PEM
     form, locked = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    _write(files.key, key.private_bytes(pem, form, locked), 0o640)
-    _write(files.cert, certificate.public_bytes(pem), 0o644)
+    write(files.key, key.private_bytes(pem, form, locked), 0o640)
+    write(files.cert, certificate.public_bytes(pem), 0o644)
     return files
 
 
@@ -90,14 +90,3 @@ def _name(text: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(text))
     except ValueError:
         return x509.DNSName(text.encode("idna").decode() if not text.isascii() else text)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """In one piece, and never for others to read, not even for a moment."""
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(mode)
-    Path(name).rename(path)

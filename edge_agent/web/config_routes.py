@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Coroutine
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Path
@@ -22,6 +24,7 @@ from edge_agent.web.site_file import (
     NotKept,
     SiteFile,
     Unknown,
+    Unreadable,
     difference,
     parts_that_differ,
 )
@@ -142,14 +145,14 @@ def add_config(app: FastAPI, site_file: SiteFile, noted: Noted) -> None:
     @app.post("/api/v1/config/apply", responses=_NO)
     async def apply(body: ApplyRequest, who: Engineer) -> AppliedAnswer:
         """Put a text in force without a restart, the old one kept (engineers); 412 if the file has changed since."""
-        await _note(noted, who, f"apply {sha256(body.text)[:12]} in place of {body.etag[:12]} {body.note}".strip())
-        return _applied(await _kept(site_file.apply(body.text, body.etag, who.name, body.note)))
+        what = f"apply {sha256(body.text)[:12]} in place of {body.etag[:12]} {body.note}".strip()
+        return await _carried_out(noted, who, what, site_file.apply(body.text, body.etag, who.name, body.note))
 
     @app.post("/api/v1/config/rollback", responses=_NO)
     async def rollback(body: RollbackRequest, who: Engineer) -> AppliedAnswer:
         """Put an earlier text in force again (engineers)."""
-        await _note(noted, who, f"back to version {body.n} in place of {body.etag[:12]}")
-        return _applied(await _kept(site_file.rollback(body.n, body.etag, who.name)))
+        what = f"back to version {body.n} in place of {body.etag[:12]}"
+        return await _carried_out(noted, who, what, site_file.rollback(body.n, body.etag, who.name))
 
 
 def _add_looking(app: FastAPI, site_file: SiteFile) -> None:
@@ -163,7 +166,7 @@ def _add_looking(app: FastAPI, site_file: SiteFile) -> None:
     async def check(body: CheckRequest, _: Engineer) -> CheckAnswer:
         """What is wrong with a text, and what it would change (engineers). Nothing changes."""
         judged, old = await site_file.check(body.text), await _text(site_file)
-        return _checked(judged, old, body.text, site_file.path.name)
+        return await asyncio.to_thread(_checked, judged, old, body.text, site_file.path.name)
 
     @app.get("/api/v1/config/versions", responses=_NO)
     async def versions(_: Engineer) -> VersionsAnswer:
@@ -175,28 +178,35 @@ def _add_looking(app: FastAPI, site_file: SiteFile) -> None:
     @app.get("/api/v1/config/versions/{n}", responses=_NO)
     async def version(n: N, _: Engineer) -> VersionText:
         """One of them (engineers)."""
-        text = await _kept(site_file.version(n))
-        return VersionText(n=n, text=text, diff=difference(await _text(site_file), text, site_file.path.name))
+        text, now = await _kept(site_file.version(n)), await _text(site_file)
+        return VersionText(n=n, text=text, diff=await asyncio.to_thread(difference, now, text, site_file.path.name))
 
 
-async def _note(noted: Noted, who: Who, what: str) -> None:
-    """Into the audit log, before it is done."""
-    if trouble := await noted("config", who.name, what):
-        raise HTTPException(503, f"the audit log cannot be written ({trouble}), so nothing is changed")
+async def _carried_out(noted: Noted, who: Who, what: str, change: Coroutine[Any, Any, Applied]) -> AppliedAnswer:
+    """Into the audit log before it is done, and once more where it came to nothing."""
+    with contextlib.closing(change):
+        if trouble := await noted("config", who.name, what):
+            raise HTTPException(503, f"the audit log cannot be written ({trouble}), so nothing is changed")
+        try:
+            done: Applied = await _kept(change)
+        except HTTPException as error:
+            await noted("refused", who.name, f"{what}: {error.detail}")
+            raise
+    if done.mistakes:
+        await noted("refused", who.name, f"{what}: {len(done.mistakes)} mistakes")
+    return _applied(done)
 
 
 async def _text(site_file: SiteFile) -> str:
-    try:
-        return await site_file.text()
-    except (OSError, ValueError) as error:
-        raise HTTPException(
-            404, f"{site_file.path}: cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
+    text: str = await _kept(site_file.text())
+    return text
 
 
 async def _kept(what: Awaitable[Any]) -> Any:
     try:
         return await what
+    except Unreadable as error:
+        raise HTTPException(404, str(error)) from None
     except Unknown as error:
         raise HTTPException(404, str(error)) from None
     except Changed as error:

@@ -11,9 +11,10 @@ from typing import Final, Literal, NamedTuple
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.requests import HTTPConnection
 
 from edge_agent.web.access import Access
-from edge_agent.web.guesses import Forbidden, Guesses
+from edge_agent.web.guesses import Forbidden, Guesses, Places
 from edge_agent.web.people import People, Role
 from edge_agent.web.sessions import Session, Sessions
 
@@ -62,13 +63,14 @@ class Lobby:
         self.people = people
         self.sessions = Sessions(ticks)
         self.guesses = Guesses("passwords", ticks)
+        self.places = Places()
         letters = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
         self.code = "-".join(letters[at : at + 4] for at in range(0, _CODE_LENGTH, 4))
 
     @property
     def is_new(self) -> bool:
-        """Nobody can log in yet."""
-        return not len(self.people)
+        """Nobody can log in yet, and somebody may be the first."""
+        return not len(self.people) and not self.people.trouble
 
     def is_code(self, given: str) -> bool:
         """Whether it is the code of the first visit, however it was typed."""
@@ -100,11 +102,22 @@ class Door:
                 raise Forbidden(403, f"send the header {CSRF} with what /api/v1/me says; a page from elsewhere cannot")
         return who
 
+    def lets_look(self, request: Request) -> bool:
+        """Whether whoever asks may look, and go on looking."""
+        try:
+            return self.reading_is_open or self.known(request) is not None
+        except Forbidden:
+            return False
+
+    def has_session(self, request: HTTPConnection) -> bool:
+        """Whether whoever asks has logged in."""
+        return self._by_session(request) is not None
+
     def known(self, request: Request) -> Who | None:
         """Whoever has a session that goes on, or a token; None: nobody said who they are. Raises Forbidden."""
         return self._by_session(request) or self._by_token(request)
 
-    def _by_session(self, request: Request) -> Who | None:
+    def _by_session(self, request: HTTPConnection) -> Who | None:
         key = request.cookies.get(COOKIE)
         session = self.lobby.sessions.find(key) if key else None
         person = self.lobby.people.find(session.user) if session else None

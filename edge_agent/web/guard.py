@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import orjson
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT: Final = 16_384
@@ -18,10 +19,8 @@ FILES: Final = "/api/v1/config/"
 BODY_S: Final = 10.0
 # A body that is too long is read on for so many bytes, and forgotten: who is still sending hears no answer.
 _PATIENCE: Final = 4_000_000
-_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-
-
 _FORM: Final = b"application/x-www-form-urlencoded"
+_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
 class Guard:
@@ -31,8 +30,12 @@ class Guard:
     browser as if it were ours; it cannot hide that name, though: it stands in the Host header.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], is_known: Callable[[HTTPConnection], bool] = lambda _: False
+    ) -> None:
+        """`is_known`: whether whoever asks has logged in, and may send a file."""
         self._app = app
+        self._is_known = is_known
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +50,8 @@ class Guard:
         if not self.knows(headers.get(b"host", b"").decode("latin-1")):
             await _answer(send, 421, "this agent is not known under the name in the Host header")
             return
-        body, limit = bytearray(), FILE_LIMIT if scope["path"].startswith(FILES) else BODY_LIMIT
+        a_file = scope["path"].startswith(FILES) and self._is_known(HTTPConnection(scope))
+        body, limit = bytearray(), FILE_LIMIT if a_file else BODY_LIMIT
         try:
             async with asyncio.timeout(BODY_S):
                 whole = await _read(receive, body, limit)
@@ -57,7 +61,8 @@ class Guard:
         if whole is None:
             return
         if not whole:
-            await _answer(send, 413, f"the body is longer than {limit} bytes")
+            file = f"; a site file of {FILE_LIMIT} bytes is taken from somebody who has logged in"
+            await _answer(send, 413, f"the body is longer than {limit} bytes{'' if a_file else file}")
             return
         if body and headers.get(b"content-type", _FORM).startswith(_FORM):
             # What curl says of a body of which nobody has said anything; a form may come from any page.

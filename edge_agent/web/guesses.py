@@ -22,8 +22,26 @@ class Forbidden(Exception):
         self.retry_s = retry_s
 
 
+class Places:
+    """From where people have logged in, the latest of them: whoever guesses at a name keeps nobody out who is there."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def note(self, user: str, address: str) -> None:
+        """They have logged in from there."""
+        self._known[user, address] = None
+        self._known.move_to_end((user, address))
+        if len(self._known) > SOURCES:
+            self._known.popitem(last=False)
+
+    def know(self, user: str, address: str) -> bool:
+        """Whether they have done so before."""
+        return (user, address) in self._known
+
+
 class Guesses:
-    """Wrong guesses of the last minute, by source; `what` is guessed, in the plural."""
+    """Wrong guesses of the last minute, by source (`from 10.0.0.9`, `for anna`); `what` is guessed, in the plural."""
 
     def __init__(self, what: str, ticks: Callable[[], float]) -> None:
         self._what = what
@@ -38,7 +56,7 @@ class Guesses:
             wrong.popleft()
         if wrong is not None and len(wrong) >= WRONG_A_MINUTE:
             wait = max(1, round(MINUTE_S - (now - wrong[0]) + 0.5))
-            raise Forbidden(429, f"too many wrong {self._what} from {source}; try again in {wait} s", wait)
+            raise Forbidden(429, f"too many wrong {self._what} {source}; try again in {wait} s", wait)
 
     def note(self, source: str) -> int:
         """One more that was wrong; how many there are."""

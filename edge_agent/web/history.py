@@ -121,7 +121,10 @@ class HistoryView:
         found: list[Samples] = []
         until, count, ends = high, 0, monotonic() + PATIENCE_S
         for since in _steps(low, high):
-            part, whole = self._part(tag, since, until, ends, texts)
+            try:
+                part, whole = self._part(tag, since, until, ends, texts)
+            except OSError:     # a file that has gone meanwhile, because the journal is full, or a disk that fails
+                part, whole = _all([]), False
             if not whole or count > MOST or monotonic() > ends:
                 return _Read(_all(found), until, complete=False)
             found.append(part)

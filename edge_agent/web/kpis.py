@@ -138,13 +138,13 @@ class KpiView:
 
     def _machine(self, name: str, record: Record | None, shares: Shares) -> MachineRow:
         machine = self._engine.machines[name]
-        current = machine.current
+        span = machine.shown(self._clock())
         return MachineRow(
             **self._row(MACHINE, name, record, shares),
             line=machine.spec.line or None,
-            state=current.state.name,
-            reason=current.reason or None,
-            since=self._iso(current.since) if current.since else None,
+            state=span.state.name,
+            reason=span.reason or None,
+            since=self._iso(span.start) if span.start else None,
         )
 
     def _scope(self, scope: Scope) -> ScopeRow:

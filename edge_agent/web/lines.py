@@ -123,7 +123,7 @@ class LinesView:
             for device in dict.fromkeys(tag.device for tag in machine.spec.tags()):
                 self._machines[device].append(machine.spec.id)
 
-    def line(self, line: Line) -> dict[str, Any]:
+    def _line(self, line: Line) -> dict[str, Any]:
         """The fields of a `Connection`."""
         return {
             "state": line.state,
@@ -134,9 +134,17 @@ class LinesView:
             "next_attempt": self._times.iso(line.next_ns) if line.next_ns else None,
         }
 
-    def device(self, name: str, line: Line) -> Device:
-        """A device as the status shows it."""
-        return Device(**self.line(line), tags=self._qualities(name))
+    def _device(self, name: str, line: Line) -> Device:
+        return Device(**self._line(line), tags=self._qualities(name))
+
+    def device_states(self) -> dict[str, Device]:
+        """Each device as the status shows it."""
+        return {name: self._device(name, line) for name, line in self._health.devices.items()}
+
+    def destination_states(self) -> dict[str, Destination]:
+        """Each destination as the status shows it."""
+        status = self._status()
+        return {name: self._destination(name, line, status) for name, line in self._health.destinations.items()}
 
     def devices(self) -> DevicesAnswer:
         """All of them, with what a page of connections wants to know."""
@@ -147,7 +155,7 @@ class LinesView:
         session = self._readers[name].session if name in self._readers else None
         periods = self._periods[name]
         return DeviceDetail(
-            **self.line(line),
+            **self._line(line),
             id=name,
             driver=config.driver,
             tags=self._qualities(name),
@@ -167,10 +175,9 @@ class LinesView:
         good, uncertain, bad = (int(np.count_nonzero(classes == which)) for which in range(3))
         return Qualities(good=good, uncertain=uncertain, bad=bad)
 
-    def destination(self, name: str, line: Line, status: Status) -> Destination:
-        """A destination as the status shows it."""
+    def _destination(self, name: str, line: Line, status: Status) -> Destination:
         return Destination(
-            **self.line(line), backlog=status.backlog.get(name, 0), draining=_draining(status.draining, name)
+            **self._line(line), backlog=status.backlog.get(name, 0), draining=_draining(status.draining, name)
         )
 
     def destinations(self, letters: Mapping[str, int]) -> DestinationsAnswer:
@@ -183,7 +190,7 @@ class LinesView:
             acknowledged = follower.acknowledged_ns if follower else 0
             found.append(
                 DestinationDetail(
-                    **self.destination(name, self._health.destinations[name], status).model_dump(),
+                    **self._destination(name, self._health.destinations[name], status).model_dump(),
                     id=name,
                     type=config.type,
                     profile=config.profile,

@@ -7,15 +7,16 @@ waits in a queue, so a browser that is slow misses what was in between and never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from edge_agent.web import answers
+from edge_agent.web.door import Door
 from edge_agent.web.refusals import Responses
 from edge_agent.web.view import View
 
@@ -25,8 +26,6 @@ SILENT_S: Final = 15.0
 # Of the connections that the API has; the others are for questions.
 STREAMS: Final = 16
 TAGS: Final = 200
-# Then the browser comes again, and is asked again who it is.
-LONGEST_S: Final = 3600.0
 _RETRY_MS: Final = 2000
 _BUSY: Final[Responses] = {503: {"model": answers.Failure}}
 
@@ -50,12 +49,12 @@ class _Shop:
         return self._rows
 
     def _make(self) -> dict[str, Rows]:
-        overview, status = self._view.overview.overview(), self._view.status()
+        overview, lines = self._view.overview.overview(), self._view.lines
         return {
             "machines": {tile.id: tile.model_dump() for tile in overview.machines},
             "groups": {f"{one.scope}/{one.id}": one.model_dump() for one in overview.groups},
-            "devices": {name: one.model_dump() for name, one in status.devices.items()},
-            "destinations": {name: one.model_dump() for name, one in status.destinations.items()},
+            "devices": {name: one.model_dump() for name, one in lines.device_states().items()},
+            "destinations": {name: one.model_dump() for name, one in lines.destination_states().items()},
         }
 
 
@@ -90,13 +89,13 @@ def add_live(app: FastAPI, view: View) -> None:
     shop = _Shop(view)
     streams = 0
 
-    async def stream(tags: list[str]) -> AsyncIterator[bytes]:
+    async def stream(tags: list[str], may_look: Callable[[], bool]) -> AsyncIterator[bytes]:
         nonlocal streams
         streams += 1
-        told, silent, ends = _Told(shop, view, tags), 0.0, asyncio.get_running_loop().time() + LONGEST_S
+        told, silent = _Told(shop, view, tags), 0.0
         try:
             yield b"retry: %d\n\n" % _RETRY_MS
-            while asyncio.get_running_loop().time() < ends:
+            while may_look():
                 news = told.news()
                 silent = 0.0 if news else silent + EVERY_S
                 for event in news:
@@ -110,6 +109,7 @@ def add_live(app: FastAPI, view: View) -> None:
 
     @app.get("/api/v1/live", response_class=StreamingResponse, responses=_BUSY)
     async def live(
+        request: Request,
         tags: Annotated[
             str, Query(description=f"tags to watch, at most {TAGS}: device.tag,device.tag,…", max_length=20_000)
         ] = "",
@@ -118,4 +118,5 @@ def add_live(app: FastAPI, view: View) -> None:
         wanted = [name for name in tags.split(",") if name][:TAGS]
         if streams >= STREAMS:
             raise HTTPException(503, f"{STREAMS} streams are open already", {"retry-after": "10"})
-        return StreamingResponse(stream(wanted), media_type="text/event-stream")
+        door: Door = request.app.state.door
+        return StreamingResponse(stream(wanted, lambda: door.lets_look(request)), media_type="text/event-stream")

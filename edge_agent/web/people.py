@@ -2,13 +2,13 @@
 
     {"v": 1, "users": {"anna": {"role": "engineer", "hash": "$argon2id$…"}}}
 
-Mode 0600, written whole beside and put in place with a rename: a crash leaves the file before or the file after.
+Mode 0600, exchanged in one step: a crash leaves the file before or the file after. While it cannot be read, nobody can
+log in and nobody can take the place of those who are in it; the agent goes on without.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import orjson
+
+from edge_agent.web.disk import write
 
 NAME: Final = "users.json"
 Role = Literal["viewer", "operator", "engineer"]
@@ -56,9 +58,15 @@ class People:
     """The file and its content; one object a file."""
 
     def __init__(self, folder: Path) -> None:
-        """Blocks on the disk. A file that cannot be read lets nobody in, and says so: ValueError or OSError."""
+        """Blocks on the disk."""
         self._path = folder / NAME
-        self._people = _read(self._path)
+        self.trouble = ""
+        """why the file cannot be read; then there is nobody, and nobody can be added"""
+        try:
+            self._people = _read(self._path)
+        except (OSError, ValueError) as error:
+            self._people = {}
+            self.trouble = f"{self._path} cannot be read: {getattr(error, 'strerror', None) or error}"
         self._hashing = asyncio.Semaphore(1)
         self._changing = asyncio.Lock()
         self._waiting = 0
@@ -85,6 +93,7 @@ class People:
 
     async def put(self, name: str, role: Role, password: str | None) -> bool:
         """Add somebody, or change them; `password` None: it stays. Whether they are new. Raises Unwelcome, OSError."""
+        self._have_file()
         _judge(name, password)
         before = self._people.get(name)
         if before is None and password is None:
@@ -110,6 +119,7 @@ class People:
 
     async def put_first(self, name: str, password: str) -> bool:
         """The first engineer; False if somebody was quicker. Raises as `put`."""
+        self._have_file()
         _judge(name, password)
         hashed = await self._hashed(_hash, password)
         async with self._changing:
@@ -117,6 +127,10 @@ class People:
                 return False
             await self._write({name: Person(name, "engineer", hashed)})
         return True
+
+    def _have_file(self) -> None:
+        if self.trouble:
+            raise Unwelcome(f"{self.trouble}; put it right, or away, and restart the agent")
 
     async def _hashed(self, work: Any, *said: str) -> Any:
         if self._waiting >= WAITING:
@@ -177,18 +191,14 @@ def _read(path: Path) -> dict[str, Person]:
     try:
         people = {name: Person(name, one["role"], str(one["hash"])) for name, one in said["users"].items()}
     except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is no list of users: {error!r}") from error
-    return {name: person for name, person in people.items() if person.role in ROLES}
+        raise ValueError(f"it is no list of users ({error!r})") from error
+    for person in people.values():
+        if person.role not in ROLES:
+            raise ValueError(f"{person.name} has the role {person.role!r}, which this version does not know")
+    return people
 
 
 def _write(path: Path, people: Mapping[str, Person]) -> None:
     told = {name: {"role": person.role, "hash": person.hash} for name, person in sorted(people.items())}
-    fresh = path.with_suffix(".new")
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, orjson.dumps({"v": 1, "users": told}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    fresh.replace(path)
+    write(path, orjson.dumps({"v": 1, "users": told}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), 0o600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 Noted = Callable[[str, str, str], Awaitable[str]]
 """`noted(step, who, what)`: into the audit log; '' once that is durable, else why it cannot be."""
-Entries = Callable[[], Sequence[Mapping[str, Any]]]
-"""The lines of the audit log, oldest first; blocks."""
+Entries = Callable[[int, int], tuple[int, list[dict[str, Any]]]]
+"""`entries(offset, limit)`: how many lines the audit log has, and some of them, the newest first; blocks."""
 
 _LOGIN: Final[Responses] = {**CHANGES, 503: {"model": answers.Failure}}
 
@@ -55,9 +55,8 @@ def add_people(app: FastAPI, agent: AgentModel, door: Door, noted: Noted, entrie
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> AuditAnswer:
         """What was changed, or refused, and by whom."""
-        found = await asyncio.to_thread(entries)
-        shown = [dict(one) for one in found[::-1][offset : offset + limit]]
-        return AuditAnswer(total=len(found), offset=offset, limit=limit, entries=shown)
+        total, shown = await asyncio.to_thread(entries, offset, limit)
+        return AuditAnswer(total=total, offset=offset, limit=limit, entries=shown)
 
 
 def _add_session(app: FastAPI, agent: AgentModel, door: Door, noted: Noted) -> None:
@@ -73,6 +72,7 @@ def _add_session(app: FastAPI, agent: AgentModel, door: Door, noted: Noted) -> N
         """Begin a session, in a cookie that scripts cannot read."""
         person = await _checked(lobby, body.user, body.password, request)
         await noted("login", person.name, f"from {address_of(request)}")
+        lobby.sessions.end(request.cookies.get(COOKIE, ""))
         return _enter(agent, door, response, person.name, person.role)
 
     @app.post("/api/v1/logout", responses=CHANGES)
@@ -91,17 +91,18 @@ def _add_first(app: FastAPI, agent: AgentModel, door: Door, noted: Noted) -> Non
     @app.post("/api/v1/first-user", responses=_LOGIN)
     async def first(request: Request, response: Response, body: FirstVisit) -> Me:
         """Set the first engineer, with the code on the agent's console; there is no password before."""
-        source = address_of(request)
+        source = f"from {address_of(request)}"
         lobby.guesses.check(source)
         if not lobby.is_new:
             raise Forbidden(403, "there are users already; log in")
         if not lobby.is_code(body.code):
-            log.warning("api: a wrong code for the first visit from %s", source)
+            log.warning("api: a wrong code for the first visit %s", source)
             lobby.guesses.note(source)
             raise Forbidden(401, "this is not the code that the agent has written on its console and in its log")
         change = partial(lobby.people.put_first, body.user, body.password)
         if not await _carried_out(noted, body.user, f"{body.user} is the first engineer", change):
             raise Forbidden(403, "there are users already; log in")
+        lobby.places.note(body.user, address_of(request))
         return _enter(agent, door, response, body.user, "engineer")
 
 
@@ -175,8 +176,12 @@ def _me(agent: AgentModel, door: Door, who: Who | None) -> Me:
 
 
 async def _checked(lobby: Lobby, name: str, password: str, request: Request) -> Person:
-    """The person, if it is their password. Wrong ones are counted by where they come from, and by name."""
-    sources = (address_of(request), f"the user {name}")
+    """The person, if it is their password. Wrong ones are counted by where they come from, and by name: but not for
+    those who come from where they have been before, else anybody could keep anybody out."""
+    if lobby.people.trouble:
+        raise HTTPException(503, f"nobody can log in: {lobby.people.trouble}")
+    address = address_of(request)
+    sources = (f"from {address}", *(() if lobby.places.know(name, address) else (f"for {name}",)))
     for source in sources:
         lobby.guesses.check(source)
     try:
@@ -185,8 +190,9 @@ async def _checked(lobby: Lobby, name: str, password: str, request: Request) -> 
         raise HTTPException(503, "too many log in at once; try again in a few seconds", {"retry-after": "5"}) from None
     if person is None:
         wrong = max(lobby.guesses.note(source) for source in sources)
-        log.warning("api: a wrong password from %s, %d within a minute", sources[0], wrong)
+        log.warning("api: a wrong password %s, %d within a minute", sources[0], wrong)
         raise Forbidden(401, "name or password is wrong")
+    lobby.places.note(name, address)
     return person
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
 
 from edge_agent import __version__
 from edge_agent.web import answers
@@ -37,6 +38,10 @@ async def _nothing_noted(_step: str, _who: str, _what: str) -> str:
     return "there is no audit log here"
 
 
+def _no_entries(_offset: int, _limit: int) -> tuple[int, list[dict[str, Any]]]:
+    return 0, []
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What the API can do beside looking; None, or as here: nothing."""
@@ -44,7 +49,7 @@ class Hands:
     write: Write | None = None
     operate: Operate | None = None
     noted: Noted = _nothing_noted
-    entries: Entries = tuple
+    entries: Entries = _no_entries
     pages: Pages = NO_PAGES
     setting_up: SettingUp | None = None
 
@@ -55,7 +60,7 @@ def make_app(view: View, door: Door, hands: Hands) -> FastAPI:
         title="Edge Agent",
         version=__version__,
         description=_ABOUT,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,   # a route of ours, for whoever may look
         docs_url=None,      # those pages load scripts from elsewhere, where a plant has no way out
         redoc_url=None,
         redirect_slashes=False,
@@ -63,6 +68,11 @@ def make_app(view: View, door: Door, hands: Hands) -> FastAPI:
         dependencies=[Depends(_may_look)],
     )
     app.state.door = door
+
+    @app.get("/api/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     add_refusals(app)
     add_shop(app, view)
     add_kpis(app, view.kpis)

@@ -43,9 +43,11 @@ def _ticks() -> float:
 
 
 def lobby(folder: Path) -> Lobby:
-    """People and their sessions, of an agent with this data folder. Blocks; OSError or ValueError for a file that
-    cannot be read: nobody may take the place of those who are in it."""
-    return Lobby(People(folder), _ticks)
+    """People and their sessions, of an agent with this data folder. Blocks."""
+    people = People(folder)
+    if people.trouble:
+        log.error("api: %s; nobody can log in until it is put right, or away, and the agent restarted", people.trouble)
+    return Lobby(people, _ticks)
 
 
 class Api:
@@ -80,7 +82,7 @@ class Api:
             reading_is_open=self.listen.is_loopback,
             secure=self._tls is not None,
         )
-        self._app = Guard(make_app(view, door, hands), hosts)
+        self._app = Guard(make_app(view, door, hands), hosts, door.has_session)
 
     @property
     def url(self) -> str:

@@ -14,7 +14,8 @@ from typing import Final
 from edge_agent.checked import Checked
 from edge_agent.config.yaml_lines import parse
 from edge_agent.errors import Mistake
-from edge_agent.web.versions import Version, Versions, sha256, write
+from edge_agent.web.disk import write
+from edge_agent.web.versions import Version, Versions, sha256
 
 LONGEST: Final = 1_000_000
 """bytes of a text: ten thousand tags take half of it"""
@@ -24,6 +25,10 @@ _AROUND: Final = 3
 
 class Changed(Exception):
     """The file is not the one the change was made in."""
+
+
+class Unreadable(Exception):
+    """The file is not there, or is no text."""
 
 
 class Unknown(Exception):
@@ -62,8 +67,12 @@ class SiteFile:
         self._one = asyncio.Lock()
 
     async def text(self) -> str:
-        """What stands in the file now. OSError, UnicodeError."""
-        return await asyncio.to_thread(self.path.read_text, "utf-8-sig")
+        """What stands in the file now. Unreadable."""
+        try:
+            return await asyncio.to_thread(self.path.read_text, "utf-8-sig")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise Unreadable(f"{self.path}: cannot be read: {why}") from error
 
     async def check(self, text: str) -> Checked:
         """What is wrong with a text, as if it stood in the file."""
@@ -81,7 +90,8 @@ class SiteFile:
         return text
 
     async def apply(self, text: str, etag: str, who: str, note: str) -> Applied:
-        """Judge, keep the old and the new text, write the file, exchange the parts. Changed, NotKept."""
+        """Judge, keep the old and the new text, write the file, exchange the parts. Unreadable, Changed,
+        NotKept."""
         async with self._one:
             old = await self.text()
             if sha256(old) != etag:

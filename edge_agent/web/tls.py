@@ -1,4 +1,4 @@
-"""The API's certificate: what it is served with, and the names it speaks for."""
+"""A certificate that something is served with, and the names it speaks for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from edge_agent.errors import ConfigError, Mistake
 
 
-def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """The server's side of TLS 1.2 and up; ConfigError if the files do not go together."""
+def server_context(cert: Path, key: Path, section: str = "api") -> ssl.SSLContext:
+    """The server's side of TLS 1.2 and up; ConfigError if the files, which `section` names, do not go together."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     for name, path in (("cert", cert), ("key", key)):
@@ -17,14 +17,15 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
             path.read_bytes()
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise ConfigError(Mistake(f"api.{name}", f"cannot be read ({why})", str(path))) from error
+            raise ConfigError(Mistake(f"{section}.{name}", f"cannot be read ({why})", str(path))) from error
     try:
         # An empty password keeps OpenSSL from asking for one on the terminal.
         context.load_cert_chain(cert, key, password="")
     except (ssl.SSLError, ValueError) as error:
         hint = "both in PEM, the key without a passphrase"
         why = getattr(error, "reason", None) or str(error)
-        raise ConfigError(Mistake("api.cert", f"does not go with api.key ({why})", str(cert), hint)) from error
+        wrong = f"does not go with {section}.key ({why})"
+        raise ConfigError(Mistake(f"{section}.cert", wrong, str(cert), hint)) from error
     return context
 
 

@@ -9,12 +9,13 @@ passwords. Everything here blocks: called in a thread, one call at a time.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import orjson
+
+from edge_agent.web.disk import write
 
 FOLDER: Final = "site-versions"
 # Some years of changes; a version takes a few kB.
@@ -85,24 +86,3 @@ class Versions:
             return Version(int(path.stem), said["at"], said["who"], said["note"], size, said["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-
-def write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file in one step: whoever reads it, and a power cut, sees the old one or the new one. OSError."""
-    fresh = path.with_name(f".{path.name}.new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -80,7 +80,7 @@ class View:
     def status(self) -> answers.StatusAnswer:
         """Everything at a glance."""
         status = self._status()
-        devices = {name: self.lines.device(name, line) for name, line in self._health.devices.items()}
+        devices = self.lines.device_states()
         unnamed = [str(one) for machine in self.engine.machines.values() for one in machine.unnamed.met.values()]
         problems = [*self._problems(status), *_of_tags(devices), *unnamed]
         return answers.StatusAnswer(
@@ -91,9 +91,7 @@ class View:
             ok=not problems,
             problems=problems,
             devices=devices,
-            destinations={
-                name: self.lines.destination(name, line, status) for name, line in self._health.destinations.items()
-            },
+            destinations=self.lines.destination_states(),
             kpis=self.kpis.figures(),
             machines={name: self._machine(one) for name, one in islice(self.engine.machines.items(), _MACHINES)},
             backlog=dict(status.backlog),

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from edge_agent.journal import Audit, audit_entries, audit_faults
+from edge_agent.journal import Audit, audit_entries, audit_faults, audit_page
 from edge_agent.journal.audit import closed_files
 
 
@@ -193,3 +193,17 @@ def test_a_kill_at_any_moment_loses_no_line_that_was_noted(tmp_path: Path) -> No
 def test_a_line_is_json_that_anyone_can_read(tmp_path: Path) -> None:
     write(tmp_path, 1).close()
     assert orjson.loads((tmp_path / "audit.log").read_bytes())["value"] == 0
+
+
+def test_a_page_of_a_long_log_is_read_from_its_newest_line_on(tmp_path: Path) -> None:
+    assert audit_page(tmp_path, 0, 10) == (0, [])
+    audit = Audit(tmp_path, max_bytes=1000, files=3)
+    for n in range(40):
+        audit.note({"step": "asked", "id": f"c{n}"}, keep=False)
+    audit.close()
+    whole = list(audit_entries(tmp_path))
+    assert 1 < len(whole) < 40      # the oldest files have gone
+    for offset in (0, 1, 5, len(whole) - 1, len(whole), 100):
+        for limit in (1, 7, 100):
+            expected = whole[::-1][offset : offset + limit]
+            assert audit_page(tmp_path, offset, limit) == (len(whole), expected), (offset, limit)

@@ -30,6 +30,9 @@ class Tools:
             raise NotConnected("nobody answers")
         if "closed" in url:
             raise AccessDenied("who are you?")
+        if "talks" in url:
+            inquiry.tell(f"knocking with {inquiry.keys}")
+            raise NotConnected(f"not with {inquiry.keys['login']['password']}")
         if "slow" in url:
             await self.go_on.wait()
         return Branch([{"node": node}])
@@ -80,6 +83,14 @@ async def test_a_password_comes_from_where_the_site_file_says(tmp_path: Path, mo
     with pytest.raises(NotFound, match=r"login\.password") as caught:
         await look(looker(tools, tmp_path), "toy://here", {"login": {"password": "${NEVER_SET}"}})
     assert caught.value.status == 422
+
+
+async def test_a_secret_is_in_nothing_that_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLC_PASSWORD", "5ecr3t")
+    with pytest.raises(NotFound) as caught:
+        await look(looker(Tools()), "toy://talks", {"login": {"password": "${PLC_PASSWORD}"}})
+    assert "5ecr3t" not in str(caught.value)
+    assert "not with ${PLC_PASSWORD}" in str(caught.value)
 
 
 async def test_equipment_without_a_tree_says_so() -> None:

@@ -163,6 +163,23 @@ async def test_guessing_passwords_ends_after_ten_a_minute_for_the_source_and_for
     assert "guess guess" not in caplog.text
 
 
+async def test_who_guesses_at_a_name_does_not_keep_out_whom_it_belongs_to(anna: Person, running: Running) -> None:
+    wrong = {"user": "anna", "password": "guess guess guess"}
+    for n in range(11):
+        guessed = await Person(running).enter("login", wrong, headers={"X-Forwarded-For": f"10.0.0.{n}"})
+    assert guessed.status == 429
+    assert "for anna" in guessed.json()["error"]
+    assert (await Person(running).enter("login", ANNA)).status == 200      # from where she has been before
+
+
+async def test_a_login_ends_the_session_that_the_browser_had(anna: Person, running: Running) -> None:
+    before = anna.cookie
+    await anna.enter("login", ANNA, headers={"Cookie": before})
+    assert (await anna.get("me")).json()["user"] == "anna"
+    anna.cookie = before
+    assert (await anna.get("me")).json()["user"] is None
+
+
 async def test_every_change_of_people_and_every_login_is_in_the_audit_log(
     anna: Person, running: Running, tmp_path: Path
 ) -> None:
@@ -190,18 +207,31 @@ async def test_beyond_this_machine_nobody_looks_without_being_known(
     )
     tls = ssl.create_default_context(cafile=authority.ca)
     async with run_site(text) as agent:
-        paths = ("/api/v1/status", "/metrics", "/api/v1/me")
+        paths = ("/api/v1/status", "/metrics", "/api/openapi.json", "/api/v1/live", "/api/v1/me")
         looked = {path: (await agent.get(path, tls=tls)).status for path in paths}
-        assert looked == {"/api/v1/status": 401, "/metrics": 401, "/api/v1/me": 200}
-        assert (await agent.get("/api/v1/health", tls=tls)).status == 503      # the PLC is not there
+        assert looked == {**dict.fromkeys(paths, 401), "/api/v1/me": 200}
+        health = await agent.get("/api/v1/health", tls=tls)
+        assert (health.status, health.json()) == (503, {"ok": False, "problems": []})   # the PLC is not there
+        assert (await agent.get("/api/v1/health", tls=tls, token=TOKEN)).json()["problems"]
         assert (await agent.get("/api/v1/status", tls=tls, token=TOKEN)).status == 200
         assert (await agent.get("/metrics", tls=tls, token=EYES)).status == 200
         refused = await agent.post("/api/v1/tags/plc.state", b'{"value": 1}', tls=tls, token=EYES)
         assert (refused.status, refused.json()["error"]) == (403, "eye is a viewer; this needs an engineer")
+        long = {"text": "#" * 20_000}
+        assert (await agent.post("/api/v1/config/check", long, tls=tls)).status == 413
         person = Person(agent)
         reply = await person.enter("first-user", {**ANNA, "code": lobby_of(agent).code}, tls=tls)
         assert "Secure" in reply.headers["set-cookie"]
-        assert (await agent.get("/api/v1/status", tls=tls, headers={"Cookie": person.cookie})).status == 200
+        cookie = {"Cookie": person.cookie}
+        assert (await agent.get("/api/v1/status", tls=tls, headers=cookie)).status == 200
+        assert (await agent.post("/api/v1/config/check", long, tls=tls, headers=cookie)).status != 413
+        reader, writer = await asyncio.open_connection("127.0.0.1", agent.port, ssl=tls)
+        writer.write(f"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nCookie: {person.cookie}\r\n\r\n".encode())
+        async with asyncio.timeout(60):
+            await reader.readuntil(b"event: ")
+            lobby_of(agent).sessions.end_all("anna")
+            await reader.readuntil(b"\r\n0\r\n\r\n")   # what somebody sees ends with their session
+        writer.close()
 
 
 def test_sessions_end_when_nobody_uses_them_and_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,11 +250,28 @@ def test_sessions_end_when_nobody_uses_them_and_fill_no_memory(monkeypatch: pyte
     assert last is None
 
 
-def test_a_file_of_users_that_cannot_be_read_lets_nobody_take_their_place(tmp_path: Path) -> None:
-    for broken in ("", "{", "[]", '{"v": 1}', '{"users": {"anna": {}}}'):
-        (tmp_path / "users.json").write_text(broken)
-        with pytest.raises(ValueError):
-            People(tmp_path)
+@pytest.mark.parametrize(
+    "broken",
+    ["", "{", "[]", '{"v": 1}', '{"users": {"anna": {}}}', '{"users": {"anna": {"role": "chief", "hash": ""}}}'],
+)
+async def test_while_the_file_of_users_cannot_be_read_nobody_takes_their_place_and_the_agent_goes_on(
+    broken: str, tmp_path: Path, run_site: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "users.json"
+    file.write_text(broken)
+    async with run_site(SITE.replace("PLC", "9").replace("TOKEN", TOKEN)) as agent:
+        assert (await agent.get("/api/v1/status")).status == 200
+        me = (await agent.get("/api/v1/me")).json()
+        assert (me["user"], me["first_visit"]) == (None, False)
+        first = await agent.post("/api/v1/first-user", {**ANNA, "code": lobby_of(agent).code})
+        assert first.status == 403
+        reply = await agent.post("/api/v1/login", ANNA)
+        assert (reply.status, "users.json cannot be read" in reply.json()["error"]) == (503, True)
+        with pytest.raises(Unwelcome, match="put it right"):
+            await lobby_of(agent).people.put_first("eve", ANNA["password"])
+    assert "nobody can log in until it is put right" in caplog.text
+    assert file.read_text() == broken
 
 
 async def test_two_first_visits_at_once_make_one_engineer(tmp_path: Path) -> None:
