@@ -169,14 +169,17 @@ class Ledger(Book):
                     found.put(one.time, one.said)
         return found
 
-    def slices(self, start: int, end: int, as_of: int | None = None) -> list[Slice]:
-        """What the times of `cell(start, end, as_of)` consist of, in order, tiling it without gap or overlap."""
+    def slices(self, start: int, end: int, as_of: int | None = None) -> Iterator[Slice]:
+        """What the times of `cell(start, end, as_of)` consist of, in order, tiling it without gap or overlap.
+
+        Facts that come while it is gone through change nothing of it.
+        """
         stop = end if as_of is None else min(end, as_of)
         if stop <= start:
-            return []
+            return iter(())
         first, last = self._extent(as_of)
         runs = self._timeline.runs(start, stop, self._timeline.visible(as_of), first, last)
-        return list(slices(runs, self.calendar, self._orders, self.policy, start, stop))
+        return slices(runs, self.calendar, self._orders, self.policy, start, stop)
 
     def jobs(self, start: int, end: int, as_of: int | None = None) -> list[JobSpan]:
         """What was made in [start, end) and for which order; see `core.jobs`."""

@@ -5,6 +5,7 @@ The same rules as in `buckets`, told stretch by stretch instead of added up.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -49,22 +50,21 @@ def slices(
 ) -> Iterator[Slice]:
     """The slices of [start, end), from runs that cover it; they tile it without gap or overlap."""
     plans = list(planned(calendar, orders, start, end))
+    starts, ends = [plan.start for plan in plans], [plan.end for plan in plans]
     for episode in episodes(runs):
         stopped = episode[0].state in STOPS
         micro = stopped and not calendar.busy_exceeds(episode[0].from_, episode[-1].until, policy.micro_stop_ns)
         for run in episode:
-            yield from _of_run(run, plans, calendar, micro, policy)
+            is_old = run.start < start and calendar.first_busy(run.from_, start) is not None
+            mine = plans[bisect_right(ends, run.start) : bisect_left(starts, run.end)]
+            yield from _of_run(run, mine, is_old, micro, policy)
 
 
-def _of_run(
-    run: Run, plans: Sequence[Plan], calendar: Calendar | FixedCalendar, micro: bool, policy: Policy
-) -> Iterator[Slice]:
+def _of_run(run: Run, plans: Sequence[Plan], is_old: bool, micro: bool, policy: Policy) -> Iterator[Slice]:
+    """Of a run and the plans that it meets; `is_old`: its planned busy part began before the window."""
     last: Slice | None = None
-    is_old = bool(plans) and run.start < plans[0].start and calendar.first_busy(run.from_, plans[0].start) is not None
     for plan in plans:
         low, high = max(run.start, plan.start), min(run.end, plan.end)
-        if low >= high:
-            continue
         names = bucket(plan, run, micro, policy)
         name = EXCLUDED if EXCLUDED in names else names[0]
         begins = plan.kind is BUSY and not is_old

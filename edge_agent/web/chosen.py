@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from edge_agent.core.ledger import Ledger
 from edge_agent.core.machine import Machine
 from edge_agent.core.report import OPEN, Report, Window
 from edge_agent.core.reporting import report_of
+from edge_agent.core.slices import Slice
 from edge_agent.core.told import MACHINE
 from edge_agent.core.wall import DAY, HOUR, day_at
 from edge_agent.core.windows import KINDS
@@ -27,8 +29,10 @@ NOW: Final = "now"
 SPAN: Final = "span"
 # A window of the past is looked for so far back: longer than works holidays.
 BACK_NS: Final = 40 * DAY
-# A stretch of one's own choosing: longer than anything that is remembered as a rule.
-LONGEST_NS: Final = 31 * DAY
+# A stretch of one's own choosing: a week, which is what is remembered as a rule.
+LONGEST_NS: Final = 8 * DAY
+# Slices that are made between two looks at who else wants something: some milliseconds.
+_AT_ONCE: Final = 500
 _NEAR: Final = 5
 _LIKENED: Final = 500
 
@@ -78,6 +82,16 @@ class Chosen:
     def as_of(self) -> int:
         """Nothing later is known."""
         return self.report.as_of
+
+    async def slices(self) -> list[Slice]:
+        """What the times of the report consist of; a week of a machine that often stops takes a while, and readers
+        come first."""
+        found = []
+        for one in self.ledger.slices(self.since, self.until, self.as_of):
+            found.append(one)
+            if not len(found) % _AT_ONCE:
+                await asyncio.sleep(0)
+        return found
 
     def head(self, iso_of: Callable[[int], str]) -> dict[str, Any]:
         """What every answer about it begins with: the fields of `Looked`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final, Literal, cast
 
@@ -18,7 +18,7 @@ from edge_agent.core.states import MachineState
 from edge_agent.core.tags import Tag
 from edge_agent.encode.kpi_record import number
 from edge_agent.web.answers import Answer, QualityName, Shown, StateName
-from edge_agent.web.chosen import Chosen, Looked, Windows
+from edge_agent.web.chosen import Looked, Windows
 from edge_agent.web.kpis import NotThere
 from edge_agent.web.losses import Bounds, Number
 from edge_agent.web.times import Times
@@ -106,7 +106,7 @@ class ExplainView:
         self._times = times
         self._engine = engine
 
-    def explain(self, name: str, figure: str, window: str, back: int) -> ExplainAnswer:
+    async def explain(self, name: str, figure: str, window: str, back: int) -> ExplainAnswer:
         """`figure`: a KPI of the catalogue, or an element that formulas name; raises NotThere."""
         chosen = self._windows.choose(name, window, back)
         cell, kind = chosen.report.cell, chosen.window.kind
@@ -116,7 +116,7 @@ class ExplainView:
             raise NotThere(f"there is no figure {figure}", get_close_matches(figure, known, _NEAR, 0.4))
         definition = definitions.get(figure)
         names = definition.inputs if definition else (figure,)
-        behind = list(_behind(chosen, names, definitions))
+        behind = _behind(await chosen.slices(), names, definitions)
         bounds = kpi.bounds(cell).get(_BOUNDED.get(figure, figure))
         return ExplainAnswer(
             **chosen.head(self._times.iso),
@@ -175,14 +175,13 @@ def roles(machine: Machine) -> list[tuple[str, Tag]]:
     return [(role, tag) for role, tag in found if tag is not None]
 
 
-def _behind(chosen: Chosen, names: tuple[str, ...], definitions: Mapping[str, Definition]) -> Iterator[Slice]:
+def _behind(slices: list[Slice], names: tuple[str, ...], definitions: Mapping[str, Definition]) -> list[Slice]:
     buckets: set[str] = set()
     for name in names:
         inner = definitions[name].inputs if name in definitions else (name,)
         buckets.update(bucket for one in inner for bucket in _BEHIND.get(one, (one,)))
-    for one in chosen.ledger.slices(chosen.since, chosen.until, chosen.as_of):
-        if one.bucket in buckets and ("unk_raw" not in names or one.state is MachineState.UNKNOWN):
-            yield one
+    only_unknown = "unk_raw" in names
+    return [one for one in slices if one.bucket in buckets and (not only_unknown or one.state is MachineState.UNKNOWN)]
 
 
 def _longest(found: list[Slice]) -> list[Slice]:

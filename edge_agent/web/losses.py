@@ -118,10 +118,10 @@ class LossesView:
             bounds={key: Bounds(low=_exact(low), high=_exact(high)) for key, (low, high) in kpi.bounds(cell).items()},
         )
 
-    def stops(self, name: str, window: str, back: int, limit: int, least_s: float) -> StopsAnswer:
+    async def stops(self, name: str, window: str, back: int, limit: int, least_s: float) -> StopsAnswer:
         """Those of a window, at most `limit`, none shorter than `least_s`."""
         chosen = self._windows.choose(name, window, back)
-        slices = chosen.ledger.slices(chosen.since, chosen.until, chosen.as_of)
+        slices = await chosen.slices()
         planned = chosen.report.cell.pbt
         stopped = [one for one in slices if one.bucket in LOST and one.length >= least_s * SECOND]
         said = _Said(chosen)

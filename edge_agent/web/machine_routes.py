@@ -72,7 +72,7 @@ def _add_windows(app: FastAPI, view: View) -> None:
         least_s: Annotated[float, Query(ge=0, le=86_400, description="none shorter, seconds")] = 0,
     ) -> losses.StopsAnswer:
         """Stops, the newest first, and the Pareto of their reasons."""
-        return view.losses.stops(id, window, back, limit, least_s)
+        return await view.losses.stops(id, window, back, limit, least_s)
 
     @app.get("/api/v1/machines/{id}/production", responses=NO_SUCH)
     async def production(id: Id, window: WindowText = "now", back: Back = 0) -> making.ProductionAnswer:
@@ -92,7 +92,7 @@ def _add_windows(app: FastAPI, view: View) -> None:
         back: Back = 0,
     ) -> explain.ExplainAnswer:
         """Why a figure is what it is: formula, inputs, the stretches of time and the tags behind it."""
-        return view.explain.explain(id, kpi, window, back)
+        return await view.explain.explain(id, kpi, window, back)
 
 
 def _add_saying(app: FastAPI, view: View, operate: Operate | None) -> None:

@@ -76,7 +76,7 @@ def test_short_and_excluded_time_is_told_as_such() -> None:
 def test_nothing_is_told_of_what_was_not_known_yet() -> None:
     made = ledger((0, RUN, ""), (20, IDLE, ""), (29, RUN, ""))
     assert [s.bucket for s in made.slices(0, 60 * MIN, 22 * MIN)] == ["apt", "micro"]
-    assert made.slices(10 * MIN, 60 * MIN, 10 * MIN) == []
+    assert list(made.slices(10 * MIN, 60 * MIN, 10 * MIN)) == []
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda p: f"{p.unknown}-{p.outside_plan}")
@@ -99,7 +99,7 @@ def test_slices_tile_the_window_and_add_up_to_its_cell(
     known = None if as_of is None else as_of * MIN
     begun: Counter[int] = Counter()
     for low, high in ((0, cut * MIN), (cut * MIN, 140 * MIN)):
-        found = made.slices(low, high, known)
+        found = list(made.slices(low, high, known))
         cell = made.cell(low, high, known)
         ends = [low, *(s.end for s in found)]
         assert [s.start for s in found] == ends[:-1]
