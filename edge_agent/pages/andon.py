@@ -40,7 +40,6 @@ class _Board:
     async def refresh(self) -> None:
         """Ask, and draw what is new."""
         answer = await self._visit.shared("/overview", FRESH_S)
-        self._visit.heard(answer["time"])
         rollups = [row for row in answer["groups"] if row["scope"] != "area"]
         machines = answer["machines"]
         names = tuple(_key(row) for row in rollups), tuple(str(row["id"]) for row in machines)

@@ -102,11 +102,6 @@ class Agent:
         self._let_in(session)
         return _document(await self._ask("DELETE", path, session))
 
-    async def download(self, path: str, session: Session, **query: object) -> httpx.Response:
-        """A file: its bytes with their headers. Raises Away, Refused."""
-        self._let_in(session)
-        return await self._ask("GET", path, session, query=query)
-
     async def me(self, session: Session) -> dict[str, Any]:
         """Who that is, and what the site says of itself. Raises Away, Refused."""
         found: dict[str, Any] = _document(await self._ask("GET", "/me", session))

@@ -10,12 +10,14 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from edge_agent.pages.client import COOKIE, Agent, Away, Refused, Session
-from edge_agent.pages.visit import THEME_COOKIE, language_of
+from edge_agent.pages.client import Agent, Away, Refused, Session
+from edge_agent.pages.visit import THEME_COOKIE, language_of, session_cookie
 from edge_agent.pages.words import Words
 
 # Longer ones are no names, and no passwords a person types.
 _LONGEST: Final = 1000
+# The API ends a session after a week at the latest, and sooner where nobody uses it.
+_KEPT_S: Final = 7 * 86_400
 
 
 def add_login(app: FastAPI, agent: Agent) -> None:
@@ -24,9 +26,9 @@ def add_login(app: FastAPI, agent: Agent) -> None:
     @app.get("/login", include_in_schema=False)
     async def ask(request: Request) -> Response:
         try:
-            me = await agent.me(Session(request.cookies.get(COOKIE, "")))
+            me = await agent.me(Session(request.cookies.get(session_cookie(request), "")))
         except (Away, Refused) as error:
-            return _form(request, {}, str(error))
+            return _form(request, {}, _why(error, words_of(request, {})))
         return _form(request, me)
 
     @app.post("/login", include_in_schema=False)
@@ -43,22 +45,32 @@ def add_login(app: FastAPI, agent: Agent) -> None:
             said = {name: form.get(name, "").strip() if name != "password" else form.get(name, "") for name in names}
             cookie = await agent.login("/first-user" if first else "/login", said, address)
         except (Away, Refused) as error:
-            return _form(request, me, str(error), form)
+            return _form(request, me, _why(error, words_of(request, me), first=bool(me.get("first_visit"))), form)
         answer = RedirectResponse(_local(form.get("next", "/")), 303)
-        answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+        name, secure = session_cookie(request), request.url.scheme == "https"
+        answer.set_cookie(name, cookie, max_age=_KEPT_S, httponly=True, samesite="strict", secure=secure)
         return answer
 
     @app.post("/logout", include_in_schema=False)
     async def logout(request: Request) -> Response:
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(session_cookie(request), "")
         try:
             me = await agent.me(Session(cookie))
             await agent.post("/logout", Session(cookie, str(me.get("csrf") or "")), {})
         except (Away, Refused):
             pass  # the cookie goes in any case; a session the agent still knows ends by itself
         answer = RedirectResponse("/login", 303)
-        answer.delete_cookie(COOKIE)
+        answer.delete_cookie(session_cookie(request))
         return answer
+
+
+def _why(error: Away | Refused, words: Words, *, first: bool = False) -> str:
+    """What is said to whoever cannot come in."""
+    if isinstance(error, Away):
+        return words("shell.away.now")
+    if error.status == 401:
+        return words("login.wrong_code" if first else "login.wrong")
+    return words("login.slow") if error.status == 429 else str(error)
 
 
 def words_of(request: Request, me: Mapping[str, Any]) -> Words:

@@ -20,7 +20,7 @@ from nicegui import ui
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from edge_agent.pages.client import Agent
+from edge_agent.pages.client import Agent, Away, Refused
 from edge_agent.pages.forward import add_forwards
 from edge_agent.pages.guard import Guard
 from edge_agent.pages.login import add_login
@@ -77,6 +77,11 @@ def serve(settings: Settings) -> None:
     uvicorn.Server(config).run()
 
 
+def _is_for_the_log(record: logging.LogRecord) -> bool:
+    """An agent that is away or says no is told on the page; what is wrong with a page is in the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], Away | Refused))
+
+
 def make_app(agent: Agent) -> FastAPI:
     """Everything but the server."""
 
@@ -85,6 +90,7 @@ def make_app(agent: Agent) -> FastAPI:
         yield
         await agent.close()
 
+    logging.getLogger("nicegui").addFilter(_is_for_the_log)
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.mount("/assets", _Assets(directory=STATIC))
     add_login(app, agent)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from markupsafe import Markup
-from nicegui import ui
+from nicegui import context, ui
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # A page without its agent looks again so often.
 AGAIN_S: Final = 5
+# A page waits for the agent, and on a small gateway Set-up for its libraries, which takes seconds the first time.
+LONGEST_S: Final = 60.0
 
 
 def add_pages(agent: Agent, pages: Sequence[Page] = PAGES) -> None:
@@ -47,7 +49,7 @@ def _add(agent: Agent, page: Page) -> None:
                 await _show(visit, page)
         return None
 
-    ui.page(page.path)(build)
+    ui.page(page.path, response_timeout=LONGEST_S)(build)
 
 
 async def _show(visit: Visit, page: Page) -> None:
@@ -78,8 +80,8 @@ def frame(visit: Visit, page: Page) -> Iterator[None]:
             wrong.set_content(Markup.escape(text))
             wrong.set_visibility(bool(text))
 
-    visit.on_wrong(say)
-    with ui.element("main").classes("content"):
+    visit.seen_in(context.client, say)
+    with ui.element("div").classes("content"):
         yield
 
 
@@ -110,12 +112,13 @@ def _header(visit: Visit, page: Page) -> Markup:
     ]
     return Markup(
         '<header><a class="brand" href="/"><b>{agent}</b><small>{place}</small></a><nav>{links}</nav>'
-        '<div class="tools">{tools}</div></header>'
+        '<div class="tools">{tools}</div></header><p class="lost" role="alert" data-text="{lost}" hidden></p>'
     ).format(
         agent=visit.me.get("agent") or words("brand"),
         place=" · ".join(visit.place),
         links=Markup("").join(links),
         tools=_tools(visit),
+        lost=words("shell.away.pages", time="#"),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
-from nicegui import ui
+from nicegui import Client, ui
 from starlette.requests import Request
 
 from edge_agent.pages.client import COOKIE, NOBODY, Agent, Away, LoginNeeded, Refused, Session
@@ -21,6 +24,8 @@ THEME_COOKIE: Final = "edge_agent_theme"
 ROLES: Final = ("viewer", "operator", "engineer")
 """each may what those before it may"""
 
+# An agent answers within milliseconds; what is seen is no longer what is now when it has been silent for so long.
+LATE_S: Final = 5.0
 # How long a session that has ended may go on looking at an open page.
 STILL_THERE_S: Final = 30.0
 
@@ -37,17 +42,23 @@ class Visit:
         self.words = Words(language_of(request, me))
         self.dark = request.cookies.get(THEME_COOKIE) == "dark"
         self.theme_known = THEME_COOKIE in request.cookies
+        self._client: Client | None = None
         self._say_wrong: Callable[[str], None] = lambda _: None
-        self._heard = ""
+        self._clock = ZoneInfo(self.zone)
+        self._heard = datetime.now(self._clock)
         self._checked = time.monotonic()
 
     async def get(self, path: str, **query: object) -> Any:
         """A document of the API. Raises Away, Refused."""
-        return await self.agent.get(path, self.session, **query)
+        answer = await self.agent.get(path, self.session, **query)
+        self._heard = datetime.now(self._clock)
+        return answer
 
     async def shared(self, path: str, fresh_s: float, **query: object) -> Any:
         """The same for what many screens show: an answer that young will do."""
-        return await self.agent.shared(path, self.session, fresh_s, **query)
+        answer = await self.agent.shared(path, self.session, fresh_s, **query)
+        self._heard = datetime.now(self._clock)
+        return answer
 
     async def post(self, path: str, body: object) -> Any:
         """Change something, as the user who looks. Raises Away, Refused."""
@@ -73,41 +84,64 @@ class Visit:
         named = self.me.get("place") or {}
         return tuple(str(named[level]) for level in ("enterprise", "site", "area") if named.get(level))
 
-    def on_wrong(self, say: Callable[[str], None]) -> None:
-        """Whom to tell that the page is not what is now: a sentence, '' once it is again."""
-        self._say_wrong = say
+    def seen_in(self, client: Client, say_wrong: Callable[[str], None]) -> None:
+        """The page is put together there. `say_wrong`: that it is not what is now, a sentence; '' once it is again.
+
+        Whatever goes wrong in what a click does is told there, too.
+        """
+        self._client = client
+        self._say_wrong = say_wrong
+        client.on_exception(self.failed)
 
     def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> ui.timer:
         """Do `work` again and again while the page is open; what goes wrong is said on the page."""
 
         async def once() -> None:
-            await self._try(work, self._say_wrong)
+            late = asyncio.get_running_loop().call_later(LATE_S, self._away)
+            try:
+                await self._still_there()
+                await work()
+            except LoginNeeded as error:
+                self.failed(error)
+            except Away:
+                self._away()
+            except Refused as refusal:
+                self._say_wrong(self.words("shell.refused", error=refusal))
+            else:
+                self._say_wrong("")
+            finally:
+                late.cancel()
 
         return ui.timer(seconds, once, immediate=False)
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> bool:
         """Do `work`, which somebody has asked for by a click; True if it was done, else the page says why not."""
-        return await self._try(work, lambda text: ui.notify(text, type="negative", multi_line=True))
-
-    async def _try(self, work: Callable[[], Awaitable[None]], refused: Callable[[str], None]) -> bool:
         try:
             await self._still_there()
             await work()
-        except LoginNeeded:
-            ui.navigate.to(login_url(self.path))
-            return False
-        except Away:
-            self._say_wrong(self.words("shell.away", time=self._heard or "?"))
-            return False
-        except Refused as refusal:
-            refused(self.words("shell.refused", error=refusal))
+        except (Away, Refused) as error:
+            self.failed(error)
             return False
         self._say_wrong("")
         return True
 
-    def heard(self, as_of: str | None) -> None:
-        """The agent has told what was at that instant; shown once it is silent."""
-        self._heard = self.words.hour(as_of, seconds=True)
+    def failed(self, error: Exception) -> None:
+        """What somebody has asked for has failed: the page says why."""
+        if self._client is None or self._client.is_deleted:
+            return
+        with self._client:
+            if isinstance(error, LoginNeeded):
+                ui.navigate.to(login_url(self.path))
+            elif isinstance(error, Away):
+                self._away()
+                ui.notify(self.words("shell.away.now"), type="negative")
+            elif isinstance(error, Refused):
+                ui.notify(self.words("shell.refused", error=error), type="negative", multi_line=True)
+            else:
+                ui.notify(self.words("shell.broken"), type="negative", multi_line=True)
+
+    def _away(self) -> None:
+        self._say_wrong(self.words("shell.away", time=f"{self._heard:%H:%M:%S}"))
 
     async def _still_there(self) -> None:
         """Where a login is needed to look, whoever has logged out or is no longer known looks no longer."""
@@ -120,13 +154,22 @@ class Visit:
 
 async def enter(request: Request, agent: Agent) -> Visit:
     """A visitor comes. Raises LoginNeeded where one has to log in first, Away."""
-    cookie, address = request.cookies.get(COOKIE, ""), request.client.host if request.client else ""
+    cookie, address = request.cookies.get(session_cookie(request), ""), request.client.host if request.client else ""
     me = await agent.me(Session(cookie, address=address))
     known = bool(me.get("user"))
     if not known and not (me.get("reading_is_open") and agent.open_reading):
         raise LoginNeeded(401, "log in first")
     session = Session(cookie, str(me.get("csrf") or ""), address) if known else NOBODY
     return Visit(request, agent, session, me)
+
+
+def session_cookie(request: Request) -> str:
+    """The name of the session's cookie in the browser.
+
+    Cookies know no ports: with the port in its name, the session of another agent on the same computer is another.
+    """
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isascii() and port.isdigit() else COOKIE
 
 
 def language_of(request: Request, me: Mapping[str, Any]) -> Language:

@@ -98,7 +98,7 @@ class SpansAnswer(Answer):
     """false: there are more; ask again from the end of the last one on"""
     spans: list[SpanAnswer]
     plan: list[PlanAnswer]
-    """what was planned meanwhile"""
+    """what was planned meanwhile, and what is to come up to the end that was asked for, a day from now at most"""
     alarms: list[AlarmAnswer]
     """of the device that `alarms:` of the machine names; those that overlap, by their start"""
 
@@ -151,13 +151,15 @@ class AlarmsView:
     def spans(self, name: str, start: str | None, end: str | None) -> SpansAnswer:
         """The machine's states during [start, end), at most `MOST`; without times, the last 24 hours."""
         now = self._clock()
-        until = now if end is None else min(self._times.instant("end", end), now)
+        wanted = now if end is None else min(self._times.instant("end", end), now + DAY)
+        until = min(wanted, now)
         low, high = self._times.stretch(start, end, (until - DAY, now))
         ledger = self._engine.machines[name].ledger
         low, high = max(low, ledger.remembered_from or low), min(high, now)
         found = ledger.spans(low, high) if low < high else []
         shown, complete = found[:MOST], len(found) <= MOST
         until = high if complete else shown[-1].end
+        planned = max(until, wanted) if complete else until
         alarms = self._engine.alarms.spans(low, until, wanted=lambda span: self._concerns(name, span))
         return SpansAnswer(
             machine=name,
@@ -182,7 +184,7 @@ class AlarmsView:
                     kind=_KINDS[one.kind],
                     label=one.label or None,
                 )
-                for one in (ledger.calendar.spans(low, until) if low < until else [])[:MOST]
+                for one in (ledger.calendar.spans(low, planned) if low < planned else [])[:MOST]
             ],
             alarms=[self._alarm(span) for span in alarms[:MOST]],
         )

@@ -59,9 +59,9 @@ ANYONE: Final = Who("", "anyone")
 class Lobby:
     """What outlives a change of the site file: people, their sessions, and the code of the first visit."""
 
-    def __init__(self, people: People, ticks: Callable[[], float]) -> None:
+    def __init__(self, people: People, sessions: Sessions, ticks: Callable[[], float]) -> None:
         self.people = people
-        self.sessions = Sessions(ticks)
+        self.sessions = sessions
         self.guesses = Guesses("passwords", ticks)
         self.places = Places()
         letters = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
@@ -146,7 +146,9 @@ def may(right: Right) -> Callable[..., Awaitable[Who]]:
         request: Request, _token: object = Security(_BEARER), _session: object = Security(_SESSION)
     ) -> Who:
         door: Door = request.app.state.door
-        return door.admit(request, right)
+        who = door.admit(request, right)
+        await door.lobby.sessions.keep()
+        return who
 
     return admitted
 

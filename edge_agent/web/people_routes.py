@@ -73,12 +73,13 @@ def _add_session(app: FastAPI, agent: AgentModel, door: Door, noted: Noted) -> N
         person = await _checked(lobby, body.user, body.password, request)
         await noted("login", person.name, f"from {address_of(request)}")
         lobby.sessions.end(request.cookies.get(COOKIE, ""))
-        return _enter(agent, door, response, person.name, person.role)
+        return await _enter(agent, door, response, person.name, person.role)
 
     @app.post("/api/v1/logout", responses=CHANGES)
     async def logout(request: Request, response: Response, who: Annotated[Who, Depends(may("read"))]) -> Done:
         """End the session."""
         lobby.sessions.end(request.cookies.get(COOKIE, ""))
+        await lobby.sessions.keep()
         response.delete_cookie(COOKIE, path="/", secure=door.secure, httponly=True, samesite="strict")
         if who.session:
             await noted("logout", who.name, f"from {address_of(request)}")
@@ -103,12 +104,13 @@ def _add_first(app: FastAPI, agent: AgentModel, door: Door, noted: Noted) -> Non
         if not await _carried_out(noted, body.user, f"{body.user} is the first engineer", change):
             raise Forbidden(403, "there are users already; log in")
         lobby.places.note(body.user, address_of(request))
-        return _enter(agent, door, response, body.user, "engineer")
+        return await _enter(agent, door, response, body.user, "engineer")
 
 
-def _enter(agent: AgentModel, door: Door, response: Response, name: str, role: Role) -> Me:
+async def _enter(agent: AgentModel, door: Door, response: Response, name: str, role: Role) -> Me:
     """A session begins."""
     key, session = door.lobby.sessions.begin(name)
+    await door.lobby.sessions.keep()
     response.set_cookie(
         COOKIE, key, max_age=round(LONGEST_S), path="/", secure=door.secure, httponly=True, samesite="strict"
     )
@@ -127,6 +129,7 @@ def _add_password(app: FastAPI, lobby: Lobby, noted: Noted) -> None:
         change = partial(lobby.people.put, person.name, person.role, body.new)
         await _carried_out(noted, who.name, f"{who.name} has a new password", change)
         lobby.sessions.end_all(person.name, but=who.session)
+        await lobby.sessions.keep()
         return Done()
 
 
@@ -143,6 +146,7 @@ def _add_users(app: FastAPI, lobby: Lobby, noted: Noted) -> None:
         what = f"{body.user} is {body.role} now" + (", with a new password" if known and body.password else "")
         await _carried_out(noted, who.name, what, partial(lobby.people.put, body.user, body.role, body.password))
         lobby.sessions.end_all(body.user, but=who.session)
+        await lobby.sessions.keep()
         return UserAnswer(user=body.user, role=body.role)
 
     @app.delete("/api/v1/users/{name}", responses={**CHANGES, **NO_SUCH})
@@ -154,6 +158,7 @@ def _add_users(app: FastAPI, lobby: Lobby, noted: Noted) -> None:
             raise HTTPException(404, f"there is no user {name}")
         await _carried_out(noted, who.name, f"{name} may not log in any more", partial(lobby.people.remove, name))
         lobby.sessions.end_all(name)
+        await lobby.sessions.keep()
         return Done()
 
 

@@ -20,6 +20,8 @@ from edge_agent.web.entrance import LOOPBACK
 from edge_agent.web.guard import BODY_LIMIT, Guard
 from edge_agent.web.people import People
 from edge_agent.web.routes import Hands, make_app
+from edge_agent.web.sessions import NAME as SESSIONS
+from edge_agent.web.sessions import Sessions
 from edge_agent.web.tls import names_of, server_context
 from edge_agent.web.view import View
 
@@ -47,7 +49,7 @@ def lobby(folder: Path) -> Lobby:
     people = People(folder)
     if people.trouble:
         log.error("api: %s; nobody can log in until it is put right, or away, and the agent restarted", people.trouble)
-    return Lobby(people, _ticks)
+    return Lobby(people, Sessions(_ticks, folder / SESSIONS), _ticks)
 
 
 class Api:

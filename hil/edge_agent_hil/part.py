@@ -79,6 +79,12 @@ class Parts:
         self._parts.remove(part)
         part.stop()
 
+    def kill(self, part: Part) -> None:
+        """End one as with the power, which is missed no more."""
+        self._parts.remove(part)
+        part.process.kill()
+        part.process.wait()
+
     def check(self) -> None:
         """Raise PartError if a part has ended by itself."""
         for part in self._parts:

@@ -6,11 +6,13 @@ import json
 import os
 import re
 import shutil
+import ssl
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import pytest
 from edge_agent import front
 from edge_agent.demo import site as sites
 from edge_agent_hil.part import Part, Parts
+from tests.peers.certificates import Authority
 from tests.peers.waiting import BUSY, free_port, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,27 +31,43 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 WALL, PHONE = (1920, 1080), (390, 844)
+# What each page is looked at in: language, colours, screen.
+LOOKS = (("en", "light", WALL), ("zh", "dark", WALL), ("en", "dark", PHONE), ("zh", "light", PHONE))
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 # Longer than a file of tests takes, and short enough for a picture to show something of it.
 MINUTES = 90
 PASSWORD = "a-password-for-tests"
+TOKEN = "a-token-for-tests"
 # Patience of the browser, ms: on a computer that does other things, too.
 PATIENCE_MS = 30_000 * BUSY
 
 
-def document(url: str) -> Any:
-    """What an address answers, as JSON."""
-    with urllib.request.urlopen(url, timeout=60) as answer:
+def document(url: str, body: object = None, token: str = TOKEN) -> Any:
+    """What an address answers, as JSON; `body` is posted."""
+    content = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"} if content else {}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    with urllib.request.urlopen(
+        urllib.request.Request(url, content, headers), timeout=60, context=_ANY_CERTIFICATE
+    ) as answer:
         return json.loads(answer.read())
 
 
 def answers(url: str) -> bool:
-    """Whether something answers there."""
+    """Whether something answers there, whatever it is."""
     try:
-        with urllib.request.urlopen(url, timeout=5):
+        with urllib.request.urlopen(url, timeout=5, context=_ANY_CERTIFICATE):
             return True
+    except urllib.error.HTTPError:
+        return True
     except OSError:
         return False
+
+
+# The browser looks at certificates, and so do the pages; the tests' own questions need not.
+_ANY_CERTIFICATE = ssl.create_default_context()
+_ANY_CERTIFICATE.check_hostname = False
+_ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
 
 
 @dataclass
@@ -57,10 +76,10 @@ class Stage:
 
     folder: Path
     parts: Parts
-    agent: Part
     api: str
     url: str
     browser: Any
+    agent: Part = field(init=False)
     context: Any = None
 
     def close(self) -> None:
@@ -81,7 +100,9 @@ class Stage:
         The one before is closed: a page that is open asks every second.
         """
         self.close()
-        self.context = context = self.browser.new_context(viewport={"width": size[0], "height": size[1]})
+        self.context = context = self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, ignore_https_errors=True
+        )
         context.set_default_timeout(PATIENCE_MS)
         wishes = {"edge_agent_language": language, "edge_agent_theme": theme}
         context.add_cookies([{"name": name, "value": value, "url": self.url} for name, value in wishes.items()])
@@ -100,15 +121,25 @@ class Stage:
         """Make the first engineer, with the code that the agent has written into its log; once."""
         code = re.search(r"\b[A-Z2-9]{4}-[A-Z2-9]{4}-[A-Z2-9]{4}\b", self.agent.log.read_text())
         assert code, self.agent.log.read_text()
-        body = json.dumps({"user": name, "password": PASSWORD, "code": code.group()}).encode()
-        headers = {"Content-Type": "application/json"}
-        with urllib.request.urlopen(
-            urllib.request.Request(f"{self.api}/api/v1/first-user", body, headers), timeout=60
-        ) as answer:
-            assert answer.status == 200
+        document(f"{self.api}/api/v1/first-user", {"user": name, "password": PASSWORD, "code": code.group()})
+
+    def start(self) -> None:
+        """Have the agent run, and its pages, until they answer."""
+        self.agent = self.parts.start("the agent", "-m", "edge_agent.cli", "run", str(self.folder / "site.yaml"))
+        wait_for(lambda: answers(f"{self.api}/api/v1/status"), 60, "the agent answers")
+        wait_for(lambda: answers(f"{self.url}/login"), 60, "the pages answer")
+
+    def kill(self) -> None:
+        """The agent ends as with the power; the pages see that and end, too."""
+        self.parts.kill(self.agent)
+        wait_for(lambda: not answers(f"{self.url}/login"), 30, "the pages have ended")
 
     def picture(self, page: Any, name: str, whole: bool = True) -> None:
-        """Take a picture of what is seen; EDGE_AGENT_PICTURES=1 keeps it in docs/pictures."""
+        """Take a picture of what is seen; EDGE_AGENT_PICTURES=1 keeps it in docs/pictures.
+
+        Not for the pages' sake is waited before: charts draw, and dialogs appear, in the next frames.
+        """
+        page.wait_for_timeout(500)
         folder = PICTURES if os.environ.get("EDGE_AGENT_PICTURES") else self.folder
         folder.mkdir(exist_ok=True)
         page.screenshot(path=folder / f"{name}.png", full_page=whole)
@@ -127,8 +158,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def stage(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Everything up, every machine read, every figure there; an engineer `anna`."""
+def stage(browser: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """Everything up, every machine read, every figure there; an engineer `anna`.
+
+    A file of tests with BEYOND = True has them beyond this computer: with TLS, and nobody looks without a login.
+    """
     pytest.importorskip("nicegui", reason="needs the extra ui")
     folder = tmp_path_factory.mktemp("stage")
     with pytest.MonkeyPatch.context() as patch, Parts(folder, threading.Event()) as parts:
@@ -136,6 +170,7 @@ def stage(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         ready = _plant(parts)
         begin = sites.local((time.time_ns() // 10**9 + 8) * 10**9, ready["timezone"])
         api_port, pages_port = free_port(), free_port()
+        beyond = getattr(request.module, "BEYOND", False)
         site = sites.site(ready, folder / "data", {"url": ""}, begin, api_port)
         del site["publish"]
         end = begin + timedelta(minutes=MINUTES)
@@ -144,14 +179,18 @@ def stage(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         }
         site["agent"]["place"] = {"enterprise": "acme", "site": "suzhou", "area": "machining"}
         site["pages"] = {"listen": f"127.0.0.1:{pages_port}"}
+        site["api"]["tokens"] = {"test": TOKEN}
+        if beyond:
+            cert, key = Authority(folder).issue("gateway")
+            for part, port in (("api", api_port), ("pages", pages_port)):
+                site[part] |= {"listen": f"0.0.0.0:{port}", "cert": str(cert), "key": str(key)}
         site["kpi"]["windows"] = ["shift", "hour", "day"]
-        for machine in site["machines"].values():
-            machine |= {"operator": {}}
+        # No machine of the plant has a meter: let one count a watt-hour a piece.
+        site["machines"]["press-1"]["energy"] = {"tag": "press-1.total", "unit": "Wh"}
         sites.write(folder / "site.yaml", site)
-        agent = parts.start("the agent", "-m", "edge_agent.cli", "run", str(folder / "site.yaml"))
-        held = Stage(folder, parts, agent, f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{pages_port}", browser)
-        wait_for(lambda: answers(f"{held.api}/api/v1/status"), 60, "the agent answers")
-        wait_for(lambda: answers(f"{held.url}/login"), 60, "the pages answer")
+        api, url = (f"http{'s' if beyond else ''}://127.0.0.1:{port}" for port in (api_port, pages_port))
+        held = Stage(folder, parts, api, url, browser)
+        held.start()
         wait_for(lambda: _all_known(held), 120, "every machine has figures")
         held.first_user("anna")
         yield held

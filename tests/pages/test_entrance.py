@@ -7,12 +7,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from edge_agent_hil.part import Part, Parts
 from tests.pages.conftest import PASSWORD, Stage, answers
 from tests.peers.waiting import free_port, wait_for
+
+pytestmark = pytest.mark.timeout(900)
 
 
 def enter(page: Any, **fields: str) -> None:
@@ -22,8 +25,9 @@ def enter(page: Any, **fields: str) -> None:
     page.click("button.primary")
 
 
-def test_the_first_visit_makes_an_engineer_with_the_code_on_the_console(lonely: Lonely) -> None:
+def test_the_first_visit_makes_an_engineer_with_the_code_on_the_console(stage: Stage, lonely: Lonely) -> None:
     page = lonely.page("/login")
+    stage.picture(page, "first-visit-en")
     enter(page, code="AAAA-BBBB-CCCC", user="anna", password=PASSWORD, again=PASSWORD)
     page.locator(".error").wait_for()
     enter(page, code=lonely.code, password=PASSWORD, again="another one")
@@ -33,20 +37,21 @@ def test_the_first_visit_makes_an_engineer_with_the_code_on_the_console(lonely: 
 
 
 def test_a_wrong_password_is_refused_and_logging_out_ends_the_session(stage: Stage) -> None:
+    stage.picture(stage.open("/login", "zh", "dark"), "login-zh")
     page = stage.open("/login")
     enter(page, user="anna", password="not this one")
-    page.get_by_text("name or password is wrong").wait_for()
+    page.get_by_text("User or password is wrong.").wait_for()
     assert page.locator("input[name=user]").input_value() == "anna"
     assert page.locator("input[name=password]").input_value() == ""
     enter(page, password=PASSWORD)
     page.wait_for_selector(".tile")
-    [cookie] = [one for one in page.context.cookies() if one["name"] == "edge_session"]
+    name = f"edge_session_{urlsplit(stage.url).port}"
+    [cookie] = [one for one in page.context.cookies() if one["name"] == name]
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Strict"
     page.locator("form.account button").click()
     page.wait_for_url("**/login")
-    assert not [one for one in page.context.cookies() if one["name"] == "edge_session"]
-    assert stage.ask("/me")["user"] is None
+    assert not [one for one in page.context.cookies() if one["name"] == name]
 
 
 def test_only_an_engineer_sees_the_audit_log_and_says_who_may_log_in(stage: Stage) -> None:
@@ -57,7 +62,11 @@ def test_only_an_engineer_sees_the_audit_log_and_says_who_may_log_in(stage: Stag
     page.locator(".person >> text=bert").wait_for()
     page.goto(f"{stage.url}/audit")
     page.locator(".audit td >> text=bert").first.wait_for()
-    stage.picture(page, "audit-en-light-wall")
+    for language, theme in (("en", "light"), ("zh", "dark")):
+        for path, there in (("/audit", ".audit td"), ("/account", ".person")):
+            page = stage.open(path, language, theme, user="anna")
+            page.locator(there).first.wait_for()
+            stage.picture(page, f"{path[1:]}-{language}")
 
     page = stage.open("/audit", user="bert")
     page.get_by_text("This needs the role engineer.").wait_for()
@@ -134,3 +143,61 @@ def test_while_the_agent_is_away_the_page_says_so_and_comes_back_by_itself(lonel
     lonely.agent = lonely.start()
     other.get_by_text("No machine is configured yet.").wait_for()
     page.locator(".wrong").wait_for(state="hidden")
+
+
+def test_whoever_logs_in_to_an_agent_stays_logged_in_to_another_on_the_same_computer(
+    stage: Stage, lonely: Lonely
+) -> None:
+    page = lonely.page("/login")
+    enter(page, user="anna", password=PASSWORD)
+    page.locator("form.account >> text=anna").wait_for()
+    page.goto(f"{stage.url}/login")
+    enter(page, user="anna", password=PASSWORD)
+    page.wait_for_selector(".tile")
+    page.goto(f"{lonely.url}/account")
+    page.locator("form.account >> text=anna").wait_for()
+
+
+def test_whatever_is_clicked_while_the_agent_is_away_says_so_and_works_once_it_is_back(lonely: Lonely) -> None:
+    """The clicks of Set-up that ask the agent for something, each in a tab of its own."""
+    page = lonely.page("/login?next=/setup?part=file")
+    enter(page, user="anna", password=PASSWORD)
+    change(page, "# one\n")
+    page.get_by_role("button", name="Apply", exact=True).click()
+    page.locator(".changebar").wait_for(state="hidden")
+    change(page, "# two\n")
+    tabs = {"apply": page}
+    for name in ("opcua", "modbus", "versions"):
+        tabs[name] = page.context.new_page()
+        tabs[name].goto(f"{lonely.url}/setup?part={'versions' if name == 'versions' else 'devices'}")
+    tabs["opcua"].get_by_role("button", name="Add an OPC UA device").click()
+    tabs["opcua"].get_by_label("Address").fill("127.0.0.1")
+    tabs["modbus"].get_by_role("button", name="Add a Modbus device").click()
+    tabs["modbus"].get_by_label("Address").first.fill("127.0.0.1")
+    tabs["modbus"].get_by_role("button", name="Connect").click()
+    tabs["versions"].get_by_role("button", name="Compare").first.click()
+    clicks = {
+        "apply": ("Apply",), "opcua": ("Connect",), "modbus": ("Read", "Look for 20 s"),
+        "versions": ("Put this version in force",),
+    }  # fmt: skip
+    for name, buttons in clicks.items():
+        tabs[name].get_by_role("button", name=buttons[0], exact=True).wait_for()
+    lonely.parts.stop(lonely.agent)
+    for name, buttons in clicks.items():
+        for button in buttons:
+            notice = tabs[name].locator(".q-notification >> text=The agent does not answer.")
+            notice.wait_for(state="hidden")
+            tabs[name].get_by_role("button", name=button, exact=True).click()
+            notice.wait_for()
+    lonely.agent = lonely.start()
+    page.get_by_role("button", name="Apply", exact=True).click()
+    page.locator(".changebar").wait_for(state="hidden")
+
+
+def change(page: Any, text: str) -> None:
+    """Write it at the head of the site file, and look at the change."""
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+Home")
+    page.keyboard.type(text)
+    page.locator(".changebar").get_by_role("button", name="Look and apply").click()
+    page.locator(".detail:visible pre.diff").wait_for()

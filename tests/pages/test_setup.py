@@ -74,7 +74,7 @@ def commented(stage: Stage) -> Stage:
 
 def test_who_is_no_engineer_is_sent_to_the_login(stage: Stage) -> None:
     page = stage.open("/setup", size=DESK)
-    assert "engineers" in page.locator("main").inner_text()
+    assert "engineers" in page.locator(".content").inner_text()
     assert page.locator(".parts").count() == 0
 
 
@@ -198,7 +198,6 @@ def test_a_click_brings_back_what_was_before(commented: Stage) -> None:
     dialog.get_by_role("button", name="Put this version in force").click()
     wait_for(lambda: "cnc-8" not in site(stage)["devices"], 30, "the file is as it was")
     wait_for(lambda: page.locator("[data-version]").count() == 4, 60, "the versions are all there, and one more")
-    stage.picture(page, "setup-versions-en")
     assert (stage.folder / "site.yaml").read_text().startswith(COMMENT)
     kept = Path(stage.folder / "data" / "site-versions")
     assert kept.stat().st_mode & 0o077 == 0
@@ -210,6 +209,19 @@ def test_it_is_in_chinese_and_fits_a_phone(commented: Stage) -> None:
     page.locator('[data-machine="press-1"]').get_by_role("button", name="修改").click()
     page.locator(".maprow.is-now").wait_for()
     stage.picture(page, "setup-machine-zh")
+    page = stage.open("/setup", language="zh", theme="dark", size=DESK, user="anna")
+    page.get_by_role("button", name="添加 OPC UA 设备").click()
+    page.get_by_label("地址").fill(ready(stage)["cnc-7"]["url"])
+    page.get_by_role("button", name="连接").click()
+    page.locator(".tree .fold", has_text="cnc-7").first.click()
+    page.locator(".tree .variable", has_text="State").first.wait_for()
+    stage.picture(page, "setup-opcua-zh")
+    for part, there in (("devices", "[data-device]"), ("calendars", ".shiftrow"), ("file", ".cm-content"),
+                        ("versions", "[data-version]")):  # fmt: skip
+        for language, theme in (("zh", "dark"), ("en", "light")):
+            page = stage.open(f"/setup?part={part}", language, theme, DESK, user="anna")
+            page.locator(there).first.wait_for()
+            stage.picture(page, f"setup-{part}-{language}")
     phone = stage.open("/setup", language="zh", size=PHONE, user="anna")
     phone.wait_for_selector("[data-device]")
     assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE[0]

@@ -42,13 +42,14 @@ def test_the_table_has_every_tag_with_its_value_and_finds_them(stage: Stage, sho
 
 def test_a_tag_is_opened_with_its_past_and_the_reasons_behind_it(stage: Stage) -> None:
     page = stage.open("/tags", language="zh", theme="dark", size=DESK)
+    page.locator(".spark polyline").first.wait_for(state="attached")
+    stage.picture(page, "tags-zh")
     page.locator('[data-tag="press-1.total"]').click()
     detail = page.locator(".detail:visible")
     detail.locator("canvas").wait_for()
     told = stage.ask("/tags/press-1.total")["why"]
     wait_for(lambda: detail.locator(".chain li").count() == len(told), 20, "all reasons are there")
     assert detail.locator("h2").inner_text().split() == ["press-1", "total"]
-    page.wait_for_timeout(500)  # the dialog has faded in: only for the picture
     stage.picture(page, "tag-zh", whole=False)
     page.keyboard.press("Escape")
     detail.wait_for(state="hidden")
@@ -114,7 +115,7 @@ def test_reports_and_the_catalogue_are_downloaded(stage: Stage) -> None:
 
 @pytest.mark.parametrize("path", ["/tags", "/connections", "/digital"])
 def test_on_a_phone_nothing_is_wider_than_the_screen_and_nothing_comes_from_elsewhere(stage: Stage, path: str) -> None:
-    page = stage.open(path, size=PHONE)
+    page = stage.open(path, language="zh", size=PHONE)
     page.wait_for_selector(".tagplace, [data-device], .asset")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     stage.picture(page, f"{path[1:]}-phone", whole=False)

@@ -20,14 +20,18 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 NO_WORDS = {"shell.language", "shell.language.title"}
 
 
+def blanks_of(text: str) -> set[str]:
+    """The names of what is to be filled in."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
 @pytest.mark.parametrize("key", [key for table in OWN for key in table])
 def test_a_text_is_there_in_both_languages_and_has_the_same_blanks(key: str) -> None:
     english, chinese = TEXTS[key]
     assert english
     assert chinese
     assert key in NO_WORDS or not CHINESE.search(english)
-    blanks = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (english, chinese)]
-    assert blanks[0] == blanks[1]
+    assert blanks_of(english) == blanks_of(chinese)
 
 
 def test_no_table_takes_a_key_of_another() -> None:
@@ -36,15 +40,17 @@ def test_no_table_takes_a_key_of_another() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PAGES.rglob("*.py")), ids=lambda path: str(path.relative_to(PAGES)))
-def test_every_text_that_a_page_asks_for_exists(path: Path) -> None:
+def test_every_text_that_a_page_asks_for_exists_and_is_filled_in(path: Path) -> None:
     asked = [
-        node.args[0].value
+        (str(node.args[0].value), {one.arg for one in node.keywords})
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)
         if isinstance(node.func, ast.Name | ast.Attribute)
         if (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) in ("words", "_words")
     ]
-    assert [key for key in asked if key not in TEXTS] == []
+    assert [key for key, _ in asked if key not in TEXTS] == []
+    for key, given in asked:
+        assert blanks_of(TEXTS[key][0]) <= given, key
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,49 @@ async def test_while_the_file_of_users_cannot_be_read_nobody_takes_their_place_a
     assert file.read_text() == broken
 
 
+async def test_sessions_outlive_a_restart_and_those_that_have_ended_do_not_come_back(tmp_path: Path) -> None:
+    path, now = tmp_path / "sessions.json", 1000.0
+    held = Sessions(lambda: now, path)
+    keys = [held.begin(name)[0] for name in ("anna", "anna", "bert")]
+    await held.keep()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any(key in path.read_text() for key in keys)
+    held.end(keys[0])
+    held.end_all("bert")
+    await held.keep()
+    kept, now = held.find(keys[1]), 7.0      # another loop, another time
+    again = Sessions(lambda: now, path)
+    found = again.find(keys[1])
+    assert kept and found and (found.user, found.csrf) == ("anna", kept.csrf)
+    assert [again.find(key) for key in (keys[0], keys[2])] == [None, None]
+    now += sessions.LONGEST_S + 1
+    assert again.find(keys[1]) is None
+
+
+async def test_that_a_session_is_used_is_written_now_and_then(tmp_path: Path) -> None:
+    path, now = tmp_path / "sessions.json", 0.0
+    held = Sessions(lambda: now, path)
+    key, _ = held.begin("anna")
+    await held.keep()
+    path.unlink()
+    held.find(key)
+    await held.keep()
+    assert not path.exists()
+    now += sessions.USED_EVERY_S
+    await held.keep()
+    assert path.exists()
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[]", '{"v": 1}', '{"sessions": {"a": {}}}', '{"sessions": []}'])
+async def test_a_file_of_sessions_that_cannot_be_read_has_everybody_log_in_again(tmp_path: Path, broken: str) -> None:
+    path = tmp_path / "sessions.json"
+    path.write_text(broken)
+    held = Sessions(lambda: 0.0, path)
+    key, _ = held.begin("anna")
+    await held.keep()
+    assert Sessions(lambda: 0.0, path).find(key)
+
+
 async def test_two_first_visits_at_once_make_one_engineer(tmp_path: Path) -> None:
     people = People(tmp_path)
     made = await asyncio.gather(*(people.put_first(name, f"password of {name}") for name in ("anna", "eve")))

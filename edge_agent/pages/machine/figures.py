@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -14,12 +15,14 @@ from edge_agent.report.words import percentage
 
 Row = Mapping[str, Any]
 
+# Windows one may go back to by click.
+FARTHEST: Final = 99
 _FACTORS: Final = (
     ("availability_classic", "A", "availability"),
     ("performance_classic", "P", "performance"),
     ("quality_time", "Q", "quality"),
 )
-_RATIOS: Final = (
+RATIOS: Final = (
     "oee",
     "availability_classic",
     "performance_classic",
@@ -41,7 +44,7 @@ _RATIOS: Final = (
 )
 # What the bounds call availability and performance is what the standard does.
 _BOUNDED: Final = {"availability_iso": "availability", "effectiveness_iso": "performance"}
-_ENERGY: Final = {
+ENERGY: Final = {
     "total_kwh": "kWh",
     "kwh_per_piece": "kWh",
     "kwh_per_good_piece": "kWh",
@@ -56,7 +59,11 @@ def head(row: Row, since: str, words: Words) -> Markup:
     """The machine now: state and since when, why, what it makes."""
     state = str(row["state"])
     reason = words.reason(row.get("reason"))
-    job = " · ".join(str(row[name]) for name in ("product", "order") if row.get(name))
+    job = Markup(" · ").join(
+        Markup("<small>{}</small> {}").format(words(f"role.of.{role}"), row[name])
+        for name, role in (("product", "job"), ("order", "order"))
+        if row.get(name)
+    )
     return Markup(
         '<div class="now s-{state}"><span class="pill">{shape}{name}</span><h1>{id}</h1>'
         '<span class="since">{since}</span>'
@@ -109,6 +116,27 @@ def _rest(row: Row, words: Words) -> Markup:
     )
 
 
+def window(lost: Row | None, kind: str, back: int, words: Words) -> Markup:
+    """Which window it is, `back` ones before the present one, and the ways to those before and after."""
+    name = ""
+    if lost is not None:
+        window = lost["window"]
+        own = "" if window["name"] == window["kind"] else f" {window['name']}"
+        hours = f"{words.hour(window['start'])}–{words.hour(window['end'])}"
+        name = f"{words.of('window.', window['kind'])}{own} {window['production_date']} {hours}"
+    kind = "shift" if kind == "now" else kind
+    before = _way(kind, min(back + 1, FARTHEST), words("machine.previous"), "chevron_left")
+    after = _way(kind, back - 1, words("machine.next"), "chevron_right") if back else Markup("")
+    badge = words("machine.final" if lost["final"] else "machine.provisional") if lost else ""
+    return Markup("{}<b>{}</b>{}<span class='badge'>{}</span>").format(before, name, after, badge)
+
+
+def _way(kind: str, back: int, title: str, icon: str) -> Markup:
+    return Markup('<a href="?window={}&back={}" title="{}"><i class="material-icons">{}</i></a>').format(
+        kind, back, title, icon
+    )
+
+
 def flags(names: list[str], words: Words) -> Markup:
     """What must be known before the figures are trusted."""
     if not names:
@@ -119,11 +147,13 @@ def flags(names: list[str], words: Words) -> Markup:
 
 def table(losses: Row, energy: Row | None, words: Words) -> Markup:
     """Every KPI: value, a bar with what it could be, and how to look behind it."""
-    rows = [_ratio(name, losses, words) for name in _RATIOS if name in losses["kpi"]]
+    rows = [_ratio(name, losses, words) for name in RATIOS if name in losses["kpi"]]
     if energy is not None:
         known = energy["kpi"]
         rows += [
-            _amount(name, known[name], unit, words) for name, unit in _ENERGY.items() if known.get(name) is not None
+            _line(name, amount(known[name], unit, words), Markup(""), "", words)
+            for name, unit in ENERGY.items()
+            if known.get(name) is not None
         ]
     return Markup('<div class="kpis">{}</div>').format(Markup("").join(rows))
 
@@ -133,11 +163,18 @@ def _ratio(name: str, losses: Row, words: Words) -> Markup:
     if bounds is not None and bounds["low"] == bounds["high"]:
         bounds = None
     range_ = "" if bounds is None else f"{words.percent(bounds['low'])} … {words.percent(bounds['high'])}"
-    return _line(name, words.percent(value, 2), _bounded_bar(value, bounds), range_, words)
+    told = words("shell.no_data") if value is None else words.percent(value, 2)
+    return _line(name, told, _bounded_bar(value, bounds), range_, words)
 
 
-def _amount(name: str, value: float, unit: str, words: Words) -> Markup:
-    return _line(name, words.number(value, 3, unit), Markup(""), "", words)
+def amount(value: float, unit: str, words: Words) -> str:
+    """With three digits behind the point, or three that count."""
+    digits = 3 if not 0 < abs(value) < _SMALL else 2 - floor(log10(abs(value)))
+    return words.number(value, digits, unit)
+
+
+# What is smaller has fewer than three digits that count in a thousandth.
+_SMALL: Final = 0.1
 
 
 def _line(name: str, value: str, drawn: Markup, bounds: str, words: Words) -> Markup:

@@ -63,7 +63,7 @@ def _bar(length: float, colour: str, visit: Visit, name: str, seconds: float, wh
 def pareto(visit: Visit, rows: Sequence[Row]) -> Options:
     """The reasons by time, the longest first: how long, how often, and which share of all they make together."""
     words, seen = visit.words, colours(visit.dark)
-    ordered = sorted(rows, key=lambda row: -float(row["seconds"]))
+    ordered = longest_first(rows)
     whole = sum(float(row["seconds"]) for row in ordered) or 1.0
     names, bars, so_far = [], [], 0.0
     for row in ordered[:REASONS]:
@@ -102,8 +102,13 @@ def pareto(visit: Visit, rows: Sequence[Row]) -> Options:
     return base(visit, grid=grid) | {"xAxis": time, "yAxis": reasons, "series": [series]}
 
 
+def longest_first(rows: Sequence[Row]) -> list[Row]:
+    """In the order of the Pareto's bars."""
+    return sorted(rows, key=lambda row: -float(row["seconds"]))
+
+
 def _named(row: Row, words: Words) -> str:
-    """State and reason; a stop that was too short to count as one says so."""
+    """State and reason; a stop that was too short to count as one is called so."""
     reason = words.reason(row.get("reason")) or words("machine.no_reason")
-    short = f" ({words('bucket.micro')})" if row["bucket"] == "micro" else ""
-    return f"{words.of('state.', str(row['state']))}: {reason}{short}"
+    kind = words("bucket.micro") if row["bucket"] == "micro" else words.of("state.", str(row["state"]))
+    return f"{kind}: {reason}"

@@ -37,7 +37,9 @@ def cycles(visit: Visit, product: Row) -> Options:
     first, last = product["histogram"][0], product["histogram"][-1]
     least = min(first["low_s"], ideal if ideal is not None else first["low_s"])
     across = axis(visit, "value", min=least, max=last["high_s"], splitLine={"show": False})
-    across["axisLabel"] = {**across["axisLabel"], "formatter": "{value} s"}
+    # The ends are where the bars end, mostly no round numbers.
+    told = {"showMinLabel": False, "showMaxLabel": False, ":formatter": "(s) => `${Number(s.toPrecision(4))} s`"}
+    across["axisLabel"] = {**across["axisLabel"], **told}
     lines = [] if ideal is None else [_mark(ideal, words("machine.ideal", time=seconds(ideal)), seen.ink)]
     return base(visit) | {
         "xAxis": across,
@@ -60,12 +62,24 @@ def cycles(visit: Visit, product: Row) -> Options:
     }
 
 
-def told(product: Row, words: Words) -> Markup:
-    """The product, and its cycles in numbers."""
-    said = [str(product["product"])] if product["product"] else []
-    said.append(f"{words('machine.median')} {seconds(product['median_s'])}")
-    said.append(f"{words('machine.best')} {seconds(product['best_s'])}")
-    said.append(words("machine.measured", n=words.number(product["cycles"])))
+def told(products: Sequence[Row], shown: Row, words: Words) -> Markup:
+    """The products to choose from, and the cycles of the one that is shown in numbers."""
+    names = Markup("").join(
+        Markup('<button type="button" class="choice" aria-pressed="{}" data-product="{}">{}</button>').format(
+            "true" if one is shown else "false", one["product"] or "", one["product"] or words("machine.no_product")
+        )
+        for one in products
+        if len(products) > 1 or one["product"]
+    )
+    return Markup('<div class="products">{}</div>{}').format(names, _numbers(shown, words))
+
+
+def _numbers(product: Row, words: Words) -> Markup:
+    said = (
+        f"{words('machine.median')} {seconds(product['median_s'])}",
+        f"{words('machine.best')} {seconds(product['best_s'])}",
+        words("machine.measured", n=words.number(product["cycles"])),
+    )
     return Markup("<small>{}</small>").format(" · ".join(said))
 
 
@@ -115,7 +129,7 @@ def production(visit: Visit, points: Sequence[Row]) -> Options:
     return made
 
 
-_GROUPS: Final = (("e_run", "RUN"), ("e_idle", "IDLE"), ("e_off", "OFF"), ("e_other", "UNKNOWN"))
+GROUPS: Final = (("e_run", "RUN"), ("e_idle", "IDLE"), ("e_off", "OFF"), ("e_other", "UNKNOWN"))
 
 
 def energy(visit: Visit, hours: Sequence[Row]) -> Options:
@@ -131,7 +145,7 @@ def energy(visit: Visit, hours: Sequence[Row]) -> Options:
             "data": [None if one["wh"].get(group) is None else round(one["wh"][group] / 1000, 3) for one in hours],
             "barMaxWidth": 48,
         }
-        for group, state in _GROUPS
+        for group, state in GROUPS
     ]
     made = base(visit) | {
         "legend": legend(visit, *(one["name"] for one in series)),

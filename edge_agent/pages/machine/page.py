@@ -28,8 +28,6 @@ FRESH_S: Final = 0.8
 PICTURES_FRESH_S: Final = 3.0
 # The newest of so many stops are listed.
 STOPS: Final = 200
-# Windows one may go back to by click.
-FARTHEST: Final = 99
 
 
 async def show(visit: Visit) -> None:
@@ -50,7 +48,9 @@ class _MachinePage:
         self._visit = visit
         self._words = visit.words
         self._steps: list[Row] = []
+        self._reasons_drawn: list[Row] = []
         self._may_say = False
+        self._product: str | None = None
         script("stops.js")
         self._explainer = Explainer(visit, self.name)
         with ui.element("div").classes("machine") as page:
@@ -77,17 +77,25 @@ class _MachinePage:
             self._no_losses = note(words("machine.no_losses"))
         with card(words("machine.pareto")):
             self._pareto = Chart("pareto", "19rem")
+            self._pareto.element.on("chart:click", self._stopped, ["dataIndex"])
             self._no_pareto = note(words("machine.no_stops"))
         with card(words("machine.stops")).classes("stops-card"):
             self._unnamed = html("")
-            self._stops = html("")
-            self._dialog = html("")
+            self._stops = html("").classes("stops")
+            self._reasons = html("")
+            html(stops.dialog(words))
+            html(stops.waiting(str(self._visit.me.get("user") or ""), words))
         with card(words("machine.production")):
-            self._planned = html("").classes("soft")
+            self._planned = html("").classes("soft planned")
             self._production = Chart("production", "16.6rem")
             self._no_production = note(words("machine.no_production"))
         with card(words("machine.cycles")):
             self._paced = html("").classes("soft")
+            self._paced.on(
+                "click",
+                self._choose,
+                js_handler="(e) => { const b = e.target.closest('[data-product]'); if (b) emit(b.dataset.product) }",
+            )
             self._cycles = Chart("cycles", "16.6rem")
             self._no_cycles = note(words("machine.no_cycles"))
         with card(words("machine.energy")):
@@ -101,7 +109,6 @@ class _MachinePage:
     async def refresh_now(self) -> None:
         """State, figures and pieces."""
         answer = await self._visit.shared("/overview", FRESH_S)
-        self._visit.heard(answer["time"])
         row = next((one for one in answer["machines"] if one["id"] == self.name), None)
         if row is None:
             raise Refused(404, f"there is no machine {self.name}")
@@ -125,15 +132,14 @@ class _MachinePage:
                 self._ask("cycles"),
             )
         except Refused as refused:
-            put(self._window, self._windows(None))
+            put(self._window, figures.window(None, self.window, self.back, self._words))
             put(self._flags, Markup('<p class="note">{}</p>').format(refused))
             return
         window, as_of = lost["window"], lost["as_of"]
         end = window["end"] or as_of
-        spans = await self._visit.get(place("machines", self.name, "spans"), start=window["start"], end=end)
-        start_ms, end_ms, now_ms = milliseconds(window["start"]), milliseconds(end), milliseconds(spans["end"])
-        self._timeline.draw(timeline(self._visit, spans["spans"], spans.get("plan") or (), start_ms, end_ms, now_ms))
-        put(self._window, self._windows(lost))
+        states = await self._ask("spans", start=window["start"], end=end)
+        self._timeline.draw(timeline(self._visit, states, window["start"], end))
+        put(self._window, figures.window(lost, self.window, self.back, self._words))
         put(self._flags, figures.flags(lost["flags"], self._words))
         if self.back:
             put(self._summary, figures.summary(_past(lost, made), self._words))
@@ -152,6 +158,7 @@ class _MachinePage:
         if lost["planned_s"]:
             self._losses.draw(losses.waterfall(self._visit, lost["planned_s"], lost["steps"]))
         _either(self._pareto, self._no_pareto, bool(stopped["pareto"]))
+        self._reasons_drawn = losses.longest_first(stopped["pareto"])
         if stopped["pareto"]:
             self._pareto.draw(losses.pareto(self._visit, stopped["pareto"]))
 
@@ -161,7 +168,7 @@ class _MachinePage:
         put(self._unnamed, stops.headline(stopped, self._may_say, logged_in, self._words))
         put(self._stops, stops.stop_list(self.name, stopped, self._may_say, self._words))
         if self._may_say:
-            put(self._dialog, stops.dialog(stopped["suggestions"], str(self._visit.me["user"]), self._words))
+            put(self._reasons, stops.reasons(stopped["suggestions"], self._words))
 
     def _draw_making(self, made: Row, cycled: Row, used: Row) -> None:
         _either(self._production, self._no_production, bool(made["points"]))
@@ -171,36 +178,21 @@ class _MachinePage:
         measured = [product for product in cycled["products"] if product["histogram"]]
         _either(self._cycles, self._no_cycles, bool(measured))
         if measured:
-            most = max(measured, key=lambda product: int(product["cycles"]))
-            put(self._paced, pace.told(most, self._words))
-            self._cycles.draw(pace.cycles(self._visit, most))
+            most = max(measured, key=lambda one: int(one["cycles"]))
+            shown = next((one for one in measured if (one["product"] or "") == self._product), most)
+            put(self._paced, pace.told(measured, shown, self._words))
+            self._cycles.draw(pace.cycles(self._visit, shown))
         _either(self._energy, self._no_energy, bool(used["metered"]))
         if used["metered"]:
             self._energy.draw(pace.energy(self._visit, used["hours"]))
 
-    def _windows(self, lost: Row | None) -> Markup:
-        """Which window it is, and the ways to those before and after."""
-        words, name = self._words, ""
-        if lost is not None:
-            window = lost["window"]
-            own = "" if window["name"] == window["kind"] else f" {window['name']}"
-            hours = f"{words.hour(window['start'])}–{words.hour(window['end'])}"
-            name = f"{words.of('window.', window['kind'])}{own} {window['production_date']} {hours}"
-        kind = "shift" if self.window == "now" else self.window
-        before = Markup(
-            '<a href="?window={}&back={}" title="{}"><i class="material-icons">chevron_left</i></a>'
-        ).format(kind, min(self.back + 1, FARTHEST), words("machine.previous"))
-        after = Markup("")
-        if self.back:
-            after = Markup(
-                '<a href="?window={}&back={}" title="{}"><i class="material-icons">chevron_right</i></a>'
-            ).format(kind, self.back - 1, words("machine.next"))
-        final = bool(lost and lost["final"])
-        badge = words("machine.final" if final else "machine.provisional") if lost else ""
-        return Markup("{}<b>{}</b>{}<span class='badge'>{}</span>").format(before, name, after, badge)
-
     async def _explain(self, event: events.GenericEventArguments) -> None:
         await self._visit.attempt(lambda: self._explainer.open(str(event.args), self.window, self.back))
+
+    async def _choose(self, event: events.GenericEventArguments) -> None:
+        """Another product's cycles."""
+        self._product = str(event.args)
+        await self._visit.attempt(self.refresh_pictures)
 
     async def _lost(self, event: events.GenericEventArguments) -> None:
         index = int(event.args.get("dataIndex", 0))
@@ -209,6 +201,10 @@ class _MachinePage:
         figure = "pbt" if not index else OF_LOSS.get(str(self._steps[index - 1]["name"]), "")
         if figure:
             await self._visit.attempt(lambda: self._explainer.open(figure, self.window, self.back))
+
+    async def _stopped(self, event: events.GenericEventArguments) -> None:
+        figure = str(self._reasons_drawn[int(event.args.get("dataIndex", 0))]["bucket"])
+        await self._visit.attempt(lambda: self._explainer.open(figure, self.window, self.back))
 
     def _clicked(self, event: events.GenericEventArguments) -> None:
         """A stop on the timeline is asked about as one in the list is."""
@@ -239,4 +235,4 @@ def _either(chart: Chart, instead: ui.html, drawn: bool) -> None:
 
 
 def _number(text: str) -> int:
-    return min(int(text), FARTHEST) if text.isascii() and text.isdigit() else 0
+    return min(int(text), figures.FARTHEST) if text.isascii() and text.isdigit() else 0

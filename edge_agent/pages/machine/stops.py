@@ -29,8 +29,7 @@ def stop_list(machine: str, answer: Row, may_say: bool, words: Words) -> Markup:
     stops: Sequence[Row] = answer["stops"]
     if not stops:
         return Markup('<p class="note">{}</p>').format(words("machine.no_stops"))
-    rows = Markup("").join(_row(machine, stop, may_say, words) for stop in stops)
-    return Markup('<div class="stops">{}</div>').format(rows)
+    return Markup("").join(_row(machine, stop, may_say, words) for stop in stops)
 
 
 def _row(machine: str, stop: Row, may_say: bool, words: Words) -> Markup:
@@ -55,8 +54,8 @@ def _row(machine: str, stop: Row, may_say: bool, words: Words) -> Markup:
     ).format(kind, machine, stop["id"], inside)
 
 
-def dialog(suggestions: Sequence[str], user: str, words: Words) -> Markup:
-    """The reasons to choose from, and a line for another one; `user` is who says it."""
+def reasons(suggestions: Sequence[str], words: Words) -> Markup:
+    """What the dialog offers once it is opened: one that is open stays as it is."""
     known = list(dict.fromkeys([*suggestions, *USUAL]))[:CHOICES]
     buttons = Markup("").join(
         Markup('<button type="button" data-reason="{}" onclick="stops.say(this.dataset.reason)">{}</button>').format(
@@ -64,24 +63,37 @@ def dialog(suggestions: Sequence[str], user: str, words: Words) -> Markup:
         )
         for reason in known
     )
+    return Markup('<div class="offered" hidden>{}</div>').format(buttons)
+
+
+def dialog(words: Words) -> Markup:
+    """The reasons to choose from, and a line for another one."""
     return Markup(
-        '<dialog id="why-stop" data-user="{user}" data-queued="{queued}" data-saved="{saved}" data-refused="{refused}">'
-        '<h2>{title}</h2><p class="which soft"></p><div class="reasons">{buttons}</div>'
+        '<dialog id="why-stop"><h2>{title}</h2>'
+        '<p class="which soft"></p><div class="reasons"></div>'
         '<form method="dialog" onsubmit="stops.say(this.own.value); return false">'
         '<input name="own" maxlength="64" placeholder="{own}" '
         'aria-label="{own}"><button class="primary">{say}</button></form>'
         '<button type="button" class="close" onclick="this.parentElement.close()">{close}</button></dialog>'
-        '<p class="queued" hidden></p>'
     ).format(
-        user=user,
-        queued=words("machine.queued", n="#"),
-        saved=words("machine.saved"),
-        refused=words("machine.not_taken", error="#"),
         title=words("machine.why_stop"),
-        buttons=buttons,
         own=words("machine.own_reason"),
         say=words("machine.say"),
         close=words("shell.close"),
+    )
+
+
+def waiting(user: str, words: Words) -> Markup:
+    """A line for reasons that wait in the browser, and what is said of them; `user`: who looks, "" if nobody knows."""
+    return Markup(
+        '<p class="queued" data-user="{}" data-queued="{}" data-login="{}" data-saved="{}" data-refused="{}" hidden>'
+        "</p>"
+    ).format(
+        user,
+        words("machine.queued", n="#"),
+        words("machine.queued.login", n="#"),
+        words("machine.saved"),
+        words("machine.not_taken", error="#"),
     )
 
 

@@ -34,11 +34,12 @@ _DRAW: Final = """(params, api) => {
 }"""
 
 
-def timeline(visit: Visit, spans: Sequence[Row], plan: Sequence[Row], start: int, end: int, now: int) -> Options:
-    """The chart from `start` to `end`, ms; an item's `stop` says which stop it is, where it is one."""
+def timeline(visit: Visit, answer: Row, begin: str, until: str) -> Options:
+    """The chart of a window, of what `/spans` says of it."""
+    start, end, now = milliseconds(begin), milliseconds(until), milliseconds(answer["end"])
     words = visit.words
     made = base(visit, grid={"left": 12, "right": 12, "top": 6, "bottom": 62})
-    items = [*_states(spans, start, end, now, words), *_plans(plan, start, end, visit)]
+    items = [*_states(answer["spans"], start, end, now, words), *_plans(answer["plan"], start, end, visit)]
     # A zoom is the visitor's: what is not said here stays as it is.
     zoom = {"filterMode": "none", "minValueSpan": 30_000}
     seen = colours(visit.dark)

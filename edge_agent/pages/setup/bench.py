@@ -68,10 +68,12 @@ class Bench:
         try:
             return await self.visit.post(path, body)
         except Refused as refused:
-            changed = refused.status == CHANGED
-            self.say(self.words("setup.changed_meanwhile") if changed else str(refused), "negative")
-        except Away:
-            self.say(self.words("shell.away.first"), "negative")
+            if refused.status == CHANGED:
+                self.say(self.words("setup.changed_meanwhile"), "negative")
+            else:
+                self.visit.failed(refused)
+        except Away as away:
+            self.visit.failed(away)
         return None
 
     def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:

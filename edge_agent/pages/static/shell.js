@@ -1,6 +1,8 @@
 // What every page does by itself, without asking anybody: language, colours, full screen, the clock, running times.
 "use strict";
 const edge = {
+  LOST_MS: 3000,       // a connection that is made again sooner is not missed
+  heard: Date.now(),
   keep(name, value) {
     document.cookie = `edge_agent_${name}=${value};path=/;max-age=31536000;samesite=strict`;
   },
@@ -31,6 +33,16 @@ const edge = {
     });
     return edge.formats[key].format(ms);
   },
+  // The pages' process is away, and the agent with it, or the network: nothing of the page is what is now.
+  lost() {
+    const line = document.querySelector(".lost"), socket = window.socket;
+    if (!line) return;
+    if (socket?.connected) edge.heard = Date.now();
+    const away = Date.now() - edge.heard > edge.LOST_MS;
+    line.hidden = !away;
+    document.documentElement.classList.toggle("is-lost", away);
+    if (away) line.textContent = line.dataset.text.replace("#", edge.hour(edge.heard, document.querySelector(".clock").dataset.zone, true));
+  },
   clock() {
     for (const one of document.querySelectorAll(".clock")) {
       const text = edge.hour(Date.now(), one.dataset.zone);
@@ -40,3 +52,4 @@ const edge = {
 };
 addEventListener("DOMContentLoaded", edge.clock);
 setInterval(edge.clock, 1000);
+setInterval(edge.lost, 1000);

@@ -1,5 +1,6 @@
 // A stop is given a reason: one click on the stop, one on the reason. What cannot be sent waits in this browser, also
-// over a restart, and is sent in its order once it can be; each has an id, by which the agent takes it once.
+// over a restart, and is sent in its order once it can be; each has an id, by which the agent takes it once, and the name
+// of whoever has said it, under which alone it is sent.
 "use strict";
 const stops = {
   KEY: "edge_agent_reasons",
@@ -10,6 +11,7 @@ const stops = {
     stops.asked = { machine: stop.dataset.machine, stop: stop.dataset.stop };
     const dialog = document.getElementById("why-stop");
     dialog.querySelector(".which").textContent = ["pill", "when"].map((name) => stop.querySelector("." + name).textContent).join(" · ");
+    dialog.querySelector(".reasons").innerHTML = document.querySelector(".offered").innerHTML;
     dialog.querySelector("input").value = "";
     dialog.showModal();
   },
@@ -23,9 +25,18 @@ const stops = {
     if (!reason || !stops.asked) return;
     document.getElementById("why-stop").close();
     const waiting = stops.waiting();
-    waiting.push({ ...stops.asked, reason, id: stops.id(), user: stops.user() });
+    waiting.push({ ...stops.asked, reason, id: stops.id(), user: stops.line.dataset.user });
     stops.keep(waiting.slice(-stops.MOST));
     stops.send();
+  },
+  // What is said of them, and who looks.
+  get line() {
+    return document.querySelector(".queued");
+  },
+  // What one has said is never sent as another's, who has logged in here since.
+  mine() {
+    const user = stops.line?.dataset.user;
+    return stops.waiting().filter((one) => user && one.user === user);
   },
   id() {
     return "p-" + Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
@@ -37,15 +48,6 @@ const stops = {
       return [];
     }
   },
-  // Who is logged in here; "" where nobody may say anything.
-  user() {
-    return document.getElementById("why-stop")?.dataset.user || "";
-  },
-  // What one has said is never sent as another's, who has logged in here since.
-  own() {
-    const user = stops.user();
-    return user ? stops.waiting().filter((one) => one.user === user) : [];
-  },
   keep(waiting) {
     localStorage.setItem(stops.KEY, JSON.stringify(waiting));
     stops.tell();
@@ -55,13 +57,14 @@ const stops = {
     if (stops.sending) return;
     stops.sending = true;
     try {
-      for (let first; (first = stops.own()[0]); ) {
+      for (let first; (first = stops.mine()[0]); ) {
         const answer = await fetch(`/say/${encodeURIComponent(first.machine)}/stops/${first.stop}/reason`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
           body: JSON.stringify({ reason: first.reason, id: first.id }),
         });
-        if (answer.status === 401 || answer.status === 429 || answer.status >= 500) break;
+        stops.ended = answer.status === 401;
+        if (stops.ended || answer.status === 429 || answer.status >= 500) break;
         stops.keep(stops.waiting().filter((one) => one.id !== first.id));
         const said = await answer.json().catch(() => ({}));
         stops.toast(answer.ok ? "saved" : "refused", said.error || "");
@@ -74,23 +77,23 @@ const stops = {
     }
   },
   tell() {
-    const line = document.querySelector(".queued"), dialog = document.getElementById("why-stop");
-    if (!line || !dialog) return;
-    const number = stops.own().length;
+    const line = stops.line;
+    if (!line) return;
+    const number = stops.waiting().length, foreign = number > stops.mine().length;
     line.hidden = !number;
-    line.textContent = dialog.dataset.queued.replace("#", number);
+    line.textContent = line.dataset[stops.ended || foreign ? "login" : "queued"].replace("#", number);
   },
   toast(kind, error) {
-    const dialog = document.getElementById("why-stop");
-    if (!dialog) return;
+    const line = stops.line;
+    if (!line) return;
     const box = document.createElement("div");
     box.className = `toast ${kind}`;
     box.setAttribute("role", "status");
-    box.textContent = dialog.dataset[kind].replace("#", error);
+    box.textContent = line.dataset[kind].replace("#", error);
     document.body.append(box);
     setTimeout(() => box.remove(), 4000);
   },
 };
 addEventListener("online", stops.send);
-setInterval(() => stops.own().length && stops.send(), stops.AGAIN_MS);
+setInterval(() => stops.mine().length && stops.send(), stops.AGAIN_MS);
 setTimeout(() => { stops.tell(); stops.send(); }, 500);

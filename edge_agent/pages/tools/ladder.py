@@ -25,6 +25,8 @@ def indices(said: Said, words: Words) -> Markup:
         value, declared = said["indices"].get(name), said["declared"].get(name)
         whole = 100 if name == _WHOLE else 1
         more = Markup("")
+        if value is None:
+            more = Markup('<small class="soft">{}</small>').format(words("digital.no_rate"))
         if declared is not None and declared != value:
             more = Markup("<small>{} {}</small>").format(words("declared"), _index(name, declared, words))
         rows.append(

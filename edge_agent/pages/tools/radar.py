@@ -19,7 +19,11 @@ Said = Mapping[str, Any]
 def six(quality: Said, words: Words) -> Markup:
     """The numbers of the radar, for those who cannot see it, and the score."""
     parts = Markup("").join(
-        Markup("<span><small>{}</small><b>{}</b></span>").format(words(f"quality.{name}"), words.percent(quality[name]))
+        Markup("<span><small>{}</small><b>{}</b>{}</span>").format(
+            words(f"quality.{name}"),
+            words.percent(quality[name]),
+            Markup("<small>{}</small>").format(words("digital.not_judged")) if quality[name] is None else "",
+        )
         for name in INDICATORS
     )
     return Markup('<div class="figures6">{}</div>').format(parts)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
-    "andon.title": ("Andon", "安灯看板"),
     "andon.site": ("Site", "全厂"),
-    "andon.all": ("All", "全部"),
-    "andon.for": ("for {time}", "已 {time}"),
     "andon.since": ("since {time}", "自 {time}"),
     "andon.good": ("Good", "良品"),
     "andon.of_target": ("of {target}", "/ {target}"),
     "andon.good_pieces": ("good pieces", "件良品"),
     "andon.behind": ("{n} behind", "落后 {n}"),
     "andon.ahead": ("{n} ahead", "超前 {n}"),
-    "andon.machines": ("{n} machines", "{n} 台设备"),
     "andon.none": (
         "No machine is configured yet. Add a device and a machine to the site file, or on the page Set-up.",
         "尚未配置设备。请在站点文件或“配置”页面中添加采集设备与机器。",

@@ -74,8 +74,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "setup.security.none": ("none", "无"),
     "setup.security.auto": ("the strongest the server offers", "服务器支持的最高级别"),
     "setup.password_note": (
-        "A password that you type stands in the site file. Better: write ${NAME}, and set that for the agent.",
-        "此处输入的密码将写入站点文件。建议填写 ${NAME}，并通过环境变量提供给网关。",
+        "A password that you type stands in the site file. Better: write ${{NAME}}, and set that for the agent.",
+        "此处输入的密码将写入站点文件。建议填写 ${{NAME}}，并通过环境变量提供给网关。",
     ),
     "setup.unit": ("unit", "单位"),
     "setup.poll": ("Read every", "采集周期"),

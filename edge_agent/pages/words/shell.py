@@ -8,18 +8,24 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "brand": ("Edge Agent", "边缘采集网关"),
     "nav.andon": ("Andon", "安灯看板"),
     "nav.machine": ("Machine", "设备"),
-    "nav.menu": ("Menu", "菜单"),
     "shell.language": ("中文", "English"),
     "shell.language.title": ("切换到中文", "Switch to English"),
     "shell.dark": ("Dark", "深色"),
     "shell.light": ("Light", "浅色"),
     "shell.wall": ("Full screen", "全屏"),
-    "shell.user": ("Account", "账户"),
     "shell.login": ("Log in", "登录"),
     "shell.logout": ("Log out", "退出登录"),
     "shell.away": (
         "The agent does not answer. What you see is of {time}.",
         "采集网关无应答，当前显示为 {time} 的数据。",
+    ),
+    "shell.away.now": ("The agent does not answer.", "采集网关无应答。"),
+    "shell.away.pages": (
+        "No connection since {time}. What you see is of then; this page tries again by itself.",
+        "{time} 起连接中断，当前显示为当时的数据，页面将自动重连。",
+    ),
+    "shell.broken": (
+        "This has gone wrong; the log of the pages says why.", "操作出错，详情见页面日志。",
     ),
     "shell.away.first": (
         "The agent does not answer. This page tries again by itself.",
@@ -28,7 +34,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "shell.refused": ("The agent says: {error}", "采集网关提示：{error}"),
     "shell.role": ("This needs the role {role}.", "此操作需要“{role}”角色。"),
     "shell.nothing": ("Nothing here yet.", "暂无内容。"),
-    "shell.not_found": ("There is no such page.", "页面不存在。"),
     "shell.close": ("Close", "关闭"),
     "shell.no_data": ("no data", "无数据"),
     "role.viewer": ("viewer", "查看者"),
@@ -54,5 +59,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "login.first.submit": ("Create", "创建"),
     "login.differ": ("The two passwords differ.", "两次输入的密码不一致。"),
     "login.wrong": ("User or password is wrong.", "用户名或密码错误。"),
+    "login.wrong_code": (
+        "This is not the code that the agent has written on its console and in its log.",
+        "口令不正确，请查看采集网关控制台或日志中的一次性口令。",
+    ),
+    "login.slow": ("Too many wrong passwords. Try again in a minute.", "错误次数过多，请一分钟后再试。"),
     "login.back": ("Back to the pages", "返回页面"),
 }

@@ -149,15 +149,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # -- digitalisation ---------------------------------------------------------------------------------------------
     "digital.ladder": ("Ladder", "等级阶梯"),
     "digital.next": ("For level {level}", "达到 {level} 级还需"),
+    "digital.no_rate": ("nothing to count", "无可统计对象"),
+    "digital.not_judged": ("nothing to judge it by", "无可评估依据"),
     "digital.radar": ("Data quality", "数据质量雷达图"),
     "digital.plant": ("All equipment", "全部设备"),
     "digital.sme": ("Estimate for the SME questionnaire", "中小企业数字化评测估算"),
-    "digital.downloads": ("Download", "下载"),
     "digital.report": ("Report", "评估报告"),
     "digital.workbook": ("Workbook", "Excel 工作簿"),
     "digital.sme_report": ("Questionnaire", "评测估算表"),
     "digital.catalogue": ("Data-asset catalogue", "数据资产目录"),
     "digital.no_assets": ("There is no equipment yet.", "尚无设备。"),
-    "digital.evidence_of": ("rests on {names}", "依据：{names}"),
-    "digital.last_good": ("last good sample {time}, {tag}", "最近有效数据 {time}，{tag}"),
 }
