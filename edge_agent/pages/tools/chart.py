@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from edge_agent.pages.chart import colours
+from edge_agent.pages.chart import Colours, colours
 
 # Behind what was not good.
 _TROUBLE: Final = "#d55e0026"
+# So few samples are dots, too.
+_FEW: Final = 60
 
 
 def shifted(ms: int, zone: ZoneInfo) -> int:
@@ -21,60 +23,53 @@ def shifted(ms: int, zone: ZoneInfo) -> int:
 
 def options(answer: Mapping[str, Any], zone: str, until_ms: int, *, dark: bool) -> dict[str, Any]:
     """What ECharts draws of the answer of `/tags/{tag}/history`."""
-    seen = colours(dark)
-    kind, site = answer["kind"], ZoneInfo(zone)
-    points = [(shifted(int(ms), site), value) for ms, value, _ in answer["points"]]
+    seen, site = colours(dark), ZoneInfo(zone)
     axis = {
         "axisLabel": {"color": seen.soft},
         "axisLine": {"lineStyle": {"color": seen.line}},
         "splitLine": {"lineStyle": {"color": seen.line}},
     }
-    texts = list(dict.fromkeys(str(value) for _, value in points if value is not None)) if kind == "text" else []
-    series: dict[str, Any] = {
-        "type": "line",
-        "data": [[t, str(v) if texts and v is not None else v] for t, v in points],
-        "showSymbol": len(points) < 60,
-        "symbolSize": 5,
-        "lineStyle": {"width": 1.6, "color": seen.accent},
-        "itemStyle": {"color": seen.accent},
-        "connectNulls": False,
-        "step": "end" if kind != "float" else False,
-        "animation": False,
-        "markArea": {
-            "silent": True,
-            "itemStyle": {"color": _TROUBLE},
-            "data": [
-                [{"xAxis": shifted(first, site)}, {"xAxis": shifted(last, site)}]
-                for first, last in troubles(answer["points"], until_ms)
-            ],
-        },
-    }
-    vertical: dict[str, Any] = {
-        "type": "value",
-        "scale": True,
-        "name": answer["unit"],
-        "nameTextStyle": {"color": seen.soft, "align": "left"},
-        **axis,
-    }
-    if kind == "text":
-        vertical = {"type": "category", "data": texts, **axis}
-    elif kind == "bool":
-        series["data"] = [[t, None if v is None else int(v)] for t, v in points]
-        vertical |= {"min": 0, "max": 1, "interval": 1}
+    texts: list[str] = []
+    if answer["kind"] == "text":
+        texts = list(dict.fromkeys(str(value) for _, value, _ in answer["points"] if value is not None))
+    slider = {"type": "slider", "height": 18, "bottom": 8, "borderColor": seen.line, "textStyle": {"color": seen.soft}}
     return {
         "useUTC": True,
         "backgroundColor": "transparent",
         "animation": False,
         "grid": {"left": 12, "right": 18, "top": 34, "bottom": 44, "containLabel": True},
         "tooltip": {"trigger": "axis"},
-        "dataZoom": [
-            {"type": "inside"},
-            {"type": "slider", "height": 18, "bottom": 8, "borderColor": seen.line, "textStyle": {"color": seen.soft}},
-        ],
+        "dataZoom": [{"type": "inside"}, slider],
         "xAxis": {"type": "time", **axis, "splitLine": {"show": False}},
-        "yAxis": vertical,
-        "series": [series],
+        "yAxis": _vertical(answer, texts, seen, axis),
+        "series": [_line(answer, bool(texts), site, until_ms, seen)],
     }
+
+
+def _line(answer: Mapping[str, Any], is_text: bool, site: ZoneInfo, until_ms: int, seen: Colours) -> dict[str, Any]:
+    """The values as they are on the vertical axis, with what was not good behind them."""
+    put: Callable[[Any], Any] = str if is_text else int if answer["kind"] == "bool" else lambda value: value
+    troubled = [[{"xAxis": shifted(at, site)} for at in one] for one in troubles(answer["points"], until_ms)]
+    return {
+        "type": "line",
+        "data": [[shifted(int(ms), site), None if v is None else put(v)] for ms, v, _ in answer["points"]],
+        "showSymbol": len(answer["points"]) < _FEW,
+        "symbolSize": 5,
+        "lineStyle": {"width": 1.6, "color": seen.accent},
+        "itemStyle": {"color": seen.accent},
+        "connectNulls": False,
+        "step": "end" if answer["kind"] != "float" else False,
+        "animation": False,
+        "markArea": {"silent": True, "itemStyle": {"color": _TROUBLE}, "data": troubled},
+    }
+
+
+def _vertical(answer: Mapping[str, Any], texts: list[str], seen: Colours, axis: dict[str, Any]) -> dict[str, Any]:
+    if answer["kind"] == "text":
+        return {"type": "category", "data": texts, **axis}
+    name = {"name": answer["unit"], "nameTextStyle": {"color": seen.soft, "align": "left"}}
+    ends = {"min": 0, "max": 1, "interval": 1} if answer["kind"] == "bool" else {}
+    return {"type": "value", "scale": True, **name, **axis, **ends}
 
 
 def troubles(points: Iterable[Any], until_ms: int) -> list[tuple[int, int]]:
