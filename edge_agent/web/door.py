@@ -121,7 +121,9 @@ class Door:
         key = request.cookies.get(COOKIE)
         session = self.lobby.sessions.find(key) if key else None
         person = self.lobby.people.find(session.user) if session else None
-        return Who(person.name, person.role, session) if person else None
+        if session is None or person is None or session.proof != person.proof:
+            return None
+        return Who(person.name, person.role, session)
 
     def _by_token(self, request: Request) -> Who | None:
         authorization = request.headers.get("authorization")

@@ -9,6 +9,7 @@ log in and nobody can take the place of those who are in it; the agent goes on w
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ class Person:
     role: Role
     hash: str
 
+    @property
+    def proof(self) -> str:
+        """Another one with each password; tells nothing of it."""
+        return hashlib.sha256(self.hash.encode()).hexdigest()[:16]
+
     def __repr__(self) -> str:
         return f"Person({self.name}, {self.role})"
 
@@ -77,6 +83,9 @@ class People:
 
     def __iter__(self) -> Any:
         return iter(sorted(self._people.values(), key=lambda person: person.name))
+
+    def __getitem__(self, name: str) -> Person:
+        return self._people[name]
 
     def find(self, name: str) -> Person | None:
         """The person of that name."""

@@ -16,7 +16,7 @@ from edge_agent.config.site import AgentModel
 from edge_agent.web import answers
 from edge_agent.web.door import COOKIE, RIGHTS, Door, Lobby, Right, Who, address_of, may
 from edge_agent.web.guesses import Forbidden
-from edge_agent.web.people import Crowded, Person, Role, Unwelcome
+from edge_agent.web.people import Crowded, Person, Unwelcome
 from edge_agent.web.people_answers import (
     AuditAnswer,
     Done,
@@ -73,7 +73,7 @@ def _add_session(app: FastAPI, agent: AgentModel, door: Door, noted: Noted) -> N
         person = await _checked(lobby, body.user, body.password, request)
         await noted("login", person.name, f"from {address_of(request)}")
         lobby.sessions.end(request.cookies.get(COOKIE, ""))
-        return await _enter(agent, door, response, person.name, person.role)
+        return await _enter(agent, door, response, person)
 
     @app.post("/api/v1/logout", responses=CHANGES)
     async def logout(request: Request, response: Response, who: Annotated[Who, Depends(may("read"))]) -> Done:
@@ -104,17 +104,17 @@ def _add_first(app: FastAPI, agent: AgentModel, door: Door, noted: Noted) -> Non
         if not await _carried_out(noted, body.user, f"{body.user} is the first engineer", change):
             raise Forbidden(403, "there are users already; log in")
         lobby.places.note(body.user, address_of(request))
-        return await _enter(agent, door, response, body.user, "engineer")
+        return await _enter(agent, door, response, lobby.people[body.user])
 
 
-async def _enter(agent: AgentModel, door: Door, response: Response, name: str, role: Role) -> Me:
+async def _enter(agent: AgentModel, door: Door, response: Response, person: Person) -> Me:
     """A session begins."""
-    key, session = door.lobby.sessions.begin(name)
+    key, session = door.lobby.sessions.begin(person.name, person.proof)
     await door.lobby.sessions.keep()
     response.set_cookie(
         COOKIE, key, max_age=round(LONGEST_S), path="/", secure=door.secure, httponly=True, samesite="strict"
     )
-    return _me(agent, door, Who(name, role, session))
+    return _me(agent, door, Who(person.name, person.role, session))
 
 
 def _add_password(app: FastAPI, lobby: Lobby, noted: Noted) -> None:
@@ -128,6 +128,7 @@ def _add_password(app: FastAPI, lobby: Lobby, noted: Noted) -> None:
         person = await _checked(lobby, who.name, body.old, request)
         change = partial(lobby.people.put, person.name, person.role, body.new)
         await _carried_out(noted, who.name, f"{who.name} has a new password", change)
+        lobby.sessions.goes_on(who.session, lobby.people[who.name].proof)
         lobby.sessions.end_all(person.name, but=who.session)
         await lobby.sessions.keep()
         return Done()
@@ -145,6 +146,8 @@ def _add_users(app: FastAPI, lobby: Lobby, noted: Noted) -> None:
         known = lobby.people.find(body.user)
         what = f"{body.user} is {body.role} now" + (", with a new password" if known and body.password else "")
         await _carried_out(noted, who.name, what, partial(lobby.people.put, body.user, body.role, body.password))
+        if who.session and who.name == body.user:
+            lobby.sessions.goes_on(who.session, lobby.people[who.name].proof)
         lobby.sessions.end_all(body.user, but=who.session)
         await lobby.sessions.keep()
         return UserAnswer(user=body.user, role=body.role)

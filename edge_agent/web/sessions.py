@@ -39,6 +39,8 @@ class Session:
     """Somebody's session; times are the loop's, seconds."""
 
     user: str
+    proof: str
+    """which password it was begun with: with another it has ended, whatever a disk still has"""
     csrf: str
     began: float
     used: float
@@ -56,10 +58,10 @@ class Sessions:
         self._due = math.inf
         self._writing = asyncio.Lock()
 
-    def begin(self, user: str) -> tuple[str, Session]:
+    def begin(self, user: str, proof: str) -> tuple[str, Session]:
         """The key for the browser, and the session."""
         key, now = secrets.token_urlsafe(32), self._now()
-        session = Session(user, secrets.token_urlsafe(24), now, now)
+        session = Session(user, proof, secrets.token_urlsafe(24), now, now)
         self._held[_digest(key)] = session
         while len(self._held) > MOST:
             self._held.popitem(last=False)
@@ -91,6 +93,11 @@ class Sessions:
         for digest in [d for d, session in self._held.items() if session.user == user and session is not but]:
             self._end(digest)
 
+    def goes_on(self, session: Session, proof: str) -> None:
+        """With another password."""
+        session.proof = proof
+        self._due = self._ticks()
+
     async def keep(self) -> None:
         """Write what is worth it, and mostly nothing is. A disk that does not take it costs the sessions a restart."""
         if self._path is None or self._due > self._ticks():
@@ -102,14 +109,15 @@ class Sessions:
             now, clock = self._now(), time.time()
             told = {
                 digest: {
-                    "user": one.user, "csrf": one.csrf, "began": clock - (now - one.began),
-                    "used": clock - (now - one.used),
+                    "user": one.user, "proof": one.proof, "csrf": one.csrf,
+                    "began": clock - (now - one.began), "used": clock - (now - one.used),
                 }
                 for digest, one in self._held.items()
             }  # fmt: skip
             try:
                 await asyncio.to_thread(_write, self._path, told)
             except OSError as error:
+                self._due = now + USED_EVERY_S
                 log.warning("api: %s cannot be written (%s); who is logged in is asked again after a restart",
                             self._path, error.strerror or error)  # fmt: skip
 
@@ -123,7 +131,7 @@ class Sessions:
         for digest, one in self._read.items():
             # A clock that was set back makes nothing live longer than from now on.
             began, used = (now - max(0.0, clock - float(one[name])) for name in ("began", "used"))
-            self._held[digest] = Session(str(one["user"]), str(one["csrf"]), began, used)
+            self._held[digest] = Session(str(one["user"]), str(one["proof"]), str(one["csrf"]), began, used)
         self._read = {}
         return now
 
@@ -137,8 +145,8 @@ def _read(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
         said = orjson.loads(path.read_bytes())["sessions"]
         return {
-            str(digest): {"user": one["user"], "csrf": one["csrf"], "began": float(one["began"]),
-                          "used": float(one["used"])}
+            str(digest): {"user": one["user"], "proof": one["proof"], "csrf": one["csrf"],
+                          "began": float(one["began"]), "used": float(one["used"])}
             for digest, one in list(said.items())[-MOST:]
         }  # fmt: skip
     except FileNotFoundError:

@@ -149,6 +149,16 @@ async def test_a_new_password_ends_the_other_sessions(anna: Person, running: Run
     assert (await other.enter("login", {"user": "anna", "password": fresh["new"]})).status == 200
 
 
+async def test_a_session_of_another_password_is_none_whatever_the_disk_has(anna: Person, running: Running) -> None:
+    lobby = lobby_of(running)
+    key, session = lobby.sessions.begin("anna", lobby.people["anna"].proof)
+    other = Person(running)
+    other.cookie = f"{COOKIE}={key}"
+    assert (await other.get("me")).json()["user"] == "anna"
+    session.proof = "of the anna before"
+    assert (await other.get("me")).json()["user"] is None
+
+
 async def test_guessing_passwords_ends_after_ten_a_minute_for_the_source_and_for_the_name(
     anna: Person, running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -238,7 +248,7 @@ def test_sessions_end_when_nobody_uses_them_and_fill_no_memory(monkeypatch: pyte
     now = 0.0
     monkeypatch.setattr(sessions, "MOST", 3)
     held = Sessions(lambda: now)
-    keys = [held.begin("anna")[0] for _ in range(4)]
+    keys = [held.begin("anna", "p")[0] for _ in range(4)]
     assert [held.find(key) is not None for key in keys] == [False, True, True, True]
     now = sessions.IDLE_S - 1
     assert held.find(keys[1])
@@ -277,7 +287,7 @@ async def test_while_the_file_of_users_cannot_be_read_nobody_takes_their_place_a
 async def test_sessions_outlive_a_restart_and_those_that_have_ended_do_not_come_back(tmp_path: Path) -> None:
     path, now = tmp_path / "sessions.json", 1000.0
     held = Sessions(lambda: now, path)
-    keys = [held.begin(name)[0] for name in ("anna", "anna", "bert")]
+    keys = [held.begin(name, "p")[0] for name in ("anna", "anna", "bert")]
     await held.keep()
     assert path.stat().st_mode & 0o777 == 0o600
     assert not any(key in path.read_text() for key in keys)
@@ -296,7 +306,7 @@ async def test_sessions_outlive_a_restart_and_those_that_have_ended_do_not_come_
 async def test_that_a_session_is_used_is_written_now_and_then(tmp_path: Path) -> None:
     path, now = tmp_path / "sessions.json", 0.0
     held = Sessions(lambda: now, path)
-    key, _ = held.begin("anna")
+    key, _ = held.begin("anna", "p")
     await held.keep()
     path.unlink()
     held.find(key)
@@ -312,7 +322,7 @@ async def test_a_file_of_sessions_that_cannot_be_read_has_everybody_log_in_again
     path = tmp_path / "sessions.json"
     path.write_text(broken)
     held = Sessions(lambda: 0.0, path)
-    key, _ = held.begin("anna")
+    key, _ = held.begin("anna", "p")
     await held.keep()
     assert Sessions(lambda: 0.0, path).find(key)
 
