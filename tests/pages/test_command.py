@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge_agent import cli
@@ -44,3 +46,13 @@ def test_beyond_this_machine_they_want_a_certificate(
 def test_what_the_site_file_says_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["pages", "site.yaml", "--url", "http://127.0.0.1:8080", "--cert", "a.pem"]) == 2
     assert "--url, --cert: site.yaml says that; leave out one of them" in capsys.readouterr().err
+
+
+def test_a_certificate_of_theirs_that_is_none_shows_before_they_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.pem").write_text("no certificate")
+    site = tmp_path / "site.yaml"
+    site.write_text('agent: {id: gw-1}\npages: {listen: "0.0.0.0:8444", cert: a.pem, key: a.pem}\n')
+    assert cli.main(["check", str(site)]) == 78
+    assert "pages.cert" in capsys.readouterr().err
