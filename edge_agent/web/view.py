@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, cast
 
+import numpy as np
+
 from edge_agent import __version__
 from edge_agent.api import Clock, Driver
 from edge_agent.config import Site
 from edge_agent.core.engine import Engine
 from edge_agent.core.machine import Machine
+from edge_agent.core.quality import BAD
 from edge_agent.core.report import Status
 from edge_agent.health import Health
 from edge_agent.journal import Journal
@@ -29,6 +32,8 @@ from edge_agent.web.tags import TagsView
 from edge_agent.web.times import Times
 from edge_agent.why import line_chain
 
+# Bad tags told by name: more makes no line that anybody reads.
+_NAMED: Final = 3
 # Machines in the status, which is to stay something one can read.
 _MACHINES: Final = 100
 
@@ -82,7 +87,7 @@ class View:
         status = self._status()
         devices = self.lines.device_states()
         unnamed = [str(one) for machine in self.engine.machines.values() for one in machine.unnamed.met.values()]
-        problems = [*self._problems(status), *_of_tags(devices), *unnamed]
+        problems = [*self._problems(status), *_of_tags(devices, self.engine), *unnamed]
         return answers.StatusAnswer(
             agent=self.site.agent.id,
             version=__version__,
@@ -124,9 +129,13 @@ class View:
         )
 
 
-def _of_tags(devices: Mapping[str, answers.Device]) -> Iterator[str]:
-    """Devices whose line stands and some of whose tags are bad all the same."""
+def _of_tags(devices: Mapping[str, answers.Device], engine: Engine) -> Iterator[str]:
+    """Devices whose line stands and some of whose tags are bad all the same, and which."""
     for name, device in devices.items():
-        if device.state == "connected" and device.tags.bad:
-            number = sum((device.tags.good, device.tags.uncertain, device.tags.bad))
-            yield f"{name}: {device.tags.bad} of {number} tags without a good value; edge-agent why TAG tells why"
+        if device.state == "connected" and (bad := device.tags.bad):
+            number = sum((device.tags.good, device.tags.uncertain, bad))
+            classes = engine.ring.latest.quality[engine.table.device_slice(name)] >> 6
+            first = np.flatnonzero(classes == BAD >> 6)[:_NAMED]
+            names = ", ".join(engine.table.device_tags(name)[position].name for position in first)
+            more = f" and {bad - len(first)} more" if bad > len(first) else ""
+            yield f"{name}: {bad} of {number} tags without a good value ({names}{more}); edge-agent why TAG tells why"
