@@ -59,6 +59,8 @@ class Tile(Figured):
     since: str | None
     source: Literal["operator"] | None
     """who says so, where it is not the machine itself"""
+    scrap: int | None
+    rework: int | None
     target: Number | None
     """pieces that the planned busy time so far allows at the ideal cycle; null: nobody knows that"""
     target_end: Number | None
@@ -158,6 +160,8 @@ class OverviewView:
             source="operator" if span.source else None,
             total=None if record is None else record.cell.pq,
             good=None if record is None else record.cell.gq,
+            scrap=None if record is None else record.cell.sq,
+            rework=None if record is None else record.cell.rq,
             target=None if record is None else number(allowed(record.cell.pbt, ideal)),
             target_end=None if record is None else number(allowed(planned(machine.ledger, record.window), ideal)),
             ideal_cycle_s=number(ideal),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -12,6 +14,7 @@ from edge_agent.pages.machine.explain import OF_LOSS
 from edge_agent.pages.machine.figures import ENERGY, RATIOS, amount
 from edge_agent.pages.machine.pace import GROUPS
 from edge_agent.pages.words import Words, milliseconds
+from edge_agent.report.words import percentage
 from tests.pages.conftest import LOOKS, WALL, Stage
 from tests.peers.waiting import wait_for
 
@@ -259,6 +262,16 @@ def test_without_a_connection_a_reason_waits_in_the_browser_and_is_sent_later(st
     assert not any(one["reason"] == "die change" for one in stops(stage))
     page.context.set_offline(False)
     wait_for(lambda: any(one["reason"] == "die change" for one in stops(stage)), 60, "the reason arrives")
+
+
+def test_the_figures_of_a_window_are_those_of_that_window(stage: Stage) -> None:
+    end = datetime.fromisoformat(stage.ask("/machines/press-1/losses")["as_of"])
+    window = quote(f"{(end - timedelta(seconds=20)).isoformat()}/{end.isoformat()}", safe="")
+    oee = stage.ask(f"/machines/press-1/losses?window={window}")["kpi"]["oee"]
+    assert oee is not None
+    page = stage.open(f"/machine/press-1?window={window}")
+    drawn = page.locator(".summary .ring .figure")
+    wait_for(lambda: drawn.text_content() == percentage(oee, 1), 30, "the OEE of 20 s")
 
 
 def test_a_machine_that_is_not_there_is_said_not_to_be(stage: Stage) -> None:

@@ -37,6 +37,7 @@ async def test_the_overview_is_a_tile_a_machine_and_a_roll_up_of_line_and_site(a
     assert press["state"] in {"RUN", "FAULT", "IDLE"}
     assert press["oee"] == pytest.approx(press["availability"] * press["performance"] * press["quality"])
     assert 0 < press["good"] <= press["total"]
+    assert (press["scrap"], press["rework"]) == (press["total"] - press["good"], 0)
     assert press["target_end"] == pytest.approx(86_400 / 0.1)
     assert 0 < press["target"] <= press["target_end"]
     site, line = said["groups"]

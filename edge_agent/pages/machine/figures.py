@@ -102,12 +102,9 @@ def _factor(row: Row, figure: str, letter: str, key: str, words: Words) -> Marku
 
 
 def _rest(row: Row, words: Words) -> Markup:
-    total, good = row.get("total"), row.get("good")
-    bad = None if total is None or good is None else total - good
-    shown = (
-        ("sq", "machine.bad", words.number(bad)),
-        ("data_coverage", "machine.coverage", words.percent(row.get("data_coverage"))),
-    )
+    shown = [("sq", "scrap", words.number(row.get("scrap")))]
+    shown += [("rq", "rework", words.number(row["rework"]))] if row.get("rework") else []
+    shown += [("data_coverage", "machine.coverage", words.percent(row.get("data_coverage")))]
     return Markup("").join(
         Markup('<button type="button" class="figure" data-figure="{}"><small>{}</small><b>{}</b></button>').format(
             figure, words(name), value

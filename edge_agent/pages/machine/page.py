@@ -50,6 +50,7 @@ class _MachinePage:
         self._steps: list[Row] = []
         self._reasons_drawn: list[Row] = []
         self._may_say = False
+        self._is_meant = True
         self._product: str | None = None
         script("stops.js")
         self._explainer = Explainer(visit, self.name)
@@ -117,7 +118,9 @@ class _MachinePage:
             begun = datetime.fromisoformat(row["since"])
             since = self._words.length((datetime.fromisoformat(answer["time"]) - begun).total_seconds())
         put(self._head, figures.head(row, since, self._words))
-        if not self.back:
+        # What the overview says is of the window that people mean; of any other the window itself is asked.
+        self._is_meant = not self.back and self.window in ("now", row["window"])
+        if self._is_meant:
             put(self._summary, figures.summary(row, self._words))
 
     async def refresh_pictures(self) -> None:
@@ -141,7 +144,7 @@ class _MachinePage:
         self._timeline.draw(timeline(self._visit, states, window["start"], end))
         put(self._window, figures.window(lost, self.window, self.back, self._words))
         put(self._flags, figures.flags(lost["flags"], self._words))
-        if self.back:
+        if not self._is_meant:
             put(self._summary, figures.summary(_past(lost, made), self._words))
         self._draw_losses(lost, stopped)
         self._draw_stops(stopped)
@@ -214,7 +217,7 @@ class _MachinePage:
 
 
 def _past(lost: Row, made: Row) -> dict[str, Any]:
-    """What the overview says of a machine now, of a window of the past."""
+    """What the overview says of the window that people mean, of any other."""
     ratios = lost["kpi"]
     return {
         "oee": ratios.get("oee"),
@@ -224,6 +227,8 @@ def _past(lost: Row, made: Row) -> dict[str, Any]:
         "data_coverage": ratios.get("data_coverage"),
         "total": made["total"],
         "good": made["good"],
+        "scrap": made["scrap"],
+        "rework": made["rework"],
         "target": made["target"],
         "target_end": made["target_end"],
     }

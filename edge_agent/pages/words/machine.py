@@ -49,7 +49,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "machine.good": ("good", "良品"),
     "machine.total": ("total", "总数"),
     "machine.planned": ("plan", "计划"),
-    "machine.bad": ("Not good", "不合格"),
     "machine.length": ("Length", "时长"),
     "role.of.total": ("total", "总数"),
     "role.of.good": ("good", "良品"),
