@@ -8,13 +8,13 @@ acknowledged stays with their cursor.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -29,28 +29,25 @@ from edge_agent.api import (
     Publisher,
     PublisherPlugin,
     Server,
+    Tag,
+    Value,
 )
 from edge_agent.clock import SteadyClock
 from edge_agent.clock_sync import has_no_battery_clock, is_synchronised
 from edge_agent.config import Site, machine_specs, plant, scopes
 from edge_agent.core.engine import Engine
+from edge_agent.core.tags import TagTable
 from edge_agent.core.writing import held
 from edge_agent.destinations import follower, forget_others, profile
-from edge_agent.duties import (
-    ALIVE_EVERY_S,
-    keep_committing,
-    keep_putting_aside,
-    keep_watching,
-    put_aside,
-    say_of_journal,
-)
+from edge_agent.duties import ALIVE_EVERY_S, put_aside
 from edge_agent.encode import records
 from edge_agent.encode.rollup_body import unpack_rollup
 from edge_agent.errors import made_of_all
 from edge_agent.health import Health
 from edge_agent.journal import Alive, Audit, Journal, Record, RecordKind
 from edge_agent.parts import Parts
-from edge_agent.serve import Look, keep_serving
+from edge_agent.running import at_work, run
+from edge_agent.serve import Look
 from edge_agent.shown import Standing, api
 from edge_agent.south.command import Commander
 from edge_agent.south.intake import Intake
@@ -58,12 +55,24 @@ from edge_agent.south.judge import Judge
 from edge_agent.south.operator import Operators, pseudonym_key
 from edge_agent.south.reader import Reader
 from edge_agent.south.witness import Witness
-from edge_agent.supervise import until
-from edge_agent.telling import keep_evidence, keep_reporting, keep_telling_digital, keep_telling_status
-from edge_agent.warn import keep_warning
 from edge_agent.web import tls
 
+__all__ = ["Kept", "Prepared", "at_work", "build", "prepare", "run"]
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What works on when a site file changes: drivers by device, in the order of the file, and the table in which
+    their tags have their places."""
+
+    table: TagTable
+    drivers: Mapping[str, Driver]
+
+
+NOTHING: Final = Kept(TagTable(()), {})
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -82,12 +91,13 @@ def prepare(
     drivers: Mapping[str, DriverPlugin],
     publishers: Mapping[str, PublisherPlugin],
     clock: Clock = time.time_ns,
+    kept: Kept = NOTHING,
 ) -> Prepared:
     """Build every plugin and the core; no I/O but the certificates of API and pages; raises ConfigError."""
-    table = site.tag_table()
+    table = site.tag_table(kept.table, kept.drivers)
     specs = machine_specs(site, table)
     made = {
-        name: drivers[device.driver].build(name, device, table.device_tags(name), clock)
+        name: kept.drivers.get(name) or drivers[device.driver].build(name, device, table.device_tags(name), clock)
         for name, device in site.devices.items()
     }
     engine = Engine(
@@ -142,41 +152,44 @@ async def build(
     """Make all parts and take up where the journal ends."""
     clock = SteadyClock()
     ready = prepare(site, drivers, publishers, clock)
-    engine = ready.engine
+    parts: Parts | None = None
     journal = await Journal.open(
         Path(site.agent.data_dir) / "journal",
         max_bytes=site.journal.max_size,
         max_age_ns=site.journal.max_age,
         clock=clock,
-        checkpoint=engine.checkpoint,
+        checkpoint=lambda: (parts or ready).engine.checkpoint(),
         segment_bytes=site.journal.segment,
         reserve=site.journal.reserve,
     )
     alive = Alive(Path(site.agent.data_dir) / "alive")
-    parts = Parts(site, engine, journal, alive, [], [], ready.look.health, clock, ready.look, ready.servers)
+    parts = Parts(site, ready.engine, journal, alive, [], [], ready.look.health, clock, ready.look, ready.servers)
     try:
         await _take_up(parts)
     except BaseException:
         await journal.close()
         raise
-    parts.plugins = drivers
-    parts.intake = Intake(engine, clock, _clock_wait(site), is_synchronised, time.monotonic_ns)
-    parts.readers = [
-        Reader(
-            name, driver, engine.table.device_tags(name), engine.seen, parts.intake.feed,
-            parts.health, clock, site.devices[name].addresses(), engine.evidence.tags,
-            lambda device, told: engine.alarms.take(device, told, clock()),
-        )
-        for name, driver in ready.drivers.items()
-    ]  # fmt: skip
-    parts.commander = _commander(parts)
-    parts.operators = await _operators(parts)
+    parts.plugins, parts.started_ns = drivers, clock()
+    parts.intake = Intake(ready.engine, clock, _clock_wait(site), is_synchronised, time.monotonic_ns)
+    parts.readers = [reader(parts, name, driver) for name, driver in ready.drivers.items()]
+    parts.commander = commander(parts)
+    parts.operators = await operators(parts)
     parts.followers = [
         follower(parts, name, publisher, ready.profiles[name]) for name, publisher in ready.publishers.items()
     ]
     await forget_others(parts)
-    parts.api = await api(parts, ready.drivers, standing or Standing())
+    parts.api = await api(parts, standing or Standing())
     return parts
+
+
+def reader(parts: Parts, name: str, driver: Driver) -> Reader:
+    """Who reads the device `name`."""
+    engine = parts.engine
+    return Reader(
+        name, driver, engine.table.device_tags(name), engine.seen, parts.intake.feed,
+        parts.health, parts.clock, parts.site.devices[name].addresses(), engine.evidence.tags,
+        lambda device, told: parts.engine.alarms.take(device, told, parts.clock()),
+    )  # fmt: skip
 
 
 def _clock_wait(site: Site) -> int:
@@ -186,18 +199,25 @@ def _clock_wait(site: Site) -> int:
     return CLOCK_WAIT_NS if has_no_battery_clock() else 0
 
 
-def _commander(parts: Parts) -> Commander:
-    devices, table, ring = parts.site.devices, parts.engine.table, parts.engine.ring
+def commander(parts: Parts) -> Commander:
+    """Who alone writes to equipment."""
+    devices, table = parts.site.devices, parts.engine.table
+
+    def last(tag: Tag) -> Value | None:
+        latest = parts.engine.ring.latest
+        return held(tag, latest.value[tag.position], latest.quality[tag.position])
+
     return Commander(
         devices,
         Judge(devices, table, {reader.device: reader for reader in parts.readers}),
-        lambda tag: held(tag, ring.latest.value[tag.position], ring.latest.quality[tag.position]),
+        last,
         Witness(parts.journal, Audit(Path(parts.site.agent.data_dir)), parts.clock),
         parts.health,
     )
 
 
-async def _operators(parts: Parts) -> Operators:
+async def operators(parts: Parts) -> Operators:
+    """Who takes what people say of machines."""
     allowed = {name: machine.operator for name, machine in parts.site.machines.items() if machine.operator}
     data_dir = Path(parts.site.agent.data_dir)
 
@@ -215,13 +235,6 @@ async def _operators(parts: Parts) -> Operators:
         parts.health,
         parts.clock,
     )
-
-
-async def _serve(parts: Parts, name: str) -> None:
-    config = parts.site.serve[name]
-    for warning in await asyncio.to_thread(registry.servers()[config.type].warnings, config):
-        log.warning("%s: %s", name, warning)
-    await keep_serving(name, config.listen, parts.servers[name], parts.health, parts.clock)
 
 
 async def _take_up(parts: Parts) -> None:
@@ -260,40 +273,3 @@ def _remember(engine: Engine, record: Record) -> None:
         engine.told.note(rollup)
     elif record.kind == RecordKind.ALARM:
         engine.alarms.replay(records.unpack_alarms(record.body)[1])
-
-
-async def run(parts: Parts, stop: asyncio.Event) -> None:
-    """Work until `stop` is set; then commit what is known and close.
-
-    A fault in one part ends them all, and is raised: half an agent would look like a whole one.
-    """
-    gc.collect()
-    gc.freeze()     # what lives as long as the agent need not be looked at again and again
-    try:
-        await until(
-            stop,
-            *((f"read-{reader.device}", reader.keep_reading()) for reader in parts.readers),
-            *((f"follow-{follower.line.name}", follower.keep_following()) for follower in parts.followers),
-            *([("api", parts.api.keep_serving())] if parts.api else []),
-            ("write", parts.commander.keep_writing()),
-            *((f"serve-{name}", _serve(parts, name)) for name in parts.servers),
-            ("watch", keep_watching(parts)),
-            ("put-aside", keep_putting_aside(parts)),
-            ("commit", keep_committing(parts)),
-            ("report", keep_reporting(parts)),
-            ("status", keep_telling_status(parts)),
-            ("digital", keep_telling_digital(parts)),
-            ("warn", keep_warning(parts.site, parts.plugins)),
-        )
-    except Exception:
-        log.critical("a part of the agent failed, so it ends", exc_info=True)
-        raise
-    finally:
-        try:
-            put_aside(parts, alive=True)
-            keep_evidence(parts)
-        finally:
-            await parts.journal.close()
-            say_of_journal(parts)
-
-

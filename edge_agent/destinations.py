@@ -25,7 +25,7 @@ from edge_agent.north.follow import Converse, Follower, Places, plainly
 from edge_agent.north.sending import Sending
 from edge_agent.parts import Parts
 from edge_agent.platforms.sparkplug import SparkplugConfig
-from edge_agent.south.command import Outcome
+from edge_agent.south.command import Command, Outcome
 from edge_agent.telling import digital, status
 
 log = logging.getLogger(__name__)
@@ -73,12 +73,18 @@ def _commands(parts: Parts, name: str, profile: Profile) -> Commands | None:
     """What comes from a destination that listens; None for one that does not."""
     if not parts.site.publish[name].listens():
         return None
-    commander = parts.commander
+
+    # The commander and the operators may be others after a change of the site file: they are asked for each time.
+    async def execute(command: Command) -> Outcome:
+        return await parts.commander.execute(command)
+
+    async def refuse(command: Command, why: str) -> Outcome:
+        return await parts.commander.refuse(command, why)
 
     async def operate(made: str, machine: str, said: Mapping[str, Any], who: str) -> Outcome:
         return await parts.operators.take(made, machine, said, "mqtt", who)
 
-    return Commands(name, profile, commander.execute, commander.refuse, commander.drop, parts.clock, operate)
+    return Commands(name, profile, execute, refuse, lambda: parts.commander.drop(), parts.clock, operate)
 
 
 def _conversation(parts: Parts, name: str, profile: Profile) -> Converse:

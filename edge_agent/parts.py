@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge_agent.api import DriverPlugin, Server
 from edge_agent.clock import SteadyClock
@@ -41,6 +41,10 @@ class Serving(Protocol):
         """Serve, for ever."""
         ...
 
+    def show(self, view: Any, hands: Any) -> None:
+        """From now on requests see this, and streams that show what was before end."""
+        ...
+
 
 @dataclass(slots=True)
 class Parts:
@@ -62,5 +66,6 @@ class Parts:
     operators: Operators = field(init=False)    # what people say of machines
     plugins: Mapping[str, DriverPlugin] = field(default_factory=dict)   # of its drivers, by name
     commits: Commits = field(default_factory=Commits)
+    started_ns: int = 0         # when the agent began to work
     keys: dict[str, int] = field(default_factory=dict)      # device → its definition in the journal
     kinds: dict[str, list[int]] = field(default_factory=dict)

@@ -1,8 +1,9 @@
 """Runs a site file for as long as the process lives: when the file changes, what it says now is taken up.
 
 A changed file (or SIGHUP) is read and checked as a whole first. One that is wrong changes nothing and is reported; one
-that says the same as before changes nothing either. Else the parts are ended and made anew within the process: what
-they had is committed and taken up from the journal, as after a restart, and whoever has logged in stays so.
+that says the same as before changes nothing either. Else what differs is exchanged (see `exchange`). Where the agent's
+own sections differ, all parts are ended and made anew within the process: what they had is committed and taken up from
+the journal, as after a restart. Whoever has logged in stays so.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from edge_agent import agent, registry
 from edge_agent.checked import Checked, checked
 from edge_agent.config import Site, load
 from edge_agent.errors import ConfigError
+from edge_agent.exchange import exchange
 from edge_agent.front import Front
 from edge_agent.health import Health
 from edge_agent.heartbeat import Heartbeat
+from edge_agent.parts import Parts
 from edge_agent.shown import Standing
 from edge_agent.supervise import until
 
@@ -63,9 +66,8 @@ class Renewal:
 
     def take_up(self, site: Site) -> None:
         """From now on it is this site, which `read` has found right; quick: what runs ends soon after."""
-        if site != self._site:
-            self._next = site
-            self._due.set()
+        self._next = site if site != self._site else None
+        self._due.set()
 
     async def keep_running(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
@@ -97,7 +99,6 @@ class Renewal:
     async def _keep_renewing(self, stop: asyncio.Event) -> None:
         before: Site | None = None
         while not stop.is_set():
-            self._due.clear()
             if self._next is not None:
                 before, self._site, self._next = self._site, self._next, None
             try:
@@ -110,17 +111,45 @@ class Renewal:
                 continue
             if before is not None:
                 log.info("%s: what it says now is taken up", self._path)
-            if stop.is_set():
-                self._due.set()
             self._health = parts.health
-            if parts.api is None:
-                self.front.want(self._site, 0)      # nobody to ask: no pages
+            self._want_pages(parts)
             self._built.set()
-            await agent.run(parts, self._due)
+            before = await self._run(parts, stop)
             del parts
             # What lives as long as the parts was taken out of the collector's sight: now it can go.
             gc.unfreeze()
             gc.collect()
+
+    async def _run(self, parts: Parts, stop: asyncio.Event) -> Site | None:
+        """Until they have to end; the site to go back to, if the one that is to come cannot be run."""
+        async with agent.at_work(parts) as crew:
+            while not stop.is_set():
+                self._due.clear()
+                if self._next is None:
+                    await crew.work(self._due)
+                    continue
+                site, self._next = self._next, None
+                try:
+                    done = await exchange(
+                        parts, crew, site, registry.drivers(), registry.publishers(), self.standing
+                    )
+                except Exception:
+                    log.exception("what the site file says cannot be run; the agent goes on as before")
+                    self._next = self._next or self._site       # as from the start: what was done by then is in doubt
+                    return self._site
+                if not done:
+                    self._next = self._next or site
+                    return self._site
+                self._site = site
+                self._want_pages(parts)
+                log.info("%s: what it says now is taken up", self._path)
+        return None
+
+    def _want_pages(self, parts: Parts) -> None:
+        if parts.api is None:
+            self.front.want(self._site, 0)      # nobody to ask: no pages
+        elif parts.api.port:
+            self.front.want(self._site, parts.api.port)
 
     async def _keep_watching(self) -> None:
         """Look at the file when told to, or when it has changed and changes no more: half of it may be right, too."""

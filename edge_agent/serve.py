@@ -40,10 +40,18 @@ class Look:
     def __init__(self, engine: Engine, health: Health, clock: Clock) -> None:
         self.health = health
         self.now = clock
-        self._engine = engine
         self._reports: dict[tuple[str, str], _Told] = {}
-        self._positions = np.arange(len(engine.table), dtype=np.int32)
+        self.work_for(engine)
+
+    def work_for(self, engine: Engine) -> None:
+        """From now on it is this engine that is looked at."""
+        self._engine = engine
+        self._positions = np.arange(len(engine.table.places), dtype=np.int32)
         self._positions.flags.writeable = False
+
+    def take_over(self, before: Look) -> None:
+        """Show what was published so far, and be told together with `before` from now on."""
+        self.health, self._reports = before.health, before._reports
 
     def note(self, report: Report) -> None:
         """Take a report as it is published."""

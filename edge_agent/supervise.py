@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -190,12 +190,45 @@ async def _named(name: str, part: Coroutine[Any, Any, None]) -> None:
 async def until(stop: asyncio.Event, *parts: tuple[str, Coroutine[Any, Any, None]]) -> None:
     """Run named parts until `stop` is set, then end them all; the first that fails ends them all, too."""
 
-    async def watch() -> None:
-        await stop.wait()
-        raise _Stopped
-
     with contextlib.suppress(_Stopped):
-        await together(*parts, ("stop", watch()))
+        await together(*parts, ("stop", _raise_when(stop)))
+
+
+class Crew:
+    """Named parts that begin and end one by one while the others work on."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have what `make` makes work from now on."""
+
+        async def part() -> None:
+            await _named(name, make())      # made here: nothing is left behind of a part that ends before it begins
+
+        self._tasks[name] = asyncio.create_task(part(), name=name)
+
+    async def work(self, until: asyncio.Event) -> None:
+        """Return once `until` is set; raises what the first part failed with that fails, also before this call."""
+        stop = asyncio.create_task(_raise_when(until))
+        try:
+            await asyncio.wait([stop, *self._tasks.values()], return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            await _end([stop])
+        failed = [name for name, one in self._tasks.items() if one.done() and not one.cancelled() and one.exception()]
+        if failed:
+            # One cause is what the caller can act upon; the others followed from it.
+            self._tasks.pop(failed[0]).result()
+
+    async def end(self, but: Collection[str] = ()) -> None:
+        """End all others."""
+        ending = [name for name in self._tasks if name not in but]
+        await _end([self._tasks.pop(name) for name in ending])
+
+
+async def _raise_when(set_: asyncio.Event) -> None:
+    await set_.wait()
+    raise _Stopped
 
 
 class _Stopped(Exception):

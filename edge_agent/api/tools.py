@@ -85,6 +85,7 @@ class Branch:
               kind, unit, value, status   of a variable, as text; status "" for a good value
               writable  for whoever asks                    names     number → name, of an enumeration
               fields    names of a structure's fields
+              field_tags  field → what a site file says of it; {} where it has none, or may be left out
               tag       what a site file says of it, None where it makes no tag
               machine   the key of `machines:` that takes it as an instance (`packml`), None for anything else
     cut       there are more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -27,7 +27,7 @@ from edge_agent.config.positive import PositiveDuration, PositiveSize
 from edge_agent.core.calendar import Calendar
 from edge_agent.core.counters import Counter
 from edge_agent.core.pulses import PulseCounter
-from edge_agent.core.tags import TagTable
+from edge_agent.core.tags import VACANT, TagTable, places_for
 
 # Fewer than three missed polls are a hiccup, not a silence; and no device is silent after less than
 # ten seconds, the time a field network takes to settle (domain 2.6).
@@ -187,13 +187,22 @@ class Site(StrictModel):
         device, _, name = tag.partition(".")
         return self.devices[device].tags[name]
 
-    def tag_table(self) -> TagTable:
-        """A fresh table of every tag, in file order."""
-        tags: list[Tag] = []
-        for device_id, device in self.devices.items():
-            for name in device.tags:
-                tags.append(_tag(len(tags), device_id, device, name))
-        return TagTable(tags)
+    def tag_table(self, before: TagTable | None = None, kept: Collection[str] = ()) -> TagTable:
+        """A table of every tag, in file order; devices that are `kept` have the very tags they have in `before`, at
+        the same places."""
+        before = before or TagTable(())
+        if kept and list(self.devices) == list(kept) == list(before.devices()):
+            return before
+        sizes = {device_id: len(device.tags) for device_id, device in self.devices.items()}
+        tags: dict[int, Tag] = {}
+        for device_id, first in places_for(before, kept, sizes).items():
+            device = self.devices[device_id]
+            if device_id in kept:
+                tags.update((tag.position, tag) for tag in before.device_tags(device_id))
+            else:
+                tags.update((at, _tag(at, device_id, device, name)) for at, name in enumerate(device.tags, first))
+        places = range(max(tags, default=-1) + 1)
+        return TagTable([tags.get(at) or Tag(at, VACANT, str(at)) for at in places], list(self.devices))
 
     def counter(self, machine: str, source: str) -> Counter:
         """A fresh counter for one of the machine's counts (total, good, scrap, rework)."""

@@ -246,11 +246,13 @@ class Alarms:
                 self._keep(span)
 
     def begin(self, ended: int, telling: Collection[str]) -> None:
-        """Take up the work after a life that ended at `ended`; `telling` are the devices that tell alarms.
+        """Take up the work after a life that ended at `ended`; `telling` are the devices that tell alarms."""
+        self.keep_only(telling, ended)
+        self._lose(list(self._open.values()), ended)
 
-        Open alarms of others have ended for us: nobody will tell of them.
-        """
+    def keep_only(self, telling: Collection[str], now: int) -> None:
+        """Only these devices tell alarms from `now` on: nobody will tell of open alarms of others, so they have
+        ended for us."""
         for span in list(self._open.values()):
             if span.device not in telling:
-                self._close(span, max(ended, span.start), uncertain=True)
-        self._lose(list(self._open.values()), ended)
+                self._close(span, max(now, span.start), uncertain=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_agent.core.batch import Batch, Bytes, Floats, Int32s, Int64s
 from edge_agent.core.moves import Moves
 from edge_agent.core.quality import BAD, Reason, bad, uncertain
-from edge_agent.core.selection import Remembered, index_of
+from edge_agent.core.selection import Places, Remembered, index_of
 from edge_agent.core.tags import Kind, TagTable
 
 # Numerator and denominator up to here multiply and divide every raw value of 32 bits exactly.
@@ -53,18 +53,23 @@ class Cleaner:
 
     def refresh(self) -> None:
         """Look at the tags again, because their kinds may have changed."""
-        numbers = [tag.kind in (Kind.FLOAT, Kind.INT) for tag in self._table]
-        scales = [_ratio(t.scale) if n else (1.0, 1.0) for t, n in zip(self._table, numbers, strict=True)]
+        numbers = [tag.kind in (Kind.FLOAT, Kind.INT) for tag in self._table.places]
+        scales = [_ratio(t.scale) if n else (1.0, 1.0) for t, n in zip(self._table.places, numbers, strict=True)]
         # x + −0.0 is x for every x; x + 0.0 would turn −0.0 into 0.0
-        offsets = [t.offset if n and t.offset else -0.0 for t, n in zip(self._table, numbers, strict=True)]
+        offsets = [t.offset if n and t.offset else -0.0 for t, n in zip(self._table.places, numbers, strict=True)]
         self._multiplier = np.array([multiplier for multiplier, _ in scales], np.float64)
         self._divisor = np.array([divisor for _, divisor in scales], np.float64)
         self._offset = np.array(offsets, np.float64)
-        self._low = np.array([tag.low for tag in self._table], np.float64)
-        self._high = np.array([tag.high for tag in self._table], np.float64)
-        self._text = np.array([tag.kind is Kind.TEXT for tag in self._table], np.bool_)
+        self._low = np.array([tag.low for tag in self._table.places], np.float64)
+        self._high = np.array([tag.high for tag in self._table.places], np.float64)
+        self._text = np.array([tag.kind is Kind.TEXT for tag in self._table.places], np.bool_)
         self._plans.forget()
         self._moves.refresh()
+
+    def take_over(self, before: Cleaner, at: Places) -> None:
+        """Know of the tags at `at` how they moved, and count on."""
+        self.counts = before.counts
+        self._moves.take_over(before._moves, at)
 
     def clean(self, batch: Batch) -> Batch:
         """The samples of `batch` with final values and qualities, as many and in the same order.

@@ -53,23 +53,30 @@ class Deadband:
     def __init__(self, table: TagTable, heartbeat_ns: int | None = None) -> None:
         self._table = table
         self._heartbeat = heartbeat_ns
-        self._value: Floats = np.zeros(len(table))
-        self._quality: Bytes = np.full(len(table), _NO_REPORT, np.uint8)
-        self._time: Int64s = np.zeros(len(table), np.int64)
-        self._scratch: Places = np.zeros(len(table), np.intp)
+        self._value: Floats = np.zeros(len(table.places))
+        self._quality: Bytes = np.full(len(table.places), _NO_REPORT, np.uint8)
+        self._time: Int64s = np.zeros(len(table.places), np.int64)
+        self._scratch: Places = np.zeros(len(table.places), np.intp)
         self._plans: Remembered[_Plan] = Remembered(self._plan)
         self.refresh()
 
     def refresh(self) -> None:
         """Look at the tags again, because their kinds may have changed."""
         self._deadband = np.array(
-            [tag.deadband if tag.kind in (Kind.FLOAT, Kind.INT) else 0.0 for tag in self._table], np.float64
+            [tag.deadband if tag.kind in (Kind.FLOAT, Kind.INT) else 0.0 for tag in self._table.places], np.float64
         )
         self._plans.forget()
 
     def forget(self, positions: Int32s | Sequence[int]) -> None:
         """Report the next sample of these tags whatever it is."""
         self._quality[np.asarray(positions, np.int32)] = _NO_REPORT
+
+    def take_over(self, before: Deadband, at: Places) -> None:
+        """Know of the tags at `at` what of them was reported last."""
+        for mine, theirs in (
+            (self._value, before._value), (self._quality, before._quality), (self._time, before._time),
+        ):  # fmt: skip
+            mine[at] = theirs[at]
 
     def filter(self, batch: Batch) -> Batch:
         """The samples to be reported, in their order: exactly as if taken one by one."""
@@ -113,7 +120,7 @@ class Deadband:
 
     def _changes(self, index: Places, batch: Batch) -> Places:
         """Like `_news` where tags stand several times and report every change: each differs from the one before."""
-        order = stable_order(index, len(self._table))
+        order = stable_order(index, len(self._table.places))
         tag, value, quality = index[order], batch.value[order], batch.quality[order]
         goes_on = tag[1:] == tag[:-1]
         last_value, last_quality = self._value[tag], self._quality[tag]
@@ -127,7 +134,7 @@ class Deadband:
 
     def _news_in_turns(self, index: Places, batch: Batch, deadband: Floats | None) -> Places:
         """Like `_news` where tags stand several times: first every tag's first sample, then the second …"""
-        order = stable_order(index, len(self._table))
+        order = stable_order(index, len(self._table.places))
         tag = index[order]
         starts = np.concatenate(([0], (tag[1:] != tag[:-1]).nonzero()[0] + 1))
         turn = np.arange(len(tag)) - starts.repeat(np.diff(starts, append=len(tag)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -26,9 +26,10 @@ from edge_agent.core.quality import BAD, UNCERTAIN, Reason, bad
 from edge_agent.core.register import SKEW_NS
 from edge_agent.core.report import Report, StateChange, Window
 from edge_agent.core.reporting import RESTATE_NS, WATERMARK_NS, Reporting
-from edge_agent.core.ring import Ring
+from edge_agent.core.ring import NEVER, Ring
 from edge_agent.core.rollup import Rollup, Scope
 from edge_agent.core.rollups import Rollups
+from edge_agent.core.selection import Places
 from edge_agent.core.states import MachineState
 from edge_agent.core.tags import TagTable
 from edge_agent.core.told import Told
@@ -62,8 +63,8 @@ class Engine:
         scopes: Iterable[Scope] = (),
     ) -> None:
         self.table = table
-        self.ring = Ring(len(table), groups, ring_bytes)
-        self.seen = np.zeros(len(table), np.int64)
+        self.ring = Ring(len(table.places), groups, ring_bytes)
+        self.seen = np.zeros(len(table.places), np.int64)
         self.alarms = Alarms()
         self.machines = {spec.id: Machine(spec) for spec in machines}
         self.told = Told()
@@ -74,15 +75,19 @@ class Engine:
         self.reported_samples = 0
         self._cleaner = Cleaner(table)
         self._deadband = Deadband(table)
-        self._newest = Newest(len(table))
+        self._newest = Newest(len(table.places))
         self.kinds = tuple(windows)
         """which kinds of windows are reported"""
         self._reporting = Reporting(windows, watermark_ns, restate_ns)
         self._outbox: dict[str, list[Batch]] = {}
         self._as_of: dict[str, int] = {}
         # Which machines look at a tag; most tags belong to none, which one mask tells.
-        self._watched = np.zeros(len(table), bool)
+        self._watched = np.zeros(len(table.places), bool)
         self._watchers: dict[str, list[Machine]] = {}
+        self._watch()
+
+    def _watch(self) -> None:
+        self._watchers.clear()
         for machine in self.machines.values():
             for tag in machine.spec.tags():
                 self._watched[tag.position] = True
@@ -259,11 +264,7 @@ class Engine:
         for one in head["machines"]:
             package, at = checkpoint[at : at + one["packed"]], at + one["packed"]
             machine = self.machines.get(one["machine"])
-            try:
-                if machine is not None:
-                    machine.restore(one, package)
-            except (ValueError, KeyError, TypeError, IndexError, zlib.error):
-                self.machines[one["machine"]].clear()
+            if machine is not None and not _is_restored(machine, one, package):
                 damaged.append(one["machine"])
         try:
             self.evidence.restore(head["evidence"])
@@ -307,3 +308,67 @@ class Engine:
                 machine.was_away(ended)
             machine.settled = {kind: machine.settled.get(kind, now) for kind in self.kinds}
         self.rollups.begin(now)
+
+    # -- a changed site file -------------------------------------------------------------------
+
+    def take_over(self, before: Engine, devices: Sequence[str], machines: Collection[str], now: int) -> list[str]:
+        """Go on at `now` where `before` is, which is used no more; take its samples, changes and events first.
+
+        The tags of these `devices` are the very same and have the same places in both; their samples are known here
+        as well, and nothing is missed of them. These `machines` go on as they are: nothing that concerns them has
+        changed. The others know what they knew, and nothing from now on until their tags tell something; those of
+        `devices` do so here, as at the beginning of a session. Returns machines that cannot go on and begin afresh.
+        """
+        places = [np.arange(held.start, held.stop) for held in map(self.table.device_slice, devices)]
+        self._take_samples_over(before, np.concatenate([np.zeros(0, np.intp), *places]))
+        damaged = []
+        for name in self.machines.keys() & before.machines.keys():
+            if name in machines:
+                self.machines[name] = before.machines[name]
+                continue
+            told, package = before.machines[name].checkpoint()
+            if not _is_restored(self.machines[name], orjson.loads(orjson.dumps(told)), package):
+                damaged.append(name)
+        self._watch()
+        self._as_of = {name: at for name, at in before._as_of.items() if name in self.machines}
+        self.evidence.take_over(before.evidence, devices)
+        self.alarms, self.told = before.alarms, before.told
+        self.rollups.restore(orjson.loads(orjson.dumps(before.rollups.snapshot())))
+        self._begin_again(set(devices), machines, now)
+        return damaged
+
+    def _take_samples_over(self, before: Engine, at: Places) -> None:
+        self.bad_samples, self.reported_samples = before.bad_samples, before.reported_samples
+        self._cleaner.take_over(before._cleaner, at)
+        self._deadband.take_over(before._deadband, at)
+        self._newest.take_over(before._newest, at)
+        same = (self.ring.rows, self.ring.changes) == (before.ring.rows, before.ring.changes)
+        if same and self.table is before.table:
+            self.ring, self.seen = before.ring, before.seen
+        else:
+            self.ring.take_over(before.ring, at)
+            self.seen[at] = before.seen[at]
+
+    def _begin_again(self, devices: Collection[str], machines: Collection[str], now: int) -> None:
+        latest = self.ring.latest
+        for name, machine in self.machines.items():
+            if name not in machines and machine.settled:
+                machine.was_away(now)
+            machine.settled = {kind: machine.settled.get(kind, now) for kind in self.kinds}
+            if name not in machines:
+                told = {tag.position for tag in machine.spec.tags() if tag.device in devices}
+                at = np.array(sorted(told), np.int32)
+                at = at[latest.time[at] > NEVER]
+                machine.feed(Batch(at, latest.time[at], latest.value[at], latest.quality[at]))
+                self._deadband.forget(at)    # what is polled says it again, at a time of its own
+        self.rollups.begin(now)
+
+
+def _is_restored(machine: Machine, told: Mapping[str, Any], package: bytes) -> bool:
+    """Whether a checkpoint was understood; else the machine begins afresh."""
+    try:
+        machine.restore(told, package)
+    except (ValueError, KeyError, TypeError, IndexError, zlib.error):
+        machine.clear()
+        return False
+    return True

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from edge_agent.core import sighting
@@ -41,14 +42,14 @@ class Evidence:
     def __init__(
         self, table: TagTable, devices: Sequence[str], units: Sequence[Unit], max_age_ns: int = LATE_NS
     ) -> None:
-        n, n_tags = len(units), len(table)
+        n, n_tags = len(units), len(table.places)
         self._table = table
         self._devices = {name: at for at, name in enumerate(devices)}
         self._units = {unit.id: at for at, unit in enumerate(units)}
         self._lines = [unit.devices for unit in units]
         self._max_age_ns = max_age_ns
-        self._limit = np.array([tag.stale_ns for tag in table], np.int64)
-        self._period_ms = np.array([max(tag.period_ns // _MS, 1) for tag in table], np.int64)
+        self._limit = np.array([tag.stale_ns for tag in table.places], np.int64)
+        self._period_ms = np.array([max(tag.period_ns // _MS, 1) for tag in table.places], np.int64)
         self._groups = Groups(units)
         self._polled = np.zeros(n_tags, np.bool_)           # a sample stands for a period; else for as long as known
         self._slots = Slots(sighting.SLOT_ROWS, n)
@@ -253,6 +254,15 @@ class Evidence:
         self._taken[:] = self._tags.now[Row.RECEIVED]
         self._summed = self._sums()
 
+    def take_over(self, before: Evidence, devices: Sequence[str]) -> None:
+        """Go on where `before` is now, with the sessions of these `devices`, whose tags have the same places."""
+        before._tags.fold()
+        self.restore(orjson.loads(orjson.dumps(before.snapshot(exact=True))))
+        for device in devices:
+            tags = self._table.device_slice(device)
+            self._polled[tags] = before._polled[tags]
+        self._published = before._published
+
     def _restore_tags(self, snapshot: Mapping[str, Any]) -> None:
         if self._tags.begun.tolist() != snapshot["halves"]:
             self._tags.clear()
@@ -274,7 +284,7 @@ class Evidence:
         self._last_good[here] = [told["last_good"] for told in known.values()]
 
     def _name(self, position: int) -> str:
-        return self._table[position].id if position < len(self._table) else ""
+        return self._table[position].id if position < len(self._table.places) else ""
 
     def _position(self, tag: str) -> int:
         """0 for a tag that is gone."""

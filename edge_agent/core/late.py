@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_agent.core.batch import Batch, concat
 from edge_agent.core.ring import Ring
-from edge_agent.core.selection import take
+from edge_agent.core.selection import Places, take
 
 EVER: Final = 1 << 62
 
@@ -23,6 +23,10 @@ class Newest:
 
     def __init__(self, n: int) -> None:
         self._time = np.full(n, -EVER, np.int64)
+
+    def take_over(self, before: Newest, at: Places) -> None:
+        """Know of the tags at `at` what `before` knows of them."""
+        self._time[at] = before._time[at]
 
     def split(self, batch: Batch) -> tuple[Batch, Batch]:
         """What goes on in time, tag by tag, and what comes late; notes the former."""

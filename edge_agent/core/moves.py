@@ -25,8 +25,8 @@ class Moves:
 
     def __init__(self, table: TagTable) -> None:
         self._table = table
-        n = len(table)
-        self._stuck_ns = np.array([tag.stuck_ns for tag in table], np.int64)
+        n = len(table.places)
+        self._stuck_ns = np.array([tag.stuck_ns for tag in table.places], np.int64)
         self._value = np.full(n, np.nan)        # of the last sample
         self._believed = np.full(n, np.nan)     # of the last that was no spike
         self._time = np.full(n, _NEVER, np.int64)
@@ -37,13 +37,18 @@ class Moves:
 
     def refresh(self) -> None:
         """Look at the tags again, because their kinds may have changed."""
-        numbers = [tag.kind in (Kind.FLOAT, Kind.INT) for tag in self._table]
-        steps = [tag.max_step if number else np.inf for tag, number in zip(self._table, numbers, strict=True)]
+        numbers = [tag.kind in (Kind.FLOAT, Kind.INT) for tag in self._table.places]
+        steps = [tag.max_step if number else np.inf for tag, number in zip(self._table.places, numbers, strict=True)]
         self._step = np.array(steps, np.float64)
         self._watched = (self._step < np.inf) | (self._stuck_ns > 0)
         self.any = bool(self._watched.any())
         """whether there is such a tag"""
         self._mine.forget()
+
+    def take_over(self, before: Moves, at: Places) -> None:
+        """Know of the tags at `at` what `before` knows of them."""
+        for name in ("_value", "_believed", "_time", "_changed", "_told"):
+            getattr(self, name)[at] = getattr(before, name)[at]
 
     def _places(self, tag: Int32s) -> Places:
         return self._watched[tag].nonzero()[0]

@@ -65,6 +65,12 @@ class PlantEvidence:
         """What `restore` needs, JSON-safe; see `Evidence.snapshot`."""
         return {**self.tags.snapshot(since_ns, tags=tags, exact=exact), "measured": self._measured.snapshot(since_ns)}
 
+    def take_over(self, before: PlantEvidence, devices: Sequence[str]) -> None:
+        """Go on where `before` is now; see `Evidence.take_over`."""
+        self.tags.take_over(before.tags, devices)
+        self._measured.restore(before._measured.snapshot(0))
+        self._checked = before._checked
+
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up where `snapshot` was made; see `Evidence.restore`."""
         self.tags.restore(snapshot)

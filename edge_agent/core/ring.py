@@ -108,6 +108,26 @@ class Ring:
             self._settle(group)
         return self._shown
 
+    def take_over(self, before: Ring, at: Places) -> None:
+        """Hold what `before` holds of the tags at `at`, which have the same places and groups there; the newest of
+        it, if there is less room here."""
+        for group in self._groups:
+            held = before._by_id.get(id(group.tag))
+            if held is not None:
+                before._settle(held)
+                group.written = n = min(held.written, before.rows, self.rows)
+                rows = np.arange(held.written - n, held.written) & held.mask
+                group.time[:n] = held.time[rows]
+                group.value[:n], group.quality[:n] = held.value[rows], held.quality[rows]
+        wanted = np.zeros(len(before._group_of), np.bool_)
+        wanted[at] = True
+        filled = min(before._logged, before.changes)
+        rows = _by_arrival(wanted[before._log.tag[:filled]], before._logged, before.changes)[-self.changes :]
+        self._write_log(take(before._log, rows))
+        latest = before.latest
+        self._last.value[at], self._last.time[at] = latest.value[at], latest.time[at]
+        self._last.quality[at] = latest.quality[at]
+
     def append(self, batch: Batch) -> None:
         """Take up all samples of `batch`; the oldest make room."""
         group = self._by_id.get(id(batch.tag))

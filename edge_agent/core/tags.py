@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 
@@ -85,23 +86,28 @@ class Tag:
 
 
 class TagTable:
-    """All tags of a site, immutable in number and order; the tags of a device are contiguous."""
+    """All tags of a site, immutable in number and order; the tags of a device are contiguous.
 
-    def __init__(self, tags: Iterable[Tag]) -> None:
-        self._tags = tuple(tags)
-        self._by_id = {tag.id: tag.position for tag in self._tags}
-        self._slices: dict[str, slice] = {}
-        for position, tag in enumerate(self._tags):
+    A place may be vacant, where a changed site file left one: it holds a tag of no device, and only `places` tells
+    of it. `order` is that of the devices, where it is not that of their places.
+    """
+
+    def __init__(self, tags: Iterable[Tag], order: Sequence[str] = ()) -> None:
+        self.places = tuple(tags)
+        """every place: what a vector of all tags is as long as"""
+        slices: dict[str, slice] = {name: slice(0, 0) for name in order}
+        for position, tag in enumerate(self.places):
             if tag.position != position:
                 raise ValueError(f"tag {tag.id} has position {tag.position}, expected {position}")
-            first = self._slices.get(tag.device, slice(position, position)).start
-            if first + len(self._of(tag.device)) != position:
+            if tag.device == VACANT:
+                continue
+            held = slices.get(tag.device, slice(0, 0))
+            if held.stop not in (held.start, position):
                 raise ValueError(f"the tags of device {tag.device} are not contiguous")
-            self._slices[tag.device] = slice(first, position + 1)
-
-    def _of(self, device: str) -> range:
-        held = self._slices.get(device)
-        return range(held.start, held.stop) if held else range(0)
+            slices[tag.device] = slice(position if held.start == held.stop else held.start, position + 1)
+        self._slices = {name: held for name, held in slices.items() if held.stop}
+        self._tags = tuple(tag for held in self._slices.values() for tag in self.places[held])
+        self._by_id = {tag.id: tag.position for tag in self._tags}
 
     def __len__(self) -> int:
         return len(self._tags)
@@ -110,7 +116,12 @@ class TagTable:
         return iter(self._tags)
 
     def __getitem__(self, position: int) -> Tag:
-        return self._tags[position]
+        return self.places[position]
+
+    @property
+    def vacant(self) -> int:
+        """How many places are."""
+        return len(self.places) - len(self._tags)
 
     def position(self, tag_id: str) -> int:
         """The position of `device.tag`; KeyError if there is none."""
@@ -122,11 +133,39 @@ class TagTable:
 
     def device_tags(self, device: str) -> tuple[Tag, ...]:
         """A device's tags in their order."""
-        return self._tags[self.device_slice(device)]
+        return self.places[self.device_slice(device)]
 
     def devices(self) -> tuple[str, ...]:
-        """Devices in the order of their tags."""
+        """Devices that have tags, in their order."""
         return tuple(self._slices)
+
+
+VACANT: Final = ""
+"""The device of tags that are none."""
+
+
+def places_for(before: TagTable, kept: Collection[str], sizes: Mapping[str, int]) -> dict[str, int]:
+    """Where the tags of each device begin; `sizes`: how many each has, in the order of the devices.
+
+    Those that are `kept` stay where they are in `before`; each of the others gets the first gap that is long enough.
+    """
+    gaps: list[tuple[int, int]] = []
+    end = 0
+    for held in sorted((before.device_slice(name) for name in kept if sizes[name]), key=lambda one: one.start):
+        gaps.append((end, held.start))
+        end = held.stop
+    found: dict[str, int] = {}
+    for name, size in sizes.items():
+        if name in kept:
+            found[name] = before.device_slice(name).start
+            continue
+        at = next((n for n, (first, stop) in enumerate(gaps) if stop - first >= size), None)
+        if at is None:
+            found[name], end = end, end + size
+        else:
+            found[name] = gaps[at][0]
+            gaps[at] = (gaps[at][0] + size, gaps[at][1])
+    return found
 
 
 def scan_group(tags: Iterable[Tag]) -> Int32s:

@@ -61,6 +61,7 @@ class JsonProfile(JsonCommanded):
 
     content_type = "application/json"
     may_be_packed = True
+    heeds = "agent"
 
     def __init__(self, root: str, agent: str, version: str, max_payload: int = MAX_PAYLOAD) -> None:
         self._root = root

@@ -57,6 +57,7 @@ class LineProtocolProfile(Profile):
 
     content_type = "text/plain; charset=utf-8"      # what InfluxDB itself calls it
     may_be_packed = True        # Telegraf and Vector can be told to unpack
+    heeds = "machines"
 
     def __init__(self, root: str, scene: Scene, precision: str = "ns", measurement: str = "") -> None:
         """`measurement`: of all samples; '' gives each device its own."""

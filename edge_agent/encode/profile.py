@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from edge_agent.core.alarm import AlarmSpan
 from edge_agent.core.command import Outcome
@@ -17,6 +17,8 @@ from edge_agent.core.report import Gap, Report, Samples, StateChange, Status
 from edge_agent.core.rollup import Rollup
 from edge_agent.core.tags import TagTable
 from edge_agent.encode.message import Message, Received
+
+Heeded = Literal["agent", "machines", "plant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ class Profile:
     """what its payloads are, as MQTT 5 and HTTP name it (RFC 6838); '' where they are of several kinds"""
     may_be_packed = False
     """whether those who read it may be expected to unpack gzip or zstd"""
+    heeds: Heeded = "plant"
+    """what of the scene it is made of beside the agent: nothing, its machines, or tags, too; where that changes, the
+    destination is told anew"""
 
     _full: Limits | None = None
 

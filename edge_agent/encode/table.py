@@ -57,6 +57,8 @@ Row = list[Any]
 class TableProfile(Profile):
     """Encodes rows; pure."""
 
+    heeds = "agent"
+
     def __init__(self, zone: str) -> None:
         self._zone = ZoneInfo(zone)
 

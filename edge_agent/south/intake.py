@@ -8,7 +8,7 @@ held until the clock is right, and re-stamped by as much as it was wrong, which 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from edge_agent.clock import SteadyClock, Step
@@ -44,6 +44,15 @@ class Intake:
         if wait_ns and not synchronised():
             self._held = []
             log.warning("the clock is not synchronised: samples are held for up to %.0f s until it is", wait_ns / 1e9)
+
+    def work_for(self, engine: Engine, devices: Collection[str]) -> None:
+        """From now on it is this engine that is fed; of what is held it understands that of these devices."""
+        self._engine = engine
+        if self._held is not None:
+            kept = [(device, batch) for device, batch in self._held if device in devices]
+            if gone := self._samples - sum(len(batch) for _, batch in kept):
+                log.warning("%d samples of devices that are read anew were held for the clock, and go", gone)
+                self._held, self._samples = kept, self._samples - gone
 
     def feed(self, device: str, raw: Batch) -> None:
         """Take one batch of one device, stamped now."""

@@ -65,6 +65,10 @@ class Operators:
         self._health = health
         self._clock = clock
 
+    def work_for(self, engine: Engine) -> None:
+        """From now on the machines are those of this engine, also for what is being judged."""
+        self._engine = engine
+
     async def take(self, id: str, machine: str, said: Mapping[str, Any], through: Through, who: str) -> Outcome:
         """One statement; never raises for anything that can be wrong with it. The same id again changes nothing."""
         command = Command(id, machine, "state", _told(said), through, who)
@@ -74,13 +78,16 @@ class Operators:
             self._health.add(Count.COMMANDS_REFUSED)
             await self._witness.refused(command, str(refusal))
             return Outcome(False, str(refusal))
-        held = self._engine.machines[machine]
-        if held.ledger.overrides.find(id) is not None:
+        if self._engine.machines[machine].ledger.overrides.find(id) is not None:
             await self._witness.refused(command, "seen before: not taken again", "repeated")
             return Outcome(True, step="done")
-        old = held.shown(self._clock()).state.name
+        old = self._engine.machines[machine].shown(self._clock()).state.name
         if trouble := await self._witness.asked(command, old):
             return Outcome(False, f"nothing was changed: the audit log cannot be written ({trouble})")
+        if (held := self._engine.machines.get(machine)) is None:     # the site file has changed meanwhile
+            outcome = Outcome(False, f"nothing was changed: there is no machine {shown(machine)} any more")
+            await self._witness.ended(command, outcome, old)
+            return outcome
         held.operate(entry)
         await self._keep()
         self._health.add(Count.COMMANDS_DONE)

@@ -97,7 +97,7 @@ class Reader:
         self._positions = np.fromiter((tag.position for tag in tags), np.int32, len(tags))
         self._stale_ns = np.fromiter((tag.stale_ns for tag in tags), np.int64, len(tags))
         self._first = int(self._positions[0]) if len(tags) else 0
-        self._known = seen[self._first : self._first + len(tags)]   # a device's tags are contiguous
+        self.work_for(seen, listener)
         self._marked = np.ones(len(tags), bool)     # nothing is known yet: there is nothing to mark
         self._mark_at = np.zeros(len(tags), np.int64)
         self._any_marked = True
@@ -106,8 +106,12 @@ class Reader:
         self._sink = sink
         self._health = health
         self._clock = clock
-        self._listener = listener
         self._alarms = alarms
+
+    def work_for(self, seen: np.ndarray[tuple[int], np.dtype[np.int64]], listener: Listener) -> None:
+        """From now on `seen`, which holds what was known so far, and the listener are these."""
+        self._known = seen[self._first : self._first + len(self._positions)]   # a device's tags are contiguous
+        self._listener = listener
 
     async def keep_reading(self) -> None:
         """Connect and read, for ever."""

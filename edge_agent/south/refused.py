@@ -25,7 +25,7 @@ class Refused:
         self._table = table
         self._ring = ring
         self._drivers = drivers
-        self._said = np.zeros(len(table), bool)
+        self._said = np.zeros(len(table.places), bool)
         self._said[list(optional)] = True
 
     def take_fresh(self) -> list[str]:

@@ -58,6 +58,8 @@ class Child(Answer):
     """of an enumeration: number → name"""
     fields: list[str]
     """of a structure"""
+    field_tags: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """field of a structure → what a site file says of it"""
     tag: dict[str, Any] | None
     """what a site file says of it; null where it makes no tag"""
     machine: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import secrets
@@ -87,6 +88,8 @@ class Door:
         self.reading_is_open = reading_is_open
         self.secure = secure
         """whether it is served by TLS, and cookies are for that only"""
+        self.over = asyncio.Event()
+        """what is shown is shown no more: streams of it end"""
 
     def admit(self, request: Request, right: Right) -> Who:
         """Whoever asks, if they may; raises Forbidden."""

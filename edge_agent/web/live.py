@@ -84,9 +84,9 @@ def _without_age(row: dict[str, Any] | None) -> dict[str, Any] | None:
     return row if row is None or "age_s" not in row else {**row, "age_s": None}
 
 
-def add_live(app: FastAPI, view: View) -> None:
+def add_live(app: FastAPI, view: View, door: Door) -> None:
     """Add the route to the application."""
-    shop = _Shop(view)
+    shop, over = _Shop(view), door.over
     streams = 0
 
     async def stream(tags: list[str], may_look: Callable[[], bool]) -> AsyncIterator[bytes]:
@@ -95,7 +95,7 @@ def add_live(app: FastAPI, view: View) -> None:
         told, silent = _Told(shop, view, tags), 0.0
         try:
             yield b"retry: %d\n\n" % _RETRY_MS
-            while may_look():
+            while may_look() and not over.is_set():
                 news = told.news()
                 silent = 0.0 if news else silent + EVERY_S
                 for event in news:

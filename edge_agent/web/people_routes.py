@@ -48,14 +48,17 @@ def add_people(app: FastAPI, agent: AgentModel, door: Door, noted: Noted, entrie
     _add_password(app, door.lobby, noted)
     _add_users(app, door.lobby, noted)
 
-    @app.get("/api/v1/audit")
+    one = asyncio.Semaphore(1)
+
+    @app.get("/api/v1/audit", responses=CHANGES)
     async def audit(
         _: Annotated[Who, Depends(may("configure"))],
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> AuditAnswer:
         """What was changed, or refused, and by whom."""
-        total, shown = await asyncio.to_thread(entries, offset, limit)
+        async with one:     # the log may have 100 MB
+            total, shown = await asyncio.to_thread(entries, offset, limit)
         return AuditAnswer(total=total, offset=offset, limit=limit, entries=shown)
 
 

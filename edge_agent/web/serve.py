@@ -78,13 +78,20 @@ class Api:
         )
         self.lobby = lobby
         self._listening = listening
-        door = Door(
+        self._door = Door(
             Access(tokens, _ticks, readers),
             lobby,
             reading_is_open=self.listen.is_loopback,
             secure=self._tls is not None,
         )
-        self._app = Guard(make_app(view, door, hands), hosts, door.has_session)
+        self._hosts = hosts
+        self.show(view, hands)
+
+    def show(self, view: View, hands: Hands) -> None:
+        """From now on requests see this, and streams that show what was before end."""
+        self._door.over.set()
+        self._door.over = asyncio.Event()
+        self._app = Guard(make_app(view, self._door, hands), self._hosts, self._door.has_session)
 
     @property
     def url(self) -> str:
@@ -122,9 +129,12 @@ class Api:
                 self.port = 0
                 await server.end()
 
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+
     def _config(self) -> uvicorn.Config:
         config = uvicorn.Config(
-            self._app,
+            self._answer,
             http=_Connection,
             ws="none",
             lifespan="off",

@@ -65,6 +65,7 @@ class SiteFile:
         self._exchange = exchange
         self._now = now
         self._one = asyncio.Lock()
+        self._judging = asyncio.Lock()      # a large site takes a second of a core, however many ask
 
     async def text(self) -> str:
         """What stands in the file now. Unreadable."""
@@ -76,7 +77,8 @@ class SiteFile:
 
     async def check(self, text: str) -> Checked:
         """What is wrong with a text, as if it stood in the file."""
-        return await asyncio.to_thread(self._judge, text)
+        async with self._judging:
+            return await asyncio.to_thread(self._judge, text)
 
     async def versions(self) -> list[Version]:
         """The newest first."""

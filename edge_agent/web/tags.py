@@ -35,16 +35,18 @@ class TagsView:
     """Reads the ring and changes nothing."""
 
     def __init__(
-        self, site: Site, engine: Engine, drivers: Mapping[str, Driver], health: Health, clock: Clock, times: Times
-    ) -> None:
+        self, site: Site, engine: Engine, drivers: Mapping[str, Driver], health: Health, clock: Clock, times: Times,
+        started_ns: int,
+    ) -> None:  # fmt: skip
         self._site = site
         self._engine = engine
         self._drivers = drivers
         self._health = health
         self._clock = clock
         self._times = times
-        self._started = clock()
-        self._names = [tag.id.casefold() for tag in engine.table]
+        self._started = started_ns
+        self._names = {tag.position: tag.id.casefold() for tag in engine.table}
+        self._all = np.fromiter(self._names, np.int64, len(self._names))
 
     def has_device(self, name: str) -> bool:
         """True for a device of the site file."""
@@ -66,10 +68,10 @@ class TagsView:
     def _matching(self, device: str | None, search: str, quality: Collection[QualityWanted]) -> Any:
         """Positions, in the order of the site file; every word of `search` is somewhere in the name."""
         table = self._engine.table
-        part = slice(0, len(table)) if device is None else table.device_slice(device)
-        found = np.arange(part.start, part.stop)
+        part = table.device_slice(device) if device is not None else slice(0, 0)
+        found = self._all if device is None else np.arange(part.start, part.stop)
         if quality:
-            classes = self._engine.ring.latest.quality[part] >> 6
+            classes = self._engine.ring.latest.quality[found] >> 6
             found = found[np.isin(classes, [CLASS_NAMES.index(one) for one in quality])]
         words = search.casefold().split()
         if words:

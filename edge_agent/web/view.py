@@ -53,20 +53,21 @@ class View:
         readers: Sequence[Read] = (),
         followers: Sequence[Followed] = (),
         asked: Callable[[str], Sequence[str]] = lambda _device: (),
+        started_ns: int = 0,
     ) -> None:
-        """`asked`: what a device is asked, in words."""
+        """`asked`: what a device is asked, in words; `started_ns`: when the agent began to work, if not just now."""
         self.site = site
         self.engine = engine
         self.clock = clock
         self.times = times = Times(site.zone)
         self._health = health
         self._status = status
-        self._started = clock()
+        self._started = started_ns or clock()
         said_of = frozenset(
             name for name, one in site.machines.items() if one.operator is not None and "api" in one.operator.through
         )
         windows = Windows(site, engine, clock, times)
-        self.tags = TagsView(site, engine, drivers, health, clock, times)
+        self.tags = TagsView(site, engine, drivers, health, clock, times, self._started)
         self.history = HistoryView(site, engine, clock, times)
         self.past = AlarmsView(site, engine, clock, times)
         self.kpis = KpiView(site, engine, clock, times.iso)

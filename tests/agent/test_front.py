@@ -65,7 +65,7 @@ async def another(told: Path, than: int = 0) -> dict[str, Any]:
 def _read(told: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(told.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):     # not yet, or not all of it
         return {}
     return found
 

@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,27 @@ class Agent:
             command = [sys.executable, "-m", "edge_agent.cli", "run", str(self.file)]
             self.process = subprocess.Popen(command, stderr=out)
 
-    def asked(self, path: str) -> Any:
+    def asked(self, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        more = {"content-type": "application/json"} if body is not None else {}
+        url = f"http://127.0.0.1:{self.port}/api/v1/{path}"
+        request = urllib.request.Request(url, data, {**(headers or {}), **more})
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}", timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                self.cookie = (answer.headers["set-cookie"] or "").partition(";")[0]
                 return json.load(answer)
         except (urllib.error.URLError, ConnectionError):
             return None
+
+    def engineer(self) -> dict[str, str]:
+        """The headers of one who has logged in."""
+        code = wait_for(lambda: re.search(r"first visit is (\S+)", self.log.read_text()), 60, "a code")[1]
+        me = self.asked("first-user", {"user": "anna", "password": "correct horse battery", "code": code})
+        return {"cookie": self.cookie, "x-csrf-token": me["csrf"]}
+
+    def apply(self, engineer: dict[str, str], text: str) -> Any:
+        etag = self.asked("config", headers=engineer)["etag"]
+        return self.asked("config/apply", {"text": text, "etag": etag}, engineer)
 
     def devices(self) -> list[str]:
         return list((self.asked("status") or {"devices": {}})["devices"])
@@ -77,7 +93,7 @@ class Agent:
 def agent(tmp_path: Path) -> Iterator[Agent]:
     running = Agent(tmp_path)
     try:
-        wait_for(lambda: (running.asked("machines/press/production") or {}).get("total"), 30, "pieces are counted")
+        wait_for(lambda: (running.asked("machines/press/production") or {}).get("total"), 60, "pieces are counted")
         yield running
         running.process.terminate()
         assert running.process.wait(60) == 0
@@ -88,43 +104,70 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
 def test_a_changed_file_is_taken_up_without_losing_a_piece_and_a_wrong_one_changes_nothing(agent: Agent) -> None:
     before = agent.asked("machines/press/production")["total"]
     agent.file.write_text(agent.text.replace("\nmachines:", f"{MORE}machines:"))
-    wait_for(lambda: agent.devices() == ["io", "more"], 20, "the device is there")
+    wait_for(lambda: agent.devices() == ["io", "more"], 60, "the device is there")
     assert agent.process.poll() is None
     after = wait_for(
-        lambda: (agent.asked("machines/press/production") or {}).get("total", 0) > before + 20, 20, "it counts on"
+        lambda: (agent.asked("machines/press/production") or {}).get("total", 0) > before + 20, 60, "it counts on"
     )
     assert after
     agent.file.write_text(agent.text.replace("driver: simulated", "driver: simulatde"))
-    wait_for(lambda: agent.said("is wrong, and nothing was changed"), 20, "it is reported")
+    wait_for(lambda: agent.said("is wrong, and nothing was changed"), 60, "it is reported")
     assert agent.said("did you mean 'simulated'|did you mean simulated")
     assert agent.devices() == ["io", "more"]
     agent.file.write_text(agent.text)
     os.kill(agent.process.pid, signal.SIGHUP)
-    wait_for(lambda: agent.devices() == ["io"], 20, "the device is gone")
+    wait_for(lambda: agent.devices() == ["io"], 60, "the device is gone")
     os.kill(agent.process.pid, signal.SIGHUP)
-    wait_for(lambda: agent.said("says the same as before"), 20, "nothing has changed")
+    wait_for(lambda: agent.said("says the same as before"), 60, "nothing has changed")
     spans = agent.asked("machines/press/spans")["spans"]
     assert {span["reason"] for span in spans if span["state"] == "UNKNOWN"} <= {"AGENT_DOWN", None}
 
 
+def test_a_counter_through_five_changes_over_the_api_gives_the_exact_total(agent: Agent) -> None:
+    engineer = agent.engineer()
+    changes = [
+        ("\nmachines:", f"{MORE}machines:"),
+        ("signal: sine", "signal: square"),
+        ("every: 200ms", "every: 300ms"),
+        ("{1: RUN, 2: FAULT}", "{1: RUN, 2: IDLE}"),
+        (MORE.replace("sine", "square").lstrip("\n"), ""),
+    ]
+    text, taken_up = agent.text, re.compile("what it says now is taken up")
+    for n, (old, new) in enumerate(changes, 1):
+        assert old in text
+        text = text.replace(old, new)
+        done = agent.apply(engineer, text)
+        assert (done["ok"], done["error"], done["mistakes"]) == (True, None, [])
+        wait_for(lambda n=n: len(taken_up.findall(agent.log.read_text())) == n, 60, "it is taken up")
+        assert not agent.apply(engineer, text.replace("simulated", "simulatde"))["ok"]
+    assert agent.devices() == ["io"]
+    status = agent.asked("status")
+    assert status["counts"]["sessions_lost"] == 0
+    assert status["devices"]["io"]["state"] == "connected"
+    # The signal counts from 0 on when its only session begins: what it shows is what was made since the first reading.
+    tag = agent.asked("tags/io.total/history?max_points=10000")["points"]
+    made = agent.asked("machines/press/production")
+    points = [point for point in tag if point[1] is not None and point[0] <= when_ms(made["as_of"])]
+    assert made["total"] == points[-1][1] - points[0][1]
+
+
+def when_ms(iso: str) -> int:
+    return round(datetime.fromisoformat(iso).timestamp() * 1000)
+
+
 def test_who_has_logged_in_stays_so_when_the_file_changes(agent: Agent) -> None:
-    code = wait_for(lambda: re.search(r"first visit is (\S+)", agent.log.read_text()), 10, "a code")[1]
-    body = json.dumps({"user": "anna", "password": "correct horse battery", "code": code}).encode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{agent.port}/api/v1/first-user", body, {"content-type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        cookie = answer.headers["set-cookie"].partition(";")[0]
+    engineer = agent.engineer()
     agent.file.write_text(agent.text.replace("\nmachines:", f"{MORE}machines:"))
-    wait_for(lambda: agent.devices() == ["io", "more"], 20, "the device is there")
-    request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/api/v1/me", headers={"cookie": cookie})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert json.load(answer)["user"] == "anna"
+    wait_for(lambda: agent.devices() == ["io", "more"], 60, "the device is there")
+    assert agent.asked("me", headers=engineer)["user"] == "anna"
+    agent.file.write_text(agent.text.replace("flush: 50ms", "flush: 60ms"))     # where all begins anew
+    wait_for(lambda: agent.devices() == ["io"], 60, "the device is gone")
+    assert agent.asked("me", headers=engineer)["user"] == "anna"
 
 
 def test_what_is_right_and_cannot_be_run_is_given_up_for_what_was_before(agent: Agent) -> None:
     (agent.file.parent / "blocked").write_text("no folder")
     agent.file.write_text(agent.text.replace("data_dir: data", "data_dir: blocked"))
-    wait_for(lambda: agent.said("cannot be run; the agent goes on as before"), 20, "it is given up")
-    before = wait_for(lambda: (agent.asked("machines/press/production") or {}).get("total"), 20, "it runs again")
-    wait_for(lambda: agent.asked("machines/press/production")["total"] > before, 20, "it counts on")
+    wait_for(lambda: agent.said("cannot be run; the agent goes on as before"), 60, "it is given up")
+    before = wait_for(lambda: (agent.asked("machines/press/production") or {}).get("total"), 60, "it runs again")
+    wait_for(lambda: agent.asked("machines/press/production")["total"] > before, 60, "it counts on")

@@ -191,3 +191,40 @@ def test_memory_is_bounded_in_products_and_state_changes() -> None:
         made.state((10_000 + n) * S, MachineState(n % 5))
     made.judged(Judged(100_000 * S, 1))
     assert made.settle() == []
+
+
+DURATIONS = st.integers(1, 255) | st.integers(1, 1 << 62) | st.integers(10**9, 2 * 10**9)
+
+
+@given(told=st.lists(st.tuples(DURATIONS, st.integers(1, 5)), max_size=80), most=st.integers(60, 400))
+def test_bars_tell_of_every_duration_once_and_as_finely_as_there_is_room_for(
+    told: list[tuple[int, int]], most: int
+) -> None:
+    histogram = Histogram()
+    for ns, n in told:
+        histogram.add(ns, n)
+    bars = histogram.bars(most)
+    assert len(bars) <= most
+    # Counted one by one, not by bins.
+    assert [n for *_, n in bars] == [sum(n for ns, n in told if low <= ns < high) for low, high, _ in bars]
+    assert sum(n for *_, n in bars) == sum(n for _, n in told)
+    assert all(n for *_, n in bars)
+    assert all(high <= low for (_, high, _), (low, _, _) in pairwise(bars))
+    # At its finest a bar is 1/128 of what it stands for; twice as wide with each step, so long as there are too many.
+    finest = {slow_bar(ns, 0) for ns, _ in told}
+    step = next(step for step in range(8) if len({slow_bar(ns, step) for ns, _ in told}) <= most)
+    assert {(low, high) for low, high, _ in bars} == {slow_bar(ns, step) for ns, _ in told}
+    assert len(bars) == len(finest) or len(finest) > most
+
+
+def slow_bar(ns: int, step: int) -> tuple[int, int]:
+    """The bar of a duration: walked to from 0, in steps that double in length with each doubling."""
+    width = 1 << step
+    if ns < 256:
+        return ns // width * width, ns // width * width + width
+    top = 256
+    while ns >= 2 * top:
+        top *= 2
+    width *= top // 128
+    low = top + (ns - top) // width * width
+    return low, low + width

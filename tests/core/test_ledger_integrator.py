@@ -367,6 +367,30 @@ def test_cutting_a_window_anywhere_changes_nothing(
 
 
 @slow
+@given(stories, windows, st.none() | st.integers(0, TICKS), st.integers(0, 2**32))
+def test_a_part_is_the_sum_of_its_ticks_and_leaves_open_windows_as_they_are(
+    story: Story, window: tuple[int, int], as_of: int | None, seed: int
+) -> None:
+    """Asked of a ledger that has been told late, asked for windows that grow, and has forgotten what was before."""
+    rng, (a, b) = Random(seed), window
+    known = None if as_of is None else ns(as_of)
+    facts = story.facts()
+    live = story.ledger(rng.sample(facts, len(facts)))
+    opened = ns(rng.randint(0, a))
+    for end in sorted(rng.randint(0, TICKS) for _ in range(4)):
+        live.cell(opened, ns(TICKS), ns(end))
+    live.prune(ns(rng.randint(0, a)))
+    if as_of is None:
+        expected = Integrator(story).window(a, b)
+    else:
+        expected = Integrator(story, as_of).window(a, min(b, as_of)) if a < as_of else Cell()
+    before = live.cell(opened, ns(TICKS), ns(TICKS))
+    assert live.part(ns(a), ns(b), known) == expected
+    assert live.part(ns(a), ns(b), known) == expected
+    assert live.cell(opened, ns(TICKS), ns(TICKS)) == before == story.ledger().cell(opened, ns(TICKS), ns(TICKS))
+
+
+@slow
 @given(stories, windows, ticks)
 def test_forgetting_and_restoring_changes_no_later_window(
     story: Story, window: tuple[int, int], before: int

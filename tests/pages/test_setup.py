@@ -169,6 +169,30 @@ def test_the_byte_order_wizard_makes_a_tag(commented: Stage) -> None:
     assert "press-9" not in site(stage)["devices"]
 
 
+def test_a_meter_is_chosen_by_its_model(commented: Stage) -> None:
+    stage = commented
+    page = stage.open("/setup", size=DESK, user="anna")
+    page.get_by_role("button", name="Add a Modbus device").click()
+    page.get_by_label("Address").first.fill("127.0.0.1:9")
+    page.get_by_label("Name", exact=True).fill("meter-9")
+    page.get_by_label("Model", exact=True).click()
+    page.locator(".q-menu .q-item", has_text="chint-dtsu666").click()
+    page.get_by_label("ct", exact=True).fill("20")
+    assert "three phases" in page.locator("main").inner_text()
+    page.get_by_role("button", name="Connect").click()
+    page.get_by_role("button", name="Take over").click()
+    wait_for(lambda: "devices.meter-9" in page.locator(".changebar").inner_text(), 30, "the change is judged")
+    page.locator(".changebar").get_by_role("button", name="Look and apply").click()
+    dialog = page.locator(".detail:visible")
+    shown = str(dialog.locator("pre.diff").inner_text())
+    assert "template: chint-dtsu666" in shown
+    assert "ct: 20" in shown
+    assert dialog.get_by_role("button", name="Apply").is_enabled()
+    page.keyboard.press("Escape")
+    page.locator(".changebar").get_by_role("button", name="Discard").click()
+    page.locator(".changebar").wait_for(state="hidden")
+
+
 def test_a_mistake_is_shown_with_its_line_and_cannot_be_applied(commented: Stage) -> None:
     stage = commented
     before = (stage.folder / "site.yaml").read_text()

@@ -62,7 +62,7 @@ class Running:
         return await ask(self.port, "POST", path, body, **more)
 
 
-async def until(what: Callable[[], object], why: str, seconds: float = 10) -> None:
+async def until(what: Callable[[], object], why: str, seconds: float = 60) -> None:
     """Return once `what()` is true."""
     end = asyncio.get_running_loop().time() + seconds
     while not what():

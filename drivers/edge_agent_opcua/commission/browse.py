@@ -10,7 +10,7 @@ from edge_agent_opcua import address
 from edge_agent_opcua.commission.asker import Asker
 from edge_agent_opcua.commission.companion import key_of
 from edge_agent_opcua.commission.discover import begin_at, tell_endpoints
-from edge_agent_opcua.commission.listing import is_tag, keys_of
+from edge_agent_opcua.commission.listing import field_in_site_file, is_tag, keys_of
 from edge_agent_opcua.commission.memory import Memory
 from edge_agent_opcua.commission.search import Search
 from edge_agent_opcua.commission.spelling import in_site_file
@@ -52,7 +52,7 @@ def _child(tree: Tree, node: Node) -> Mapping[str, Any]:
         "display": plain(node.display, _LONGEST) if node.display != node.name else "",
         "sort": "object" if node.sort == OBJECT else "variable",
         "kind": "", "unit": "", "value": "", "status": "", "writable": False, "names": {}, "fields": [],
-        "tag": None, "machine": key_of(tree, node) if node.sort == OBJECT else None,
+        "field_tags": {}, "tag": None, "machine": key_of(tree, node) if node.sort == OBJECT else None,
     }  # fmt: skip
     return row | _said(node, tree.facts[node.id]) if node.id in tree.facts else row
 
@@ -67,5 +67,17 @@ def _said(node: Node, variable: Variable) -> dict[str, Any]:
         "writable": variable.is_writable,
         "names": dict(variable.names) if variable.builtin in INTEGERS else {},
         "fields": [name for name, _ in variable.fields],
+        "field_tags": _field_tags(node, variable),
         "tag": keys_of(node.id, variable) if is_tag(variable) else None,
+    }
+
+
+def _field_tags(node: Node, variable: Variable) -> dict[str, dict[str, Any]]:
+    """Of an array of structures, those of its first."""
+    if not variable.is_structure or not variable.is_readable:
+        return {}
+    element = "[0]." if variable.is_array else ""
+    return {
+        plain(name, _LONGEST): keys_of(node.id, Variable(), element + field_in_site_file(name))
+        for name, _ in variable.fields
     }

@@ -73,7 +73,7 @@ class SparkplugProfile(Profile):
         }
         self.strangers = Counter[str]()
         """samples of devices that the site file no longer has"""
-        self.book = Book(len(scene.tags) if aliases else None, templates=templates, by_devices=figures.STATE)
+        self.book = Book(len(scene.tags.places) if aliases else None, templates=templates, by_devices=figures.STATE)
         self.book.note([
             Metric("Agent/id", DataType.STRING, scene.agent), Metric("Agent/version", DataType.STRING, scene.version),
         ])  # fmt: skip

@@ -10,6 +10,7 @@ from nicegui import ui
 
 from edge_agent.pages.parts import html, put
 from edge_agent.pages.setup.bench import Bench
+from edge_agent.pages.setup.masked import is_secret, masked
 from edge_agent.pages.words import Words
 
 
@@ -53,7 +54,7 @@ class Bar:
             return
         put(self._told, summary(verdict, words))
         put(self._mistakes, findings(verdict, words))
-        put(self._diff, diff(verdict["diff"], words))
+        put(self._diff, diff(masked(verdict["diff"], draft.base, draft.text), words))
         self._apply.set_enabled(verdict["ok"])
 
     async def review(self) -> None:
@@ -113,7 +114,7 @@ def findings(verdict: Mapping[str, Any], words: Words) -> Markup:
         Markup('<li><span class="lineno">{}</span><code>{}</code> {}{}</li>').format(
             words("setup.line", n=one["line"]),
             one["key"],
-            f"{one['value']!r} {one['message']}" if one["value"] else one["message"],
+            f"{one['value']!r} {one['message']}" if one["value"] and not is_secret(one["key"]) else one["message"],
             Markup("<small>{}</small>").format(one["hint"]) if one["hint"] else "",
         )
         for one in verdict["mistakes"]

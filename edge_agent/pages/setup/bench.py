@@ -14,7 +14,7 @@ from edge_agent.pages.setup.draft import Draft
 from edge_agent.pages.visit import Visit
 from edge_agent.pages.words import Words
 
-# The agent's parts are made anew within a second or two; of a large site, on a small gateway, within ten.
+# What differs is exchanged within a second or two; where all begins anew, on a small gateway, within ten.
 _ANEW_S: Final = 1.0
 _PATIENCE: Final = 30
 CHANGED: Final = 412

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from edge_agent.pages.parts import card, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.modbus_tools import ModbusTools
 from edge_agent.pages.setup.sections import ID, modbus_rtu, modbus_tcp
+from edge_agent.pages.setup.template import TemplateChoice
 
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 
@@ -39,14 +41,19 @@ class Modbus:
         self._old = bench.draft.entry("devices", name) if name else {}
         self._url = str(self._old.get("url") or "")
         self._keys = {key: value for key, value in self._old.items() if key in _ASKING}
-        words = bench.words
+        self._template: TemplateChoice | None = None
+
+    async def begin(self) -> None:
+        """Ask which models are known, and draw."""
+        bench, words, name = self._bench, self._bench.words, self._name
+        templates = [] if self._old else (await bench.visit.get("/templates", driver="modbus"))["templates"]
         with card(words("setup.modbus.title") if not name else words("setup.more_tags", name=name)):
-            self._form()
+            self._form(templates)
         self._work = ui.element("div").classes("browse")
         if self._old:
             self._open()
 
-    def _form(self) -> None:
+    def _form(self, templates: Sequence[Mapping[str, Any]]) -> None:
         words = self._bench.words
         with ui.element("div").classes("form"):
             if self._old:
@@ -78,6 +85,7 @@ class Modbus:
             )
             self._id = ui.input(words("setup.id"), placeholder="press-1").props("outlined dense").mark("id")
             self._poll = ui.input(words("setup.poll"), value="1s").props("outlined dense")
+            self._template = TemplateChoice(words, templates, self._model_chosen)
             ui.button(words("setup.connect"), on_click=self._connect).props("no-caps unelevated icon=cable").mark(
                 "connect"
             )
@@ -89,6 +97,11 @@ class Modbus:
         self._baud.set_visibility(serial)
         self._parity.set_visibility(serial)
         self._address.props(f'placeholder="{"/dev/ttyUSB0" if serial else "10.0.0.5"}"')
+
+    def _model_chosen(self) -> None:
+        """A model says itself how often it is read."""
+        assert self._template is not None
+        self._poll.set_visibility(not self._template.name)
 
     def _connect(self) -> None:
         address, unit = str(self._address.value or "").strip(), int(self._unit.value or 0)
@@ -119,6 +132,13 @@ class Modbus:
         """Into the draft."""
         bench = self._bench
         name = self._name or str(self._id.value or "").strip()
+        model = self._template.section() if self._template else {}
+        if self._template and (missing := self._template.missing()):
+            bench.say(bench.words("setup.missing", what=", ".join(missing)), "warning")
+            return
+        if not tags and not model:
+            bench.say(bench.words("setup.missing", what=bench.words("setup.chosen")), "warning")
+            return
         if not ID.fullmatch(name) or (not self._name and name in bench.draft.group("devices")):
             bench.say(bench.words("setup.bad_id", id=name), "warning")
             return
@@ -128,9 +148,9 @@ class Modbus:
                 for id_, tag in tags.items():
                     bench.draft.put(("devices", name, "tags", id_), tag)
             else:
-                poll = str(self._poll.value or "").strip()
-                section = {"driver": "modbus", "url": self._url, **({"poll": poll} if poll else {}), "tags": tags}
-                bench.draft.put(("devices", name), section)
+                poll = "" if model else str(self._poll.value or "").strip()
+                more = {**model, **({"poll": poll} if poll else {}), **({"tags": tags} if tags else {})}
+                bench.draft.put(("devices", name), {"driver": "modbus", "url": self._url, **more})
 
         if await bench.change(change):
             bench.say(bench.words("setup.taken", name=name), "positive")

@@ -150,12 +150,8 @@ class ModbusTools:
 
     async def _take(self) -> None:
         tags = self._chosen.tags()
-        if tags is None:
-            return
-        if not tags:
-            self._bench.say(self._bench.words("setup.missing", what=self._bench.words("setup.chosen")), "warning")
-            return
-        await self._into_draft(tags)
+        if tags is not None:
+            await self._into_draft(tags)
 
 
 def _unit(url: str) -> str | None:

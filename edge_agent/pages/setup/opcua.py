@@ -11,6 +11,7 @@ from nicegui import ui
 from edge_agent.pages.parts import card, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.chosen import Chosen
+from edge_agent.pages.setup.kept import without_password
 from edge_agent.pages.setup.sections import ID, host_of, security_keys, slug, unique
 from edge_agent.pages.setup.tree import Tree
 from edge_agent.pages.tools import shown
@@ -141,6 +142,12 @@ class OpcUa:
         if not ID.fullmatch(name) or (not self._name and name in bench.draft.group("devices")):
             bench.say(bench.words("setup.bad_id", id=name), "warning")
             return
+
+        if not self._name:
+            keys = await without_password(self._keys, name, bench.ask)
+            if keys is None:
+                return
+            self._keys = keys
 
         def change() -> None:
             if self._name:

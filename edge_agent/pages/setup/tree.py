@@ -35,12 +35,16 @@ class Tree:
         """The first branches."""
         self.fill(self._box, found)
 
+    async def inside(self, child: Mapping[str, Any]) -> Any:
+        """What stands below it: asked of the equipment, but for the fields of a structure, which are known."""
+        return fields_of(child) if child["field_tags"] else await self.children(child["node"])
+
     def fill(self, box: ui.element, found: Mapping[str, Any]) -> list[Leaf]:
         """Draw the answer's children into the box."""
         leaves: list[Leaf] = []
         with box:
             for child in found["children"]:
-                if child["sort"] == "object":
+                if child["sort"] == "object" or child["field_tags"]:
                     Branch(self, child)
                 else:
                     leaves.append(Leaf(self, child))
@@ -52,7 +56,7 @@ class Tree:
 
 
 class Branch:
-    """An object; closed until somebody opens it."""
+    """An object, or a structure; closed until somebody opens it."""
 
     def __init__(self, tree: Tree, child: Mapping[str, Any]) -> None:
         self._tree = tree
@@ -75,7 +79,7 @@ class Branch:
     async def _turn(self) -> None:
         """Open or close; the first time ask what is inside."""
         if not self._loaded:
-            found = await self._tree.children(self._child["node"])
+            found = await self._tree.inside(self._child)
             if found is None:
                 return
             self._loaded = True
@@ -131,10 +135,21 @@ def _fold(is_open: bool, child: Mapping[str, Any], machine: str) -> Markup:
         '<i class="material-icons kind" aria-hidden="true">{}</i><b>{}</b>{}'
     ).format(
         "expand_more" if is_open else "chevron_right",
-        "precision_manufacturing" if child["machine"] else "folder",
+        "precision_manufacturing" if child["machine"] else "data_object" if child["field_tags"] else "folder",
         child["name"],
         badge,
     )
+
+
+def fields_of(child: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a structure, each as if it stood below it."""
+    nothing = {"display": "", "sort": "variable", "kind": "", "unit": "", "value": "", "status": "", "writable": False,
+               "names": {}, "field_tags": {}, "machine": None}  # fmt: skip
+    fields = [
+        {**nothing, "name": f"{child['name']}.{field}", "node": tag["node"], "tag": tag}
+        for field, tag in child["field_tags"].items()
+    ]
+    return {"children": fields, "cut": False}
 
 
 def _leaf(child: Mapping[str, Any], writable: str) -> Markup:

@@ -11,6 +11,7 @@ from nicegui import ui
 from edge_agent.pages.parts import attributes, card, html, put
 from edge_agent.pages.setup.bar import diff
 from edge_agent.pages.setup.bench import Bench
+from edge_agent.pages.setup.masked import masked
 
 
 class Versions:
@@ -73,7 +74,8 @@ class Versions:
             found = await self._bench.visit.get(f"/config/versions/{n}")
             self._n = n
             put(self._title, Markup("<h2>{}</h2>").format(self._bench.words("setup.versions.title", n=n)))
-            put(self._diff, diff(found["diff"], self._bench.words))
+            shown = masked(found["diff"], found["text"], self._bench.draft.base)
+            put(self._diff, diff(shown, self._bench.words))
             self._dialog.open()
 
         await self._bench.visit.attempt(ask)

@@ -74,8 +74,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "setup.security.none": ("none", "无"),
     "setup.security.auto": ("the strongest the server offers", "服务器支持的最高级别"),
     "setup.password_note": (
-        "A password that you type stands in the site file. Better: write ${{NAME}}, and set that for the agent.",
-        "此处输入的密码将写入站点文件。建议填写 ${{NAME}}，并通过环境变量提供给网关。",
+        "A password that you type is kept in a file that only the agent reads; the site file names that file. "
+        "Or write ${{NAME}}, and set that in the agent's environment.",
+        "此处输入的密码保存在仅网关可读的文件中，站点文件只引用该文件。也可填写 ${{NAME}}，并通过环境变量提供。",
     ),
     "setup.unit": ("unit", "单位"),
     "setup.poll": ("Read every", "采集周期"),
@@ -95,6 +96,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "setup.modbus.baud": ("Speed", "波特率"),
     "setup.modbus.parity": ("Bits", "数据格式"),
     "setup.modbus.unit": ("Unit id", "从站地址"),
+    "setup.template": ("Model", "设备型号"),
+    "setup.template.none": ("another: choose its tags", "其他：自行选择变量"),
+    "setup.template.tags": ("{n} tags by themselves: {names}", "自动生成 {n} 个变量：{names}"),
+    "setup.template.must": ("{name} (must be given)", "{name}（必填）"),
     "setup.modbus.scan": ("What can be read?", "可读取哪些地址？"),
     "setup.modbus.range": ("Addresses", "地址范围"),
     "setup.modbus.look": ("Look for 20 s", "搜索 20 秒"),

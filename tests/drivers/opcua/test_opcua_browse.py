@@ -48,6 +48,16 @@ async def test_variables_have_a_value_a_unit_and_the_tag_that_reads_them(plant: 
     assert found["Order"]["value"] == "'A100'"
 
 
+async def test_each_field_of_a_structure_has_the_tag_that_reads_it(plant: Server) -> None:
+    press = (await children(plant, (await children(plant))["Plant"]["node"]))["Press 1"]
+    job = (await children(plant, press["node"]))["Job"]
+    assert job["tag"] is None
+    assert list(job["field_tags"]) == job["fields"]
+    assert job["field_tags"]["DataType"] == {"node": f"{job['node']}#DataType"}
+    found = await OpcUaTools().probe(plant.url, [job["field_tags"]["DataType"]["node"]], Inquiry(lambda _: None))
+    assert {row["address"] for row in found} == {job["field_tags"]["DataType"]["node"]}
+
+
 async def test_machines_of_a_companion_specification_are_recognised(plant: Server) -> None:
     seen: set[str] = set()
     waiting = [row["node"] for row in (await children(plant)).values() if row["sort"] == "object"]
