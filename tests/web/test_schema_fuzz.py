@@ -37,7 +37,7 @@ ANONYMOUS = ("/api/v1/logout",)
 # Few, and the same every time; `make explore` asks others, and more of them.
 EXPLORES = not settings().derandomize
 EXAMPLES = settings(
-    max_examples=50 if EXPLORES else 5, deadline=None, database=None, derandomize=not EXPLORES,
+    max_examples=50 if EXPLORES else 4, deadline=None, database=None, derandomize=not EXPLORES,
     phases=[Phase.generate], suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 
