@@ -175,6 +175,10 @@ class Renewal:
                 log.error("%s", mistake)
             log.error("%s: is wrong, and nothing was changed", self._path)
             return
+        except Exception:
+            # What no check foresaw, in a file that somebody is writing just now, is no end of what runs.
+            log.exception("%s: cannot be judged, and nothing was changed", self._path)
+            return
         if site == self._site:
             log.info("%s: says the same as before", self._path)
         self.take_up(site)

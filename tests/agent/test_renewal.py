@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent import renewal
 from tests.peers.waiting import free_port, wait_for
 
 SITE = """
@@ -171,3 +172,14 @@ def test_what_is_right_and_cannot_be_run_is_given_up_for_what_was_before(agent: 
     wait_for(lambda: agent.said("cannot be run; the agent goes on as before"), 60, "it is given up")
     before = wait_for(lambda: (agent.asked("machines/press/production") or {}).get("total"), 60, "it runs again")
     wait_for(lambda: agent.asked("machines/press/production")["total"] > before, 60, "it counts on")
+
+
+async def test_a_fault_that_no_check_foresaw_is_reported_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE.format(port=free_port()))
+    held = renewal.Renewal(path, renewal.read(path))
+    monkeypatch.setattr(renewal, "read", lambda _: 1 // 0)
+    await held._take_up_file()
+    assert "cannot be judged, and nothing was changed" in caplog.text
