@@ -8,6 +8,7 @@ everything is put aside until the new core is in place, nothing else runs.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ async def exchange(
         parts.engine.table,
         {name: running[name] for name, device in site.devices.items() if before.devices.get(name) == device},
     )
-    ready = agent.prepare(site, drivers, publishers, parts.clock, kept)
+    # Of a large site that takes a second; meanwhile everything works on.
+    ready = await asyncio.to_thread(agent.prepare, site, drivers, publishers, parts.clock, kept)
     if ready.engine.table.vacant > len(ready.engine.table):
         return False        # many small changes have left more gaps than tags
     same = _same(parts, site, kept, ready)
@@ -126,6 +128,7 @@ def _take_over(parts: Parts, site: Site, same: Same, ready: Prepared) -> None:
     damaged = engine.take_over(parts.engine, list(same.devices), same.machines, now)
     if damaged:
         log.error("what is known of %s does not fit the site file any more: it begins afresh", ", ".join(damaged))
+    engine.refresh()        # a driver may have learned the kind of a tag meanwhile
     parts.site, parts.engine = site, engine
     parts.intake.work_for(engine, same.devices)
     parts.operators.work_for(engine)
