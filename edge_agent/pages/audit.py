@@ -27,7 +27,7 @@ async def show(visit: Visit) -> None:
     answer = await visit.get("/audit", limit=SHOWN, offset=offset)
     with card(words("nav.audit"), _ways(answer, offset, words)):
         if answer["entries"]:
-            html(_table(answer["entries"], words))
+            html(_table(answer["entries"], visit.zone, words))
         else:
             note(words("shell.nothing"))
 
@@ -42,9 +42,9 @@ def _ways(answer: Mapping[str, Any], offset: int, words: Words) -> Markup:
     return Markup('<span class="ways soft">{}{}</span>').format(words("audit.total", n=words.number(total)), ways)
 
 
-def _table(entries: list[Entry], words: Words) -> Markup:
+def _table(entries: list[Entry], zone: str, words: Words) -> Markup:
     heads = Markup("").join(Markup("<th>{}</th>").format(words(f"audit.{name}")) for name in _COLUMNS)
-    rows = Markup("").join(_row(entry, words) for entry in entries)
+    rows = Markup("").join(_row(entry, zone, words) for entry in entries)
     return Markup(
         '<div class="scroll"><table class="plain audit"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(heads, rows)
@@ -53,13 +53,13 @@ def _table(entries: list[Entry], words: Words) -> Markup:
 _COLUMNS: Final = ("time", "who", "step", "what", "through")
 
 
-def _row(entry: Entry, words: Words) -> Markup:
+def _row(entry: Entry, zone: str, words: Words) -> Markup:
     step = str(entry.get("step", ""))
     return Markup(
         '<tr class="step-{}"><td class="t">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>'
     ).format(
         step,
-        words.moment(entry.get("time")),
+        words.moment(entry.get("time"), zone),
         entry.get("who") or "",
         words.of("step.", step),
         _details(entry),

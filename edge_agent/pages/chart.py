@@ -19,6 +19,9 @@ FONT: Final = (
 
 Options = dict[str, Any]
 
+# The marks of an axis are a minute apart then, or less.
+_SHORT_MS: Final = 600_000
+
 
 @dataclass(frozen=True, slots=True)
 class Colours:
@@ -71,9 +74,10 @@ def axis(visit: Visit, kind: str = "value", **more: Any) -> Options:
 
 
 def time_axis(visit: Visit, start: int, end: int, **more: Any) -> Options:
-    """Time from left to right, ms UTC, read by the site's clock."""
+    """Time from left to right, ms UTC, read by the site's clock; of a short stretch with seconds."""
     made = axis(visit, "time", min=start, max=end, **more)
-    made["axisLabel"][":formatter"] = f"(t) => edge.hour(t, '{visit.zone}')"
+    seconds = "true" if end - start < _SHORT_MS else "false"
+    made["axisLabel"][":formatter"] = f"(t) => edge.hour(t, '{visit.zone}', {seconds})"
     return made
 
 

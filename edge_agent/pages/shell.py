@@ -12,11 +12,12 @@ from nicegui import context, ui
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from edge_agent.pages.chart import colours
 from edge_agent.pages.client import Agent, Away, LoginNeeded, Refused
 from edge_agent.pages.navigation import PAGES, Page
 from edge_agent.pages.parts import asset, html, note
 from edge_agent.pages.visit import Visit, enter, login_url
-from edge_agent.pages.words import Words
+from edge_agent.pages.words import TEXTS, Words
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ def frame(visit: Visit, page: Page) -> Iterator[None]:
     ui.page_title(f"{words(page.name)} · {visit.me.get('agent', words('brand'))}")
     ui.add_head_html(head(visit.dark, visit.theme_known, words))
     ui.dark_mode(visit.dark)
+    ui.colors(primary=colours(visit.dark).accent)
     html(_header(visit, page)).classes("head")
     wrong = html("").classes("wrong")
     wrong.set_visibility(False)
@@ -105,8 +107,11 @@ def _header(visit: Visit, page: Page) -> Markup:
     words = visit.words
     links = [
         Markup(
-            '<a href="{}" class="{}" title="{}"><i class="material-icons" aria-hidden="true">{}</i><span>{}</span></a>'
-        ).format(one.path, "here" if one is page else "", words(one.name), one.icon, words(one.name))
+            '<a href="{}" class="{}" title="{}"><i class="material-icons" aria-hidden="true">{}</i>'
+            '<span class="long">{}</span><span class="short">{}</span></a>'
+        ).format(
+            one.path, "here" if one is page else "", words(one.name), one.icon, words(one.name), _short(one, words)
+        )
         for one in PAGES
         if one.icon and (one.role is None or not visit.me.get("user") or visit.may(one.role))
     ]
@@ -120,6 +125,11 @@ def _header(visit: Visit, page: Page) -> Markup:
         tools=_tools(visit),
         lost=words("shell.away.pages", time="#"),
     )
+
+
+def _short(page: Page, words: Words) -> str:
+    """Its name where the thumb is, on a phone."""
+    return words(f"{page.name}.short") if f"{page.name}.short" in TEXTS else words(page.name)
 
 
 def _tools(visit: Visit) -> Markup:

@@ -1,4 +1,4 @@
-"""A shop that stands still: an API with answers as the agent's, of as many machines as asked for, for looks and speed.
+"""A shop whose machines keep their states: an API with answers as the agent's, of as many machines as asked for.
 
 `python -m tests.pages.shop PORT MACHINES [LOGIN]`
 """
@@ -21,11 +21,13 @@ REASONS = {"IDLE": ("STARVED", None, "NO_OPERATOR"), "FAULT": ("TOOL", None, "ES
 NAMES = ("press", "cnc", "lathe", "robot", "oven", "mould")
 
 
+OPENED = datetime.now(ZONE).replace(microsecond=0)
+BEGIN = OPENED - timedelta(hours=5, minutes=30)
+
+
 def shift() -> tuple[datetime, datetime, datetime]:
-    """Begin, now, end of a shift of eight hours, five and a half of them gone."""
-    now = datetime.now(ZONE).replace(microsecond=0)
-    begin = now - timedelta(hours=5, minutes=30)
-    return begin, now, begin + timedelta(hours=8)
+    """Begin, now, end of a shift of eight hours, of which five and a half were gone when the shop was opened."""
+    return BEGIN, datetime.now(ZONE).replace(microsecond=0), BEGIN + timedelta(hours=8)
 
 
 def machine(number: int) -> dict[str, Any]:
@@ -37,14 +39,15 @@ def machine(number: int) -> dict[str, Any]:
     target_end = dice.choice((1200, 2400, 14400, 240))
     nothing = state == "OFF"
     oee = None if nothing else availability * performance * quality
-    good = round(target_end * 5.5 / 8 * (oee or 0))
+    gone = (now - begin) / (end - begin)
+    good = int(target_end * gone * (oee or 0))
     return {
         "id": f"{NAMES[number % len(NAMES)]}-{number + 1}",
         "line": f"line-{'abcdefghij'[number * 5 // 60 % 10]}",
         "area": "machining",
         "state": state,
         "reason": dice.choice(REASONS.get(state, (None,))),
-        "since": (now - timedelta(seconds=dice.choice((8, 95, 700, 4300, 9000)))).isoformat(timespec="milliseconds"),
+        "since": (OPENED - timedelta(seconds=dice.choice((8, 95, 700, 4300, 9000)))).isoformat(timespec="milliseconds"),
         "source": None,
         "window": "shift",
         "name": "day",
@@ -58,7 +61,7 @@ def machine(number: int) -> dict[str, Any]:
         "data_coverage": 0.62 if state == "UNKNOWN" else 0.998,
         "total": good + dice.randrange(40),
         "good": good,
-        "target": target_end * 5.5 / 8,
+        "target": target_end * gone,
         "target_end": float(target_end),
         "ideal_cycle_s": 12.0,
         "product": dice.choice(("A100", "B200-left", "壳体-7", None)),
@@ -136,7 +139,8 @@ def head(name: str) -> dict[str, Any]:
 def spans(name: str) -> dict[str, Any]:
     dice = random.Random(name)
     begin, now, end = shift()
-    found, at = [], begin
+    found: list[dict[str, Any]] = []
+    at = begin
     while at < now:
         state = (
             dice.choice(("RUN", "RUN", "RUN", "IDLE", "FAULT", "SETUP", "MAINT", "UNKNOWN"))
@@ -221,7 +225,8 @@ def losses(name: str) -> dict[str, Any]:
 
 def stops(name: str) -> dict[str, Any]:
     found = [one for one in spans(name)["spans"] if one["state"] in ("IDLE", "FAULT", "SETUP", "MAINT")][::-1]
-    rows, sums = [], {}
+    rows: list[dict[str, Any]] = []
+    sums: dict[tuple[str, Any], tuple[int, float]] = {}
     for one in found:
         start = datetime.fromisoformat(one["start"])
         end = datetime.fromisoformat(one["end"]) if one["end"] else datetime.now(ZONE)

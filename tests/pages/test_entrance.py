@@ -105,7 +105,8 @@ class Lonely:
     @property
     def code(self) -> str:
         """Of the first visit."""
-        return re.findall(r"first visit is (\S+)", self.agent.log.read_text())[-1]
+        found: str = re.findall(r"first visit is (\S+)", self.agent.log.read_text())[-1]
+        return found
 
     def page(self, path: str) -> Any:
         """In a browser of its own."""

@@ -70,15 +70,16 @@ def pareto(visit: Visit, rows: Sequence[Row]) -> Options:
         state, seconds = str(row["state"]), float(row["seconds"])
         so_far += seconds
         names.append(_named(row, words))
-        text = Markup("<b>{}</b><br>{} · {}× · {}").format(
-            names[-1], words.length(seconds), row["count"], words.percent(seconds / whole)
+        often = f" · {row['count']}×" if row["count"] else ""
+        text = Markup("<b>{}</b><br>{}{} · {}").format(
+            names[-1], words.length(seconds), often, words.percent(seconds / whole)
         )
         bars.append(
             {
                 "value": seconds,
                 "itemStyle": {"color": COLOURS.get(state, COLOURS["UNKNOWN"])},
                 "tip": str(text),
-                "told": f"{words.length(seconds)} · {row['count']}× · Σ {words.percent(so_far / whole, 0)}",
+                "told": f"{words.length(seconds)}{often} · Σ {words.percent(so_far / whole, 0)}",
             }
         )
     reasons = axis(visit, "category", data=names, inverse=True)

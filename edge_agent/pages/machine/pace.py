@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 _GOOD: Final = COLOURS["RUN"]
 _FAST: Final = "#009e73"
 _SLOW: Final = "#e69f00"
+# Left of the ideal, for half of what is written above it.
+_MARGIN: Final = 0.08
 # Bars are as wide as what they count: from value 0 to value 1.
 _BAR: Final = """(params, api) => {
   const from = api.coord([api.value(0), api.value(2)]), to = api.coord([api.value(1), 0]);
@@ -36,6 +38,7 @@ def cycles(visit: Visit, product: Row) -> Options:
         bars.append({"value": [low, high, one["n"]], "itemStyle": {"color": colour}, "tip": str(text)})
     first, last = product["histogram"][0], product["histogram"][-1]
     least = min(first["low_s"], ideal if ideal is not None else first["low_s"])
+    least = max(0.0, least - _MARGIN * (last["high_s"] - least))
     across = axis(visit, "value", min=least, max=last["high_s"], splitLine={"show": False})
     # The ends are where the bars end, mostly no round numbers.
     told = {"showMinLabel": False, "showMaxLabel": False, ":formatter": "(s) => `${Number(s.toPrecision(4))} s`"}

@@ -37,7 +37,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
 
 async def show(visit: Visit) -> None:
     """Put the page together."""
-    style(visit)
+    style()
     if not visit.may("engineer"):
         note(visit.words("setup.engineers"))
         html(

@@ -59,7 +59,7 @@ class Versions:
         with attributes(ui.element("div").classes("entry"), data_version=one["n"]):
             html(
                 Markup('<div><b>{}</b> {} {}<small class="soft">{} · {}</small></div>').format(
-                    one["n"], note, current, words.moment(one["at"]), one["who"] or "–"
+                    one["n"], note, current, words.moment(one["at"], self._bench.visit.zone), one["who"] or "–"
                 )
             ).classes("grow")
             if not one["current"]:

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 async def show(visit: Visit) -> None:
     """Put the page together."""
-    style(visit)
+    style()
     page = _Connections(visit)
     await page.refresh()
     visit.every(EVERY_S, page.refresh)

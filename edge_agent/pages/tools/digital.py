@@ -26,7 +26,7 @@ Said = Mapping[str, Any]
 
 async def show(visit: Visit) -> None:
     """Put the page together."""
-    style(visit)
+    style()
     page = _Digital(visit)
     await page.refresh()
     visit.every(EVERY_S, page.refresh)

@@ -26,7 +26,7 @@ QUALITIES: Final = ("good", "uncertain", "bad")
 
 async def show(visit: Visit) -> None:
     """Put the page together."""
-    style(visit)
+    style()
     page = _Tags(visit)
     await page.begin()
     visit.every(EVERY_S, page.refresh)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from edge_agent.pages.words import andon, machine, people, setup, shell, tools
 from edge_agent.report.words import LANGUAGES as LANGUAGES
@@ -84,8 +85,10 @@ class Words:
         """The site's wall clock of an instant as the API writes it: `14:03`."""
         return NOTHING if not iso else iso[11 : 19 if seconds else 16]
 
-    def moment(self, iso: str | None) -> str:
-        """Date and wall clock: `2026-11-25 14:03:07`."""
+    def moment(self, iso: str | None, zone: str = "") -> str:
+        """Date and wall clock: `2026-11-25 14:03:07`; of the zone, or as the instant is written."""
+        if iso and zone:
+            iso = datetime.fromisoformat(iso).astimezone(ZoneInfo(zone)).isoformat()
         return NOTHING if not iso else iso[:19].replace("T", " ")
 
 

@@ -63,7 +63,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "quality.of.good": ("good", "正常"),
     "quality.of.uncertain": ("uncertain", "不确定"),
     "quality.of.bad": ("bad", "不良"),
-    "machine.time": ("time", "时间"),
+    "machine.time": ("Time", "时间"),
     "machine.bounds": ("Could be", "可能范围"),
     "machine.coverage": ("Data", "数据覆盖"),
     "machine.formula": ("Formula", "公式"),

@@ -7,6 +7,8 @@ from typing import Final
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "brand": ("Edge Agent", "边缘采集网关"),
     "nav.andon": ("Andon", "安灯看板"),
+    "nav.connections.short": ("Links", "连接"),
+    "nav.digital.short": ("Digital", "数字化"),
     "nav.machine": ("Machine", "设备"),
     "shell.language": ("中文", "English"),
     "shell.language.title": ("切换到中文", "Switch to English"),
