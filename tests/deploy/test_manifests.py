@@ -206,6 +206,14 @@ def test_the_scripts_are_clean() -> None:
     checked("shellcheck", "--shell=sh", *scripts)
 
 
+def test_the_installer_says_what_it_can_do_and_does_nothing_that_it_does_not_know() -> None:
+    said = checked("sh", DEPLOY / "install.sh", "--help")
+    assert all(word in said for word in ("install.sh rollback", "install.sh remove", "/etc/edge-agent"))
+    wrong = subprocess.run(["sh", DEPLOY / "install.sh", "upgrade"], capture_output=True, text=True, check=False)
+    assert wrong.returncode != 0
+    assert "upgrade" in wrong.stderr
+
+
 @pytest.mark.skipif(not ANALYZE, reason="systemd-analyze is not installed")
 def test_the_service_is_as_little_exposed_as_the_page_says(tmp_path: Path) -> None:
     unit = tmp_path / "edge-agent.service"
