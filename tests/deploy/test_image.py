@@ -46,7 +46,7 @@ def test_the_image_is_nobody_in_particular_and_says_when_it_is_well(podman: Podm
     config = podman.inspect(IMAGE)["Config"]
     assert config["User"] == "10001"
     assert config["Entrypoint"] == ["edge-agent"]
-    assert podman.inspect(IMAGE)["HealthCheck"]["Test"][0] in ("CMD", "CMD-SHELL")
+    assert podman.inspect(IMAGE)["Healthcheck"]["Test"][0] in ("CMD", "CMD-SHELL")
     asked = "find /opt -perm /6000; id -u; id -G"
     said = podman("run", "--rm", *CAREFUL, "--entrypoint=sh", IMAGE, "-c", asked)
     assert said.splitlines() == ["10001", "10001 20"], "in dialout, for serial ports"
@@ -85,7 +85,7 @@ def test_it_ends_when_told_to_and_has_its_journal_when_it_is_started_again(podma
 
 @pytest.mark.parametrize(("age", "well"), [("-1 second", True), ("-31 seconds", False)])
 def test_an_agent_whose_loop_hangs_is_not_healthy(podman: Podman, age: str, well: bool) -> None:
-    [_, *check] = podman.inspect(IMAGE)["HealthCheck"]["Test"]
+    [_, *check] = podman.inspect(IMAGE)["Healthcheck"]["Test"]
     touched = f"touch -d '{age}' /run/edge-agent/heartbeat; exec \"$@\""
     told = ["run", "--rm", *CAREFUL, "--entrypoint=sh", IMAGE, "-c", touched, "sh", *check]
     if well:
