@@ -35,6 +35,8 @@ _SOURCES: Final = ("address", "node", "signal")
 # Names offered where one is not known, and names compared to find them: 3 ms.
 _NEAR: Final = 5
 _LIKENED: Final = 500
+# Bad tags told by name: more makes no line that anybody reads.
+_NAMED: Final = 3
 # Machines in the status, which is to stay something one can read.
 _MACHINES: Final = 100
 
@@ -75,7 +77,7 @@ class View:
         status = self._status()
         devices = {name: self._device(name, line) for name, line in self._health.devices.items()}
         unnamed = [str(one) for machine in self._engine.machines.values() for one in machine.unnamed.met.values()]
-        problems = [*self._problems(status), *_of_tags(devices), *unnamed]
+        problems = [*self._problems(status), *_of_tags(devices, self._engine), *unnamed]
         return answers.StatusAnswer(
             agent=self._site.agent.id,
             version=__version__,
@@ -283,12 +285,16 @@ def _draining(status: Status, name: str) -> answers.Draining | None:
     return answers.Draining.model_validate(status.draining[name]) if name in status.draining else None
 
 
-def _of_tags(devices: Mapping[str, answers.Device]) -> Iterator[str]:
-    """Devices whose line stands and some of whose tags are bad all the same."""
+def _of_tags(devices: Mapping[str, answers.Device], engine: Engine) -> Iterator[str]:
+    """Devices whose line stands and some of whose tags are bad all the same, and which."""
     for name, device in devices.items():
-        if device.state == "connected" and device.tags.bad:
-            number = sum((device.tags.good, device.tags.uncertain, device.tags.bad))
-            yield f"{name}: {device.tags.bad} of {number} tags without a good value; edge-agent why TAG tells why"
+        if device.state == "connected" and (bad := device.tags.bad):
+            number = sum((device.tags.good, device.tags.uncertain, bad))
+            classes = engine.ring.latest.quality[engine.table.device_slice(name)] >> 6
+            first = np.flatnonzero(classes == BAD >> 6)[:_NAMED]
+            names = ", ".join(engine.table.device_tags(name)[position].name for position in first)
+            more = f" and {bad - len(first)} more" if bad > len(first) else ""
+            yield f"{name}: {bad} of {number} tags without a good value ({names}{more}); edge-agent why TAG tells why"
 
 
 def _source(config: TagConfig) -> str:

@@ -1,7 +1,7 @@
 """A Python program whose clock somebody else sets: `python -m edge_agent_hil.clocked FILE MODULE [ARGUMENT…]`.
 
-FILE is that of a `gateway_clock.Clock`. What `time.time` and `time.time_ns` say follows it, and whether the agent hears
-that the kernel believes its clock. What C code asks of the system (TLS about certificates, `datetime.now`) does not.
+FILE is that of a `gateway_clock.Clock`. What `time.time` and `time.time_ns` say follows it, and whether the agent
+hears that its clock is synchronised. What C code asks of the system (TLS about certificates, `datetime.now`) does not.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import mmap
 import runpy
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from edge_agent_hil.gateway_clock import ASK_THE_KERNEL, BELIEVED, FORM
+from edge_agent_hil.gateway_clock import FORM
 
 
 def follow(file: Path) -> None:
@@ -30,15 +29,7 @@ def follow(file: Path) -> None:
 
     from edge_agent import clock_sync  # now: what it imports must find the clock that follows
 
-    clock_sync.is_synchronised = _belief(shared, clock_sync.is_synchronised)
-
-
-def _belief(shared: mmap.mmap, kernel: Callable[[], bool]) -> Callable[[], bool]:
-    def is_synchronised() -> bool:
-        belief = FORM.unpack_from(shared)[1]
-        return kernel() if belief == ASK_THE_KERNEL else bool(belief == BELIEVED)
-
-    return is_synchronised
+    clock_sync.is_synchronised = lambda: bool(FORM.unpack_from(shared)[1])
 
 
 if __name__ == "__main__":

@@ -170,10 +170,8 @@ class Gateway:
                 self.start()
             case "freeze" if (pid := self.pid) is not None:
                 os.kill(pid, signal.SIGCONT)
-            case "clock":
+            case "clock" | "no-rtc":
                 self.clock.right()
-            case "no-rtc":
-                self.clock.sync()
             case "disk-full":
                 self.disk.free(self.pid)
             case "cpu":

@@ -165,7 +165,7 @@ async def test_a_value_out_of_range_is_told_with_the_range(run_site: Any, site_t
         assert said["why"][1] == "the value is 412 Cel, its range 0 to 100 Cel"
         assert said["why"][-2] == "no good value is in memory"
         problems = (await agent.get("/api/v1/status")).json()["problems"]
-        assert any("1 of 2 tags without a good value" in problem for problem in problems)
+        assert any("1 of 2 tags without a good value (temp); edge-agent why" in problem for problem in problems)
 
 
 async def test_a_tag_that_never_came_says_since_when_and_what_stands_in_the_way(running: Any) -> None:
