@@ -280,8 +280,8 @@ async def test_a_fault_of_the_server_costs_the_agent_nothing_and_the_server_come
     caplog.set_level(logging.INFO)
     stop = asyncio.Event()
     running = asyncio.create_task(agent.run(parts, stop))
-    await asyncio.sleep(0.3)
     hmi = Hmi(port)
+    await asyncio.to_thread(wait_for, lambda: "hmi: listening" in caplog.text, 15, "the server")
     with pytest.raises(Exception, match=r"(?i)connection|response"):
         await asyncio.to_thread(hmi.look)
     for _ in range(50):

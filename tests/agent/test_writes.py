@@ -25,7 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from pymodbus.client import ModbusTcpClient
 
-from edge_agent import agent, registry
+from edge_agent import agent, registry, telling
 from edge_agent.config import load
 from edge_agent.core.command import Command, Outcome
 from edge_agent.health import Count
@@ -258,7 +258,7 @@ async def test_a_command_is_written_read_back_answered_and_audited(bench: Bench,
         assert reply == {"id": "c-1", "ok": True, "error": None, "read_back": -23.4}
         assert bench.plc.register(10) == 0x10000 - 234
         assert bench.counts() == (1, 0, 0)
-        assert agent.status(bench.parts).commands == {"platform": "listening"}
+        assert telling.status(bench.parts).commands == {"platform": "listening"}
     asked, done = audit_entries(bench.data)
     assert (asked["step"], asked["value"], asked["old"], asked["who"]) == ("asked", -23.4, 21, "platform")
     assert (done["step"], done["read_back"], done["through"]) == ("done", -23.4, "mqtt")
@@ -449,7 +449,7 @@ async def test_without_commands_true_nobody_listens(bench: Bench) -> None:
         bench.sender.send({"id": "c-1", "tag": "speed", "value": 10})
         await asyncio.sleep(0.5)
         assert bench.sender.replies == []
-        assert agent.status(bench.parts).commands == {}
+        assert telling.status(bench.parts).commands == {}
         assert bench.plc.register(11) == 0
 
 
@@ -571,9 +571,9 @@ async def test_nothing_is_written_to_equipment_while_the_audit_log_cannot_be(ben
             why = os.strerror(errno.EFBIG)
             assert outcome.error == f"nothing was written: the audit log cannot be written ({why})"
             assert bench.plc.register(11) == 10
-            assert agent.status(bench.parts).audit == why
+            assert telling.status(bench.parts).audit == why
         assert (await bench.write("speed", 20, "c-3")).ok
-        assert agent.status(bench.parts).audit == ""
+        assert telling.status(bench.parts).audit == ""
         assert bench.plc.register(11) == 20
     assert audit_faults(bench.data) == []
     assert bench.steps("c-3") == ["asked", "done"]

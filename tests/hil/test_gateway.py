@@ -104,6 +104,12 @@ def test_without_a_battery_it_starts_in_1970_and_jumps_once_it_is_told_the_time(
     assert len(watched.gateway.lives) == 2
 
 
+def test_its_clock_is_believed_whether_this_computers_is_or_not_also_when_it_is_set(watched: Watched) -> None:
+    watched.says(lambda line: bool(line["believed"]), "believed from the start")
+    watched.gateway.apply(parse_gateway_fault("clock:by=1h"))
+    watched.says(lambda line: line["now"] > time.time_ns() + HOUR // 2 and line["believed"], "believed an hour ahead")
+
+
 @pytest.mark.parametrize("kind", ["RLIMIT_FSIZE", "tmpfs"])
 def test_a_full_disk_takes_nothing_until_there_is_room_again(
     kind: str, request: pytest.FixtureRequest

@@ -7,13 +7,18 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jsonschema
+import numpy as np
 import pytest
 
 from edge_agent import __version__
+from edge_agent.core.quality import BAD, GOOD
+from edge_agent.core.tags import Tag, TagTable
 from edge_agent.health import Count
+from edge_agent.web import view
 from tests.peers.http_client import ask
 from tests.peers.mosquitto import free_port
 
@@ -166,6 +171,14 @@ async def test_a_value_out_of_range_is_told_with_the_range(run_site: Any, site_t
         assert said["why"][-2] == "no good value is in memory"
         problems = (await agent.get("/api/v1/status")).json()["problems"]
         assert any("1 of 2 tags without a good value (temp); edge-agent why" in problem for problem in problems)
+
+
+def test_of_many_bad_tags_the_first_are_named_and_the_others_counted() -> None:
+    table = TagTable([Tag(n, "plc", name) for n, name in enumerate(("fine", "t0", "t1", "t2", "t3", "t4"))])
+    ring = SimpleNamespace(latest=SimpleNamespace(quality=np.array([GOOD] + [BAD] * 5, dtype=np.uint8)))
+    shown: Any = SimpleNamespace(state="connected", tags=SimpleNamespace(good=1, uncertain=0, bad=5))
+    (said,) = view._of_tags({"plc": shown}, cast(Any, SimpleNamespace(table=table, ring=ring)))
+    assert said == "plc: 5 of 6 tags without a good value (t0, t1, t2 and 2 more); edge-agent why TAG tells why"
 
 
 async def test_a_tag_that_never_came_says_since_when_and_what_stands_in_the_way(running: Any) -> None:
