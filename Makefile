@@ -44,7 +44,8 @@ bench: .venv/.dev peers
 bundle: .venv/.dev
 	$(BIN)/python deploy/bundle.py --arch $(or $(ARCH),$(shell uname -m)) $(if $(PYTHONS),--pythons $(PYTHONS))
 
-# The long tests of deploy/: image, compose, bundle on a bare Debian, arm64, service manager. As root on Debian.
+# The long tests of deploy/, for half an hour: image, compose, bundle on a bare Debian, arm64, service manager. As root on
+# Debian; deploy/README.md says what else it needs.
 deploy-check: .venv/.dev
 	sh tests/deploy/install.sh
 	$(BIN)/python -m pytest tests/deploy -m 'deploy or not deploy' --timeout=3600 -s

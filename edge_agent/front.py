@@ -18,6 +18,7 @@ from typing import Final
 
 from edge_agent.config import Site
 from edge_agent.config.http_api import Listen
+from edge_agent.errors import EdgeAgentError
 from edge_agent.supervise import Backoff, until
 
 log = logging.getLogger(__name__)
@@ -116,8 +117,8 @@ def _put_behind(pid: int) -> None:
         Path(f"/proc/{pid}/oom_score_adj").write_text(f"{OOM_SCORE}")     # no disk: the kernel takes it
 
 
-class _Ended(Exception):
-    """The process has ended by itself."""
+class _Ended(EdgeAgentError):
+    """The process has ended by itself, or is told to by whoever ends the agent, too."""
 
 
 async def _ended(child: asyncio.subprocess.Process) -> None:

@@ -124,6 +124,20 @@ async def test_they_end_with_the_agent(told: Path, site: Callable[[str], Site]) 
     assert not runs(said["pid"])
 
 
+async def test_that_whoever_ends_the_agent_ends_them_too_is_no_error(
+    told: Path, site: Callable[[str], Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Front()
+    task = asyncio.create_task(held.keep_running())
+    held.want(site(SITE), 8079)
+    said = await another(told)
+    [watch] = (one for one in asyncio.all_tasks() if one.get_name() == "pages-process")
+    watch.add_done_callback(lambda _: task.cancel())        # in the same moment
+    os.kill(said["pid"], signal.SIGTERM)
+    await asyncio.gather(task, return_exceptions=True)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 _AGENT = """
 import asyncio, sys
 from pathlib import Path

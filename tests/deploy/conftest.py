@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.bundles import HERE, made
 from tests.deploy.podman import ROOT, Podman, can_run
+from tests.deploy.rootfs import run
 
 KEPT = ROOT / "build" / "deploy-check"
 
@@ -26,3 +28,11 @@ def podman(kept: Path) -> Podman:
     can_run(podman)
     podman.build()
     return podman
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For this computer, and the Python of Debian 12; unpacked, for everybody to read."""
+    folder = made(HERE, tmp_path_factory.mktemp("bundle"), "3.11")
+    run("chmod", "--recursive", "a+rX", folder)
+    return folder

@@ -4,6 +4,7 @@ set -u
 want=""
 need() { command -v "$1" >/dev/null || want="$want $2"; }
 need podman "podman buildah runc fuse-overlayfs"
+need catatonit catatonit
 need mmdebstrap mmdebstrap
 need debootstrap debootstrap
 need qemu-aarch64-static qemu-user-static

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from typing import Any
 
 import pytest
@@ -40,6 +42,12 @@ class Podman:
     def __call__(self, *words: object, **more: Any) -> str:
         return run("podman", *self._where, *words, env=self.environ, **more).strip()
 
+    def logs(self, container: str) -> str:
+        """What it has said so far, on either way."""
+        words = ["podman", *self._where, "logs", container]
+        said = subprocess.run(words, env=self.environ, stdout=PIPE, stderr=STDOUT, text=True, timeout=60, check=False)
+        return said.stdout
+
     def has(self, image: str) -> bool:
         """Whether the image is there."""
         return bool(self("images", "--quiet", image))
@@ -70,8 +78,9 @@ class Podman:
         self.imported(BROKER, root, told)
 
     def build(self) -> None:
-        """The very Containerfile."""
+        """The very Containerfile; of the builds before, those of a day are kept, for their layers."""
         self.make_base()
+        self("image", "prune", "--force", "--filter", "until=24h")
         secret = f"id=pipconf,src={pip_settings(self.folder)}"
         file = ROOT / "deploy" / "Containerfile"
         self("build", "--format=docker", "--network=host", "--pull=never", "--secret", secret, "--file", file, "--tag", IMAGE, ROOT)  # noqa: E501

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.deploy.bundles import made, platforms_of
 from tests.deploy.rootfs import debian, need, run
-from tests.deploy.test_bundle import made, platforms_of
 from tests.peers.waiting import free_port, wait_for
 
 pytestmark = pytest.mark.deploy
@@ -46,7 +46,8 @@ kpi: {{windows: [day], every: 1s}}
 def programs(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A Debian for arm64 of which no script has run, and the wheels of its bundle, unpacked."""
     need(QEMU)
-    root = debian(kept / "arm64", "python3", arch="arm64", variant="extract")
+    # libstdc++6, as apt of a whole Debian needs it.
+    root = debian(kept / "arm64", "python3", "libstdc++6", arch="arm64", variant="extract")
     bundle = made("aarch64", tmp_path_factory.mktemp("bundle"), "3.11")
     unpacked = tmp_path_factory.mktemp("programs")
     told = ["--quiet", "--no-index", "--no-deps", "--require-hashes", "--no-compile", "--only-binary=:all:"]

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.podman import Podman
-from tests.deploy.rootfs import debian, run
-from tests.deploy.test_bundle import HERE, made
+from tests.deploy.rootfs import debian
 from tests.peers.waiting import wait_for
 
 pytestmark = pytest.mark.deploy
@@ -41,11 +40,9 @@ class Gateway:
 
 
 @pytest.fixture(scope="module")
-def gateway(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(kept: Path, bundle: Path) -> Iterator[Gateway]:
     podman = Podman(kept / "podman")
     podman.imported(IMAGE, debian(kept / "gateway-root", "systemd", "systemd-sysv", "dbus", "python3", "procps"))
-    bundle = made(HERE, tmp_path_factory.mktemp("bundle"), "3.11")
-    run("chmod", "--recursive", "a+rX", bundle)
     # Privileged, for the service makes namespaces of its own; without any network.
     told = ["--detach", "--privileged", "--network=none", "--systemd=always", f"--volume={bundle}:/bundle"]
     container = podman("run", *told, IMAGE, "/lib/systemd/systemd")
@@ -61,7 +58,7 @@ def gateway(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ga
         try:
             wait_for(has_booted, 60, "systemd boots")
         except pytest.fail.Exception:
-            pytest.skip(f"systemd does not boot in a container here: {podman('logs', container)[-500:]}")
+            pytest.skip(f"systemd does not boot in a container here: {podman.logs(container)[-500:]}")
         yield held
     finally:
         podman("rm", "--force", "--time=0", "--volumes", container)

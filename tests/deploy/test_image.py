@@ -68,6 +68,7 @@ def test_it_runs_read_only_and_is_healthy_though_a_device_is_away(podman: Podman
             return False
         return True
 
+    wait_for(lambda: "toy-1: connected" in podman.logs(running), 60, "the agent runs")
     wait_for(is_healthy, 60, "a health check that finds the agent well")
     said = json.loads(podman("exec", running, "edge-agent", "status", "--json"))
     assert said["devices"]["toy-1"]["state"] == "connected"
@@ -75,11 +76,11 @@ def test_it_runs_read_only_and_is_healthy_though_a_device_is_away(podman: Podman
 
 
 def test_it_ends_when_told_to_and_has_its_journal_when_it_is_started_again(podman: Podman, running: str) -> None:
-    wait_for(lambda: "api: listening" in podman("logs", running), 60, "the agent runs")
+    wait_for(lambda: "api: listening" in podman.logs(running), 60, "the agent runs")
     podman("stop", "--time=60", running)
     assert json.loads(podman("inspect", running))[0]["State"]["ExitCode"] == 0
     podman("start", running)
-    wait_for(lambda: "took up where the journal ends" in podman("logs", running), 60, "the agent goes on")
+    wait_for(lambda: "took up where the journal ends" in podman.logs(running), 60, "the agent goes on")
 
 
 @pytest.mark.parametrize(("age", "well"), [("-1 second", True), ("-31 seconds", False)])
