@@ -82,7 +82,10 @@ async def exchange(
     same = _same(parts, site, kept, ready)
     await crew.end(but=same.tasks(site))
     _take_over(parts, site, same, ready)
+    # Each of the three takes some tenths of a second of a large site: in between whoever works on has a turn.
+    await asyncio.sleep(0)
     await _make_others(parts, same, ready, standing)
+    await asyncio.sleep(0)
     start(parts, crew, same.tasks(site))
     log.info("%s", _told(parts, same))
     return True
@@ -164,7 +167,7 @@ async def _make_others(parts: Parts, same: Same, ready: Prepared, standing: Stan
         parts.servers, parts.look, health.servers = ready.servers, ready.look, {}
     parts.commits = Commits(anything=True, said=parts.commits.said)
     if parts.api is not None and same.api:
-        parts.api.show(*look(parts, standing))
+        await parts.api.show(*look(parts, standing))
     else:
         parts.api = await api(parts, standing)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from edge_agent.api import DeviceConfig, DriverPlugin, PublishConfig, listen_place
 from edge_agent.config.asset import AssetModel
 from edge_agent.config.explain import Found, Source
-from edge_agent.config.http_api import Listen
+from edge_agent.config.http_api import ApiModel, Listen
 from edge_agent.config.yaml_lines import Key, dotted
 
 # Listening on one of these takes the port on every address.
@@ -47,9 +47,12 @@ def ports_taken(places: Iterable[tuple[Key, tuple[str, int]]], source: Source) -
 
 
 def listening(parts: Mapping[str, Any]) -> Iterator[tuple[Key, tuple[str, int]]]:
-    """Where the API, the pages and each server of a site listen, as far as the site file says so."""
-    for name in ("api", "pages"):
-        listen: Listen | None = getattr(parts.get(name), "listen", None)
+    """Where the API, the pages and each server of a site listen; the pages only if the site file says so.
+
+    Without a word of it the API listens, the pages only where their extra is installed.
+    """
+    for name, part in (("api", parts.get("api", ApiModel())), ("pages", parts.get("pages"))):
+        listen: Listen | None = getattr(part, "listen", None)
         if listen and listen.port:
             yield (name, "listen"), (listen.host, listen.port)
     for name, server in parts["serve"].items():

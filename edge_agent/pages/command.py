@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from edge_agent.errors import ConfigError
+
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 DEFAULT_LISTEN: Final = "127.0.0.1:8081"
 # Browsers are let go of within two seconds.
 ENDING_S: Final = 10.0
-_DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
+_DONE, _FAILED, _WRONG_USAGE, _WRONG_CONFIG = 0, 1, 2, 78
 MISSING: Final = "the pages are an extra: pip install 'edge-agent[ui]'"
 
 
@@ -67,13 +69,20 @@ def run(options: argparse.Namespace) -> int:
             f"--listen {host}:{port} is beyond this machine: add --cert and --key, or listen at {DEFAULT_LISTEN}"
         )
     try:
-        from edge_agent.pages.serve import Settings, serve
+        from edge_agent.pages.serve import NotListening, Settings, serve
     except ModuleNotFoundError as error:
         print(f"edge-agent pages: {error.name} is missing; {MISSING}", file=sys.stderr)
         return _FAILED
     if getattr(options, "with_stdin", False):
         threading.Thread(target=_end_with_stdin, name="end-with-stdin", daemon=True).start()
-    serve(Settings(options.url or DEFAULT_URL, host, port, options.ca, options.cert, options.key))
+    try:
+        serve(Settings(options.url or DEFAULT_URL, host, port, options.ca, options.cert, options.key))
+    except ConfigError as error:
+        print(f"edge-agent pages: {error}", file=sys.stderr)
+        return _WRONG_CONFIG
+    except NotListening as error:
+        print(f"edge-agent pages: {error}", file=sys.stderr)
+        return _FAILED
     return _DONE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from nicegui import ui
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from edge_agent.api import port_trouble
 from edge_agent.pages.client import Agent, Away, Refused
 from edge_agent.pages.forward import add_forwards
 from edge_agent.pages.guard import Guard
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # Each browser holds one open, and a few more while a page loads.
 CONNECTIONS: Final = 200
+_WAITING: Final = 128
 # Their address changes with their content.
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -55,13 +58,17 @@ class Settings:
         return self.host in _LOOPBACK
 
 
+class NotListening(Exception):
+    """Their address cannot be had; a sentence."""
+
+
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; OSError if the address cannot be had."""
+    """Serve until SIGTERM or SIGINT. NotListening; ConfigError if certificate and key are none."""
+    tls = _tls(settings)
+    place = _opened(settings)
     agent = Agent(settings.url, settings.ca, open_reading=settings.is_loopback)
     config = uvicorn.Config(
         Guard(make_app(agent), _hosts(settings)),
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -72,9 +79,20 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=2,
     )
     config.load()
-    config.ssl = _tls(settings)
-    log.info("pages: at %s://%s:%d", "https" if config.ssl else "http", settings.host, settings.port)
-    uvicorn.Server(config).run()
+    config.ssl = tls
+    log.info("pages: at %s://%s:%d", "https" if tls else "http", settings.host, settings.port)
+    uvicorn.Server(config).run([place])
+
+
+def _opened(settings: Settings) -> socket.socket:
+    """Before anything is said of it: a port may be taken."""
+    host, port = settings.host, settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_WAITING)
+    except OSError as error:
+        told = f"{port_trouble(error, host, port)}; pages.listen (--listen) says where they listen"
+        raise NotListening(told) from error
 
 
 def _is_for_the_log(record: logging.LogRecord) -> bool:

@@ -28,6 +28,9 @@ ROLES: Final = ("viewer", "operator", "engineer")
 LATE_S: Final = 5.0
 # How long a session that has ended may go on looking at an open page.
 STILL_THERE_S: Final = 30.0
+# Of what equipment has said before it could not be asked, what it said last; and time to read it.
+_LAST: Final = 3
+_READ_MS: Final = 20_000
 
 
 class Visit:
@@ -136,7 +139,16 @@ class Visit:
                 self._away()
                 ui.notify(self.words("shell.away.now"), type="negative")
             elif isinstance(error, Refused):
-                ui.notify(self.words("shell.refused", error=error), type="negative", multi_line=True)
+                first, *more = str(error).splitlines() or [""]
+                told = "\n".join([first, *more[-_LAST:]])
+                ui.notify(
+                    self.words("shell.refused", error=told),
+                    type="negative",
+                    multi_line=True,
+                    timeout=_READ_MS,
+                    close_button=self.words("shell.close"),
+                    classes="said",
+                )
             else:
                 ui.notify(self.words("shell.broken"), type="negative", multi_line=True)
 

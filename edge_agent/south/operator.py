@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,7 @@ from edge_agent.core.states import MachineState
 from edge_agent.core.wall import to_ns, wall_to_ns
 from edge_agent.core.writing import shown
 from edge_agent.health import Count, Health
+from edge_agent.journal.disk import Disk
 from edge_agent.south.witness import Witness
 
 KEYS: Final = ("from", "until", "state", "reason", "clear", "who")
@@ -195,8 +197,13 @@ def pseudonym_key(data_dir: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        made, fresh = secrets.token_bytes(32), path.with_suffix(".new")
-        fresh.touch(0o600)
-        fresh.write_bytes(made)
-        fresh.replace(path)     # whole or not at all: half a key would be a weak one
+        made = secrets.token_bytes(32)
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(made)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)     # whole or not at all, a power cut too: half a key would be a weak one
+        Disk().sync_folder(data_dir)
         return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from edge_agent.health import Count
 from edge_agent.parts import Parts
 from edge_agent.shown import Standing
 from edge_agent.supervise import Crew
+from edge_agent.web import serve
 from tests.peers.fake_broker import FakeBroker, Script
 from tests.peers.http_client import ask
 from tests.web.conftest import until
@@ -201,6 +203,22 @@ async def test_the_api_listens_on_and_shows_what_is_new(shop: Shop) -> None:
     ]  # fmt: skip
     reply = await ask(port, "GET", "/api/v1/devices")
     assert [one["id"] for one in reply.json()["devices"]] == ["first", "io", "last"]
+
+
+async def test_devices_have_their_turn_while_the_api_is_made_anew(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_in: list[threading.Thread] = []
+    real = serve.make_app
+
+    def noting(*parts: Any) -> Any:
+        made_in.append(threading.current_thread())
+        return real(*parts)
+
+    monkeypatch.setattr(serve, "make_app", noting)
+    assert await shop.change("\npublish:", LATHE)
+    assert len(made_in) == 1
+    assert made_in[0] is not threading.main_thread()
 
 
 async def test_a_destination_that_changes_begins_anew_and_one_that_goes_is_told_of(

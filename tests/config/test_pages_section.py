@@ -38,6 +38,13 @@ def test_they_cannot_listen_where_the_api_does(tmp_path: Path) -> None:
     assert site_of(tmp_path, FAKE_SITE + api + "pages: off\n").pages.listen is None
 
 
+def test_they_cannot_listen_where_the_api_does_without_being_told(tmp_path: Path) -> None:
+    pages = 'pages: {listen: "127.0.0.1:8080"}\n'
+    [line] = told(mistakes_of(tmp_path, FAKE_SITE + pages))
+    assert "pages.listen: '127.0.0.1:8080' port 8080 is taken by api; each needs a port of its own" in line
+    assert site_of(tmp_path, FAKE_SITE + "api: {listen: off}\n" + pages).pages.listen is not None
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

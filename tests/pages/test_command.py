@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,26 @@ def test_beyond_this_machine_they_want_a_certificate(
 ) -> None:
     assert command.main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_said_to_listen(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("nicegui", reason="needs the extra ui")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert command.main(["--listen", f"127.0.0.1:{port}"]) == 1
+    assert f"port {port} is taken by another program; pages.listen" in capsys.readouterr().err
+    assert "pages: at" not in caplog.text
+
+
+def test_a_certificate_that_is_none_is_a_wrong_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("nicegui", reason="needs the extra ui")
+    (tmp_path / "a.pem").write_text("no certificate")
+    assert command.main(["--cert", str(tmp_path / "a.pem"), "--key", str(tmp_path / "a.pem")]) == 78
+    assert "pages.cert" in capsys.readouterr().err
 
 
 def test_what_the_site_file_says_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:

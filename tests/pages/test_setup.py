@@ -135,6 +135,7 @@ def test_a_machine_gets_its_states_by_watching_the_tag(commented: Stage) -> None
     machine = site(stage)["machines"]["cnc-8"]
     assert {str(code): state for code, state in machine["state"]["map"].items()} == states
     assert machine["counts"] == {"total": "cnc-8.total", "scrap": "cnc-8.scrap"}
+    assert machine["operator"] == {}    # its stops can be given reasons, unless one says otherwise
 
     def told() -> Any:
         try:
@@ -144,6 +145,19 @@ def test_a_machine_gets_its_states_by_watching_the_tag(commented: Stage) -> None
         return rows.get("cnc-8") in set(states.values())
 
     wait_for(told, 60, "the new machine has a state")
+
+
+def test_what_is_missing_in_a_form_is_named(commented: Stage) -> None:
+    page = commented.open("/setup", size=DESK, user="anna")
+    for add in ("Add an OPC UA device", "Add a Modbus device"):
+        page.get_by_role("button", name=add).click()
+        page.get_by_role("button", name="Connect").click()
+        page.locator(".q-notification", has_text="Still missing: Address").last.wait_for()
+        page.locator(".partlink", has_text="Devices").click()
+    page.locator(".partlink", has_text="Machines").click()
+    page.get_by_role("button", name="Add a machine").click()
+    page.get_by_role("button", name="Take over").click()
+    page.locator(".q-notification", has_text="Still missing: Name").last.wait_for()
 
 
 def test_the_byte_order_wizard_makes_a_tag(commented: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,21 @@ async def test_names_are_kept_as_pseudonyms_plain_or_not_at_all() -> None:
     first, second, third, _ = names["pseudonym"]
     assert first == second != third
     assert first.startswith("op-") and "anna" not in first
+
+
+def test_the_key_of_the_pseudonyms_is_on_the_medium_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def noting(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    pseudonym_key(tmp_path)
+    assert synced == [str(tmp_path / "operator.new"), str(tmp_path)]
 
 
 def test_the_key_of_the_pseudonyms_is_made_once_and_only_the_agent_may_read_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from nicegui import ui
 from edge_agent.config.edit import CannotEdit
 from edge_agent.pages.client import Away, Refused
 from edge_agent.pages.setup.draft import Draft
+from edge_agent.pages.setup.sections import ID
 from edge_agent.pages.visit import Visit
 from edge_agent.pages.words import Words
 
@@ -75,6 +76,16 @@ class Bench:
         except Away as away:
             self.visit.failed(away)
         return None
+
+    def can_be_called(self, name: str, group: str, before: str = "") -> bool:
+        """Whether an entry of `group`, called `before` so far, can have this name; else a word says why not."""
+        if not name:
+            self.say(self.words("setup.missing", what=self.words("setup.id")), "warning")
+        elif not ID.fullmatch(name) or (name != before and name in self.draft.group(group)):
+            self.say(self.words("setup.bad_id", id=name), "warning")
+        else:
+            return True
+        return False
 
     def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         """As `Visit.every`, while this part is shown."""

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from edge_agent.pages.parts import attributes, html
 from edge_agent.pages.setup.bench import Bench
-from edge_agent.pages.setup.sections import ID, breaks_of, breaks_text, calendar, merged, slug, unique
+from edge_agent.pages.setup.sections import breaks_of, breaks_text, calendar, merged, slug, unique
 
 DAYS: Final = ("daily", "mon-fri", "mon-sat", "sat,sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _KNOWN: Final = frozenset({"days", "start", "end", "breaks"})
@@ -101,8 +101,7 @@ class _Calendar:
     async def _take(self) -> None:
         """Into the draft."""
         bench, name = self._bench, str(self._id.value or "").strip()
-        if not ID.fullmatch(name) or (self._is_new and name in bench.draft.group("calendars")):
-            bench.say(bench.words("setup.bad_id", id=name), "warning")
+        if not bench.can_be_called(name, "calendars", "" if self._is_new else self._name):
             return
         made = calendar([row.values() for row in self._rows], str(self._holidays.value or "").strip())
         old = self._old.get("shifts") or {}

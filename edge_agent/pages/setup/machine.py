@@ -11,13 +11,14 @@ from edge_agent.pages.parts import card, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.choice import TagChoice, Tags
 from edge_agent.pages.setup.products import Products
-from edge_agent.pages.setup.sections import ID, merged
+from edge_agent.pages.setup.sections import merged
 from edge_agent.pages.setup.telling import Telling
 
 COUNTS: Final = ("total", "good", "scrap")
 # The keys that the form knows; all others of a machine stay as they are.
 OURS: Final = (
     "line", "state", "packml", "machinery", "machinetool", "counts", "ideal_cycle", "job", "calendar", "micro_stop",
+    "operator",
 )  # fmt: skip
 
 
@@ -52,6 +53,8 @@ class MachineForm:
             self._micro = ui.input(
                 words("setup.micro_stop"), value=str(old.get("micro_stop") or ""), placeholder="5min"
             ).props("outlined dense")
+            # Who makes a machine here wants its stops explained here; one that the file has without is left so.
+            self._operator = ui.checkbox(words("setup.operator"), value=not self._name or "operator" in old)
         self._telling = Telling(bench, tags, old)
         counts = old.get("counts") if isinstance(old.get("counts"), dict) else {}
         self._kept_counts = {
@@ -97,13 +100,13 @@ class MachineForm:
             **ideal,
             "calendar": self._kept_calendar or str(self._calendar.value or "") or None,
             "micro_stop": str(self._micro.value or "").strip() or None,
+            "operator": (self._old.get("operator") or {}) if self._operator.value else None,
         }
 
     async def _take(self) -> None:
         """Into the draft."""
         bench, name = self._bench, str(self._id.value or "").strip()
-        if not ID.fullmatch(name) or (not self._name and name in bench.draft.group("machines")):
-            bench.say(bench.words("setup.bad_id", id=name), "warning")
+        if not bench.can_be_called(name, "machines", self._name):
             return
         values = self._values()
         if values is None:

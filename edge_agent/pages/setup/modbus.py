@@ -11,7 +11,7 @@ from nicegui import ui
 from edge_agent.pages.parts import card, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.modbus_tools import ModbusTools
-from edge_agent.pages.setup.sections import ID, modbus_rtu, modbus_tcp
+from edge_agent.pages.setup.sections import modbus_rtu, modbus_tcp
 from edge_agent.pages.setup.template import TemplateChoice
 
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
@@ -106,6 +106,7 @@ class Modbus:
     def _connect(self) -> None:
         address, unit = str(self._address.value or "").strip(), int(self._unit.value or 0)
         if not address:
+            self._bench.say(self._bench.words("setup.missing", what=self._bench.words("setup.address")), "warning")
             return
         self._url = (
             address
@@ -139,8 +140,7 @@ class Modbus:
         if not tags and not model:
             bench.say(bench.words("setup.missing", what=bench.words("setup.chosen")), "warning")
             return
-        if not ID.fullmatch(name) or (not self._name and name in bench.draft.group("devices")):
-            bench.say(bench.words("setup.bad_id", id=name), "warning")
+        if not bench.can_be_called(name, "devices", self._name):
             return
 
         def change() -> None:

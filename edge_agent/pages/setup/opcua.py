@@ -12,7 +12,7 @@ from edge_agent.pages.parts import card, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.chosen import Chosen
 from edge_agent.pages.setup.kept import without_password
-from edge_agent.pages.setup.sections import ID, host_of, security_keys, slug, unique
+from edge_agent.pages.setup.sections import host_of, security_keys, slug, unique
 from edge_agent.pages.setup.tree import Tree
 from edge_agent.pages.tools import shown
 
@@ -68,8 +68,11 @@ class OpcUa:
 
     async def connect(self) -> None:
         """Ask the server what stands at the top."""
-        bench = self._bench
-        self._url = host_of(str(self._address.value or ""), "opc.tcp", 4840)
+        bench, address = self._bench, str(self._address.value or "").strip()
+        if not address:
+            bench.say(bench.words("setup.missing", what=bench.words("setup.address")), "warning")
+            return
+        self._url = host_of(address, "opc.tcp", 4840)
         self._address.set_value(self._url)
         if self._old:
             self._keys = {key: value for key, value in self._old.items() if key in ("security", "login", "timeout")}
@@ -139,8 +142,7 @@ class OpcUa:
         tags = self._chosen.tags()
         if tags is None:
             return
-        if not ID.fullmatch(name) or (not self._name and name in bench.draft.group("devices")):
-            bench.say(bench.words("setup.bad_id", id=name), "warning")
+        if not bench.can_be_called(name, "devices", self._name):
             return
 
         if not self._name:

@@ -24,8 +24,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "machine.log_in": ("An operator who has logged in can say why.", "操作员登录后可说明原因。"),
     "machine.who_may": ("An operator can say why.", "操作员可说明原因。"),
     "machine.nobody_may": (
-        "Reasons can be given where the machine has operator: {{}} in the site file.",
-        "在站点文件中为该设备配置 operator: {{}} 后可说明原因。",
+        "Reasons can be given once Set-up, Machines allows it for this machine.",
+        "在“组态”的“生产设备”中允许后，即可为该设备的停机说明原因。",
     ),
     "machine.all_explained": ("Every stop has a reason.", "所有停机均已说明原因。"),
     "machine.why_stop": ("Why did it stop?", "为什么停机？"),

@@ -121,6 +121,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "setup.calendar": ("Calendar", "班次日历"),
     "setup.calendar.none": ("the site's, or always", "站点默认或全天"),
     "setup.micro_stop": ("Micro-stop up to", "短停上限"),
+    "setup.operator": ("Operators may give its stops a reason", "操作员可为停机填写原因"),
     "setup.state": ("State", "状态"),
     "setup.state.title": ("What tells its state?", "状态来自哪里？"),
     "setup.state.map": ("A tag with codes", "状态码变量"),

@@ -65,6 +65,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "This is not the code that the agent has written on its console and in its log.",
         "口令不正确，请查看采集网关控制台或日志中的一次性口令。",
     ),
-    "login.slow": ("Too many wrong passwords. Try again in a minute.", "错误次数过多，请一分钟后再试。"),
+    "login.slow": ("Too many wrong attempts. Try again in a minute.", "错误次数过多，请一分钟后再试。"),
     "login.back": ("Back to the pages", "返回页面"),
 }
