@@ -16,6 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from edge_agent.web.tls import names_of
+
 API: Final = "/api/v1"
 COOKIE: Final = "edge_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
@@ -72,6 +74,7 @@ class Agent:
             base_url=self.url, limits=limits, timeout=PATIENCE_S, verify=_trusting(self.url, ca), trust_env=False,
             cookies=CookieJar(_KEEPS_NONE),
         )  # fmt: skip
+        self._as = _known_as(self.url, ca)
         self._shared: OrderedDict[tuple[str, ...], tuple[float, asyncio.Task[Any]]] = OrderedDict()
 
     async def get(self, path: str, session: Session = NOBODY, **query: object) -> Any:
@@ -145,7 +148,9 @@ class Agent:
             sent["Content-Type"] = "application/json"
         params = {name: _text(value) for name, value in (query or {}).items() if value is not None}
         try:
-            answer = await self._http.request(method, API + path, params=params, content=content, headers=sent)
+            answer = await self._http.request(
+                method, API + path, params=params, content=content, headers=sent, extensions=self._as
+            )
         except (httpx.HTTPError, OSError) as error:
             raise Away(f"{self.url}: {error or type(error).__name__}") from error
         if answer.is_success:
@@ -196,3 +201,12 @@ def _trusting(url: str, ca: Path | None) -> ssl.SSLContext | bool:
     # The agent beside us is asked at this machine's own address, under which no certificate knows it.
     context.check_hostname = parts.hostname not in ("localhost", "127.0.0.1", "::1")
     return context
+
+
+def _known_as(url: str, ca: Path | None) -> dict[str, str]:
+    """The agent's own certificate may not name the address at which it is asked: it is asked as one that it names."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or ca is None:
+        return {}
+    names = names_of(ca)
+    return {} if not names or parts.hostname in names else {"sni_hostname": min(names).replace("*", "agent")}

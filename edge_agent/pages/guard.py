@@ -57,7 +57,10 @@ class Guard:
         name = _name(host)
         parent = name.partition(".")[2]
         if name not in self._hosts and f"*.{parent}" not in self._hosts:
-            return "these pages are not known under the name in the Host header"
+            return (
+                "these pages are not known under the name in the Host header; "
+                "pages.cert has to be a certificate for it"
+            )
         # Browsers say it of whatever changes something, of sockets, and of what a script of another site asks for.
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
             return "this comes from a page of another site"

@@ -23,7 +23,7 @@ _ANSWER = (
 
 @asynccontextmanager
 async def agent_that_gives_cookies(
-    tls: ssl.SSLContext | None = None, ca: Path | None = None
+    tls: ssl.SSLContext | None = None, ca: Path | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[tuple[Agent, list[dict[str, str]]]]:
     """Asks a server that sets a session's cookie with each answer; and the headers it was sent."""
     asked: list[dict[str, str]] = []
@@ -41,9 +41,9 @@ async def agent_that_gives_cookies(
                 asked.append(headers)
                 writer.write(_ANSWER)
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+    async with await asyncio.start_server(serve, host, 0, ssl=tls) as server:
         scheme = "https" if tls else "http"
-        agent = Agent(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", ca)
+        agent = Agent(f"{scheme}://{host}:{server.sockets[0].getsockname()[1]}", ca)
         yield agent, asked
         await agent.close()
         await asyncio.gather(*filter(None, served))
@@ -71,6 +71,18 @@ async def test_the_agents_own_certificate_is_enough_whoever_signed_it_and_no_oth
             await stranger.me(NOBODY)
         await stranger.close()
     assert len(asked) == 1
+
+
+async def test_the_agents_own_certificate_is_enough_wherever_it_is_asked(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("gateway")
+    async with agent_that_gives_cookies(server_context(cert, key), cert, "127.0.0.2") as (agent, asked):
+        await agent.me(NOBODY)
+        assert asked[-1]["host"].startswith("127.0.0.2:")
+        signed = Agent(agent.url, authority.ca)
+        with pytest.raises(Away, match="CERTIFICATE_VERIFY_FAILED"):
+            await signed.me(NOBODY)     # of an authority anybody may have a certificate
+        await signed.close()
 
 
 async def test_those_who_look_at_the_same_are_told_the_same_and_others_are_asked_for() -> None:

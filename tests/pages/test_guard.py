@@ -47,7 +47,7 @@ async def test_under_another_name_nothing_is_shown(host: str) -> None:
     seen, [start, body] = await passed(host=host)
     assert not seen
     assert start["status"] == 421
-    assert b"Host" in body["body"]
+    assert b"Host header; pages.cert has to be a certificate for it" in body["body"]
 
 
 async def test_a_page_from_elsewhere_may_neither_change_nor_read_anything_nor_open_a_socket() -> None:
