@@ -62,16 +62,18 @@ def _row(entry: Entry, zone: str, words: Words) -> Markup:
         words.moment(entry.get("time"), zone),
         entry.get("who") or "",
         words.of("step.", step),
-        _details(entry),
+        _details(entry, words),
         entry.get("through") or "",
     )
 
 
-def _details(entry: Entry) -> str:
+def _details(entry: Entry, words: Words) -> str:
     """Everything else that the line says: `what` in words, or the names with their values."""
     rest = {name: value for name, value in entry.items() if name not in _APART and value not in (None, "", {})}
-    what = rest.pop("what", "")
-    return " · ".join([*([str(what)] if what else []), *(f"{name} {_flat(value)}" for name, value in rest.items())])
+    said = [words.told(rest.pop("what"))] if "what" in rest else []
+    if "error" in rest:
+        rest["error"] = words.told(rest["error"])
+    return " · ".join(said + [f"{words.of('audit.of.', name)} {_flat(value)}" for name, value in rest.items()])
 
 
 def _flat(value: Any) -> str:

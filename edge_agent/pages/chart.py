@@ -87,11 +87,33 @@ def legend(visit: Visit, *names: str) -> Options:
     return {"data": list(names), "top": 0, "right": 0, "itemWidth": 18, "itemHeight": 10, "textStyle": style}
 
 
+# Letters, lines, and the room around them: what a large screen has larger.
+_GROWS: Final = frozenset(
+    {"fontSize", "width", "height", "left", "right", "top", "bottom", "itemWidth", "itemHeight", "symbolSize"}
+)
+
+
+def larger(options: Any, scale: float) -> Any:
+    """The options with everything that is drawn so many times as large; what is data stays."""
+    if scale == 1 or not isinstance(options, dict | list):
+        return options
+    if isinstance(options, list):
+        return [larger(one, scale) for one in options]
+    return {key: value if key == "data" else _grown(key, value, scale) for key, value in options.items()}
+
+
+def _grown(key: str, value: Any, scale: float) -> Any:
+    if key in _GROWS and isinstance(value, int | float):
+        return round(value * scale, 1)
+    return larger(value, scale)
+
+
 class Chart:
     """A chart that is drawn again where it has changed, and keeps what the visitor has zoomed into."""
 
-    def __init__(self, name: str, height: str) -> None:
-        """`name`: a class to find it by; `height` of CSS."""
+    def __init__(self, name: str, height: str, scale: float) -> None:
+        """`name`: a class to find it by; `height` of CSS; `scale` of the screen, see `Visit.scale`."""
+        self._scale = scale
         self._element = ui.echart({}).classes(f"chart {name}").style(f"height:{height}")
         self._drawn: Options | None = None
 
@@ -101,7 +123,7 @@ class Chart:
             return
         self._drawn = options
         self._element.options.clear()
-        self._element.options.update(options)
+        self._element.options.update(larger(options, self._scale))
         self._element.update()
 
     @property

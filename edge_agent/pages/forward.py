@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from edge_agent.pages.client import Agent, Away, Refused, place
+from edge_agent.pages.login import words_of
 from edge_agent.pages.visit import enter
 
 # A reason is a word, with an id.
@@ -28,11 +29,13 @@ def add_forwards(app: FastAPI, agent: Agent) -> None:
             said = await request.json()
         except ValueError:
             return failure(422, "the body is to be JSON")
+        words = words_of(request, {})
         try:
             visit = await enter(request, agent)
+            words = visit.words
             return JSONResponse(await visit.post(f"{place('machines', machine, 'stops', start)}/reason", said))
         except Refused as refused:
-            return failure(refused.status, str(refused))
+            return failure(refused.status, words.told(refused))
         except Away as away:
             return failure(503, str(away))
 

@@ -70,7 +70,7 @@ def _why(error: Away | Refused, words: Words, *, first: bool = False) -> str:
         return words("shell.away.now")
     if error.status == 401:
         return words("login.wrong_code" if first else "login.wrong")
-    return words("login.slow") if error.status == 429 else str(error)
+    return words("login.slow") if error.status == 429 else words.told(error)
 
 
 def words_of(request: Request, me: Mapping[str, Any]) -> Words:

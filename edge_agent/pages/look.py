@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from markupsafe import Markup
@@ -47,6 +48,7 @@ _SHAPES: Final = {
 }
 
 
+@cache
 def shape(state: str) -> Markup:
     """The shape of a state, as high as the text around it."""
     drawn = _SHAPES.get(state, _SHAPES["UNKNOWN"])

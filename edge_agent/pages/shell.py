@@ -62,7 +62,7 @@ async def _show(visit: Visit, page: Page) -> None:
         note(visit.words("shell.away.first"))
         ui.timer(AGAIN_S, lambda: ui.navigate.reload(), once=True)
     except Refused as refused:
-        note(visit.words("shell.refused", error=refused))
+        note(visit.words.refused(refused))
 
 
 @contextmanager
@@ -166,6 +166,6 @@ def silent(request: Request, error: Exception) -> Response:
     from edge_agent.pages.login import plain, words_of
 
     words = words_of(request, {})
-    text = words("shell.away.first") if isinstance(error, Away) else words("shell.refused", error=error)
+    text = words("shell.away.first") if isinstance(error, Away) else words.refused(error)
     log.debug("no page: %s", error)
     return plain(request, words, words("brand"), Markup('<p class="note">{}</p>').format(text), 503, again=AGAIN_S)

@@ -19,12 +19,9 @@ _FACTORS: Final = (("A", "availability"), ("P", "performance"), ("Q", "quality")
 _NOTICEABLE: Final = 0.02
 
 
-def tile(row: Row, now: str, words: Words) -> Markup:
-    """A machine: its state and since when, OEE and its factors, pieces against the target, the job.
-
-    `now`: the instant for which the API has answered.
-    """
-    state, reason = str(row["state"]), words.reason(row.get("reason"))
+def tile(row: Row, lasts: str, words: Words) -> Markup:
+    """A machine: its state and how long that `lasts`, OEE and its factors, pieces against the target, the job."""
+    state, reason = str(row["state"]), why(row, words)
     since = row.get("since")
     return Markup(
         '<a class="tile s-{state}" href="{href}" data-machine="{id}" aria-label="{label}">'
@@ -37,7 +34,7 @@ def tile(row: Row, now: str, words: Words) -> Markup:
         id=row["id"],
         label=f"{row['id']}: {words.of('state.', state)}",
         shape=shape(state),
-        since=words.length(_seconds(since, now)) if since else "",
+        since=lasts,
         since_title=words("andon.since", time=words.moment(since)) if since else "",
         state_name=words.of("state.", state),
         reason=Markup("<small>{}</small>").format(reason) if reason else "",
@@ -47,6 +44,12 @@ def tile(row: Row, now: str, words: Words) -> Markup:
         job=_job(row, words),
         flags=_flags(row, words),
     )
+
+
+def why(row: Row, words: Words) -> str:
+    """The reason of its state; of one that nothing was ever heard of, that."""
+    never = row["state"] == "UNKNOWN" and not row.get("since")
+    return words.reason(row.get("reason")) or (words("andon.never") if never else "")
 
 
 def rollup(row: Row, words: Words) -> Markup:
@@ -84,8 +87,12 @@ def oee_ring(row: Row, words: Words) -> Markup:
 def factors(row: Row, words: Words) -> Markup:
     """Availability, performance and quality: letter, bar and percent."""
     return Markup("").join(
-        Markup('<div title="{}"><dt>{}</dt><dd>{}<b>{}</b></dd></div>').format(
-            words(f"andon.{letter}"), letter, bar(row.get(key), "factor"), words.whole_percent(row.get(key))
+        Markup('<div title="{}{}"><dt>{}</dt><dd>{}<b>{}</b></dd></div>').format(
+            words(f"andon.{letter}"),
+            "" if row.get(key) is not None else f": {words(f'andon.{letter}.none')}",
+            letter,
+            bar(row.get(key), "factor"),
+            words.whole_percent(row.get(key)),
         )
         for letter, key in _FACTORS
     )
@@ -132,6 +139,8 @@ def _flags(row: Row, words: Words) -> Markup:
         shown += said.format("", words("andon.no_window"))
     elif "NO_PLANNED_TIME" in flags:
         shown += said.format("", words("andon.no_plan"))
+    elif row.get("oee") is None and "PRU_MISSING" in flags:
+        shown += said.format(words("flag.PRU_MISSING"), words("andon.no_ideal"))
     elif "LOW_CONFIDENCE" in flags:
         coverage = words.percent(row.get("data_coverage"), 0)
         shown += said.format(f"{words('kpi.data_coverage')} {coverage}", f"{words('andon.low')} {coverage}")
@@ -140,5 +149,9 @@ def _flags(row: Row, words: Words) -> Markup:
     return shown
 
 
-def _seconds(since: str, now: str) -> float:
-    return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
+def lasting(row: Row, now: str, words: Words) -> str:
+    """How long the machine has been in its state at `now`, the instant for which the API has answered."""
+    since = row.get("since")
+    if not since:
+        return ""
+    return words.length((datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds())

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LANGUAGE_COOKIE: Final = "edge_agent_language"
 THEME_COOKIE: Final = "edge_agent_theme"
+SIZE_COOKIE: Final = "edge_agent_size"
 ROLES: Final = ("viewer", "operator", "engineer")
 """each may what those before it may"""
 
@@ -45,6 +46,8 @@ class Visit:
         self.words = Words(language_of(request, me))
         self.dark = request.cookies.get(THEME_COOKIE) == "dark"
         self.theme_known = THEME_COOKIE in request.cookies
+        self.scale = scale_of(request.cookies.get(SIZE_COOKIE, ""))
+        """how large letters are on the visitor's screen; 1 is usual"""
         self._client: Client | None = None
         self._say_wrong: Callable[[str], None] = lambda _: None
         self._clock = ZoneInfo(self.zone)
@@ -109,7 +112,7 @@ class Visit:
             except Away:
                 self._away()
             except Refused as refusal:
-                self._say_wrong(self.words("shell.refused", error=refusal))
+                self._say_wrong(self.words.refused(refusal))
             else:
                 self._say_wrong("")
             finally:
@@ -140,7 +143,7 @@ class Visit:
                 ui.notify(self.words("shell.away.now"), type="negative")
             elif isinstance(error, Refused):
                 first, *more = str(error).splitlines() or [""]
-                told = "\n".join([first, *more[-_LAST:]])
+                told = "\n".join(self.words.told(line) for line in (first, *more[-_LAST:]))
                 ui.notify(
                     self.words("shell.refused", error=told),
                     type="negative",
@@ -190,6 +193,16 @@ def language_of(request: Request, me: Mapping[str, Any]) -> Language:
         if wish in LANGUAGES:
             return wish
     return LANGUAGES[0]
+
+
+def scale_of(letter_px: str) -> float:
+    """Of the size of a letter as the browser has told it, px: 1 to 2."""
+    known = letter_px.isascii() and letter_px.isdecimal()
+    return min(max(int(letter_px[:3]) / _USUAL_PX, 1.0), 2.0) if known else 1.0
+
+
+# What browsers come with.
+_USUAL_PX: Final = 16
 
 
 def login_url(path: str) -> str:

@@ -22,6 +22,7 @@ import pytest
 from edge_agent import front
 from edge_agent.demo import site as sites
 from edge_agent_hil.part import Part, Parts
+from tests.pages import judge
 from tests.peers.certificates import Authority
 from tests.peers.waiting import BUSY, free_port, wait_for
 
@@ -84,9 +85,10 @@ class Stage:
     browser: Any
     agent: Part = field(init=False)
     context: Any = None
+    _sessions: dict[str, list[Any]] = field(default_factory=dict)
 
     def close(self) -> None:
-        """Close the page that is open."""
+        """Close what is open, and forget it."""
         if self.context is not None:
             self.context.close()
         self.context = None
@@ -98,26 +100,38 @@ class Stage:
     def open(
         self, path: str, language: str = "en", theme: str = "light", size: tuple[int, int] = WALL, user: str = ""
     ) -> Any:
-        """A page in a browser of its own, its content there; logged in as `user`, who must exist.
+        """A page in a browser that remembers nothing but files, its content there; logged in as `user`, who must exist.
 
         The one before is closed: a page that is open asks every second.
         """
-        self.close()
-        self.context = context = self.browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, ignore_https_errors=True
-        )
-        context.set_default_timeout(PATIENCE_MS)
+        page = self._clean()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
         wishes = {"edge_agent_language": language, "edge_agent_theme": theme}
-        context.add_cookies([{"name": name, "value": value, "url": self.url} for name, value in wishes.items()])
-        page = context.new_page()
-        if user:
+        cookies = [{"name": name, "value": value, "url": self.url} for name, value in wishes.items()]
+        self.context.add_cookies(cookies + self._sessions.get(user, []))
+        if user and user not in self._sessions:
             page.goto(f"{self.url}/login?next={path}")
             page.fill("input[name=user]", user)
             page.fill("input[name=password]", PASSWORD)
             page.click("button.primary")
+            page.locator("form.account").wait_for()
+            self._sessions[user] = [one for one in self.context.cookies() if one["name"].startswith("edge_session")]
         else:
             page.goto(self.url + path)
         page.wait_for_selector("main")
+        return page
+
+    def _clean(self) -> Any:
+        """A new page, all others closed; scripts and styles are still known, and nothing else."""
+        if self.context is None:
+            self.context = self.browser.new_context(ignore_https_errors=True)
+            self.context.set_default_timeout(PATIENCE_MS)
+        for page in self.context.pages:
+            page.close()
+        self.context.clear_cookies()
+        page = self.context.new_page()
+        forget = {"origin": self.url, "storageTypes": "local_storage"}
+        self.context.new_cdp_session(page).send("Storage.clearDataForOrigin", forget)
         return page
 
     def first_user(self, name: str) -> None:
@@ -137,15 +151,21 @@ class Stage:
         self.parts.kill(self.agent)
         wait_for(lambda: not answers(f"{self.url}/login"), 30, "the pages have ended")
 
-    def picture(self, page: Any, name: str, whole: bool = True) -> None:
-        """Take a picture of what is seen; EDGE_AGENT_PICTURES=1 keeps it in docs/pictures.
+    def picture(self, page: Any, name: str, whole: bool = True, english: tuple[str, ...] = ()) -> None:
+        """Look at what is seen: it can be read, fits, and is in one language but for what people have written.
 
-        Not for the pages' sake is waited before: charts draw, and dialogs appear, in the next frames.
+        EDGE_AGENT_PICTURES=1 takes a picture of it into docs/pictures.
         """
-        page.wait_for_timeout(500)
-        folder = PICTURES if PICTURED else self.folder
-        folder.mkdir(exist_ok=True)
-        page.screenshot(path=folder / f"{name}.png", full_page=whole)
+        wait_for(lambda: not judge.faint(page), 3, f"{name}: {judge.faint(page)} can be read")
+        assert judge.cut(page) == []
+        assert not judge.too_wide(page)
+        if page.evaluate("document.documentElement.lang") == "zh":
+            assert [one for one in judge.english(page) if one not in english] == []
+        if PICTURED:
+            # Not for the pages' sake is waited: charts draw, and dialogs appear, in the next frames.
+            page.wait_for_timeout(500)
+            PICTURES.mkdir(exist_ok=True)
+            page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +191,7 @@ def stage(browser: Any, tmp_path_factory: pytest.TempPathFactory, request: pytes
     with pytest.MonkeyPatch.context() as patch, Parts(folder, threading.Event()) as parts:
         patch.setenv(front.ENVIRONMENT, "on")
         ready = _plant(parts)
-        begin = sites.local((time.time_ns() // 10**9 + 8) * 10**9, ready["timezone"])
+        begin = sites.local(time.time_ns() // 10**9 * 10**9, ready["timezone"])
         api_port, pages_port = free_port(), free_port()
         beyond = getattr(request.module, "BEYOND", False)
         site = sites.site(ready, folder / "data", {"url": ""}, begin, api_port)

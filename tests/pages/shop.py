@@ -21,13 +21,16 @@ REASONS = {"IDLE": ("STARVED", None, "NO_OPERATOR"), "FAULT": ("TOOL", None, "ES
 NAMES = ("press", "cnc", "lathe", "robot", "oven", "mould")
 
 
+# As often as an agent publishes figures.
+EVERY_S = 10
 OPENED = datetime.now(ZONE).replace(microsecond=0)
 BEGIN = OPENED - timedelta(hours=5, minutes=30)
 
 
 def shift() -> tuple[datetime, datetime, datetime]:
-    """Begin, now, end of a shift of eight hours, of which five and a half were gone when the shop was opened."""
-    return BEGIN, datetime.now(ZONE).replace(microsecond=0), BEGIN + timedelta(hours=8)
+    """Begin, last publication, end of a shift of eight hours; five and a half were gone when the shop was opened."""
+    now = datetime.now(ZONE).replace(microsecond=0)
+    return BEGIN, now - timedelta(seconds=now.second % EVERY_S), BEGIN + timedelta(hours=8)
 
 
 def machine(number: int) -> dict[str, Any]:

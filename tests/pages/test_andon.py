@@ -113,8 +113,8 @@ def test_a_state_has_a_shape_and_a_word_besides_its_colour(stage: Stage) -> None
 @pytest.mark.parametrize("path", ["/", "/machine/press-1", "/login"])
 def test_nothing_is_asked_of_anybody_else_and_nothing_goes_wrong_in_the_browser(stage: Stage, path: str) -> None:
     stage.close()
-    stage.context = stage.browser.new_context()
-    page = stage.context.new_page()
+    context = stage.browser.new_context()
+    page = context.new_page()
     asked: list[str] = []
     wrong: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -127,6 +127,7 @@ def test_nothing_is_asked_of_anybody_else_and_nothing_goes_wrong_in_the_browser(
     page.wait_for_timeout(2000)     # for what a page might fetch after it is there
     assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {urlsplit(stage.url).netloc}
     assert wrong == []
+    context.close()
 
 
 @pytest.mark.parametrize(("language", "theme", "size"), LOOKS)

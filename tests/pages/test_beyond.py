@@ -65,7 +65,7 @@ def test_a_power_cut_is_seen_on_the_page_and_what_was_said_meanwhile_arrives_onc
     )[0]
     place = page.locator(f'.stop[data-stop="{stop["id"]}"]')
     place.wait_for()
-    assert page.locator(".lost").is_hidden()
+    page.locator(".lost").wait_for(state="hidden")
     stage.kill()
     page.locator(".lost").wait_for()
     assert "No connection since" in page.locator(".lost").inner_text()

@@ -28,6 +28,11 @@ def enter(page: Any, **fields: str) -> None:
 def test_the_first_visit_makes_an_engineer_with_the_code_on_the_console(stage: Stage, lonely: Lonely) -> None:
     page = lonely.page("/login")
     stage.picture(page, "first-visit-en")
+    page.locator(".links button").click()
+    page.get_by_text("首次访问").wait_for()
+    stage.picture(page, "first-visit-zh")
+    page.locator(".links button").click()
+    page.get_by_text("First visit").wait_for()
     enter(page, code="AAAA-BBBB-CCCC", user="anna", password=PASSWORD, again=PASSWORD)
     page.locator(".error").wait_for()
     enter(page, code=lonely.code, password=PASSWORD, again="another one")

@@ -239,6 +239,59 @@ def test_a_stop_is_given_its_reason_by_two_clicks_and_it_is_in_the_audit_log(sta
     assert any("STARVED" in json.dumps(one) and "anna" in json.dumps(one) for one in entries)
 
 
+# Draws the list, or the timeline, as if something had changed: what is pressed on is gone.
+REDRAW = """(what) => {
+  const list = document.querySelector(".stops"), place = document.querySelector(".chart.timeline");
+  if (what === "list") return void (list.innerHTML = list.innerHTML);
+  const chart = getElement(Number(place.id.slice(1))).chart, same = chart.getOption();
+  chart.clear();
+  chart.setOption(same);
+}"""
+# Where on the screen the middle of a stretch of time is.
+PLACE = """([start, end]) => {
+  const place = document.querySelector(".chart.timeline"), box = place.getBoundingClientRect();
+  const chart = getElement(Number(place.id.slice(1))).chart;
+  return [box.left + chart.convertToPixel({ xAxisIndex: 0 }, (start + end) / 2), box.top + 40];
+}"""
+
+
+@pytest.mark.parametrize("place", ["list", "timeline"])
+def test_a_click_on_a_stop_counts_though_it_is_drawn_anew_meanwhile(stage: Stage, place: str) -> None:
+    page = machine(stage, user="anna")
+    stop = wait_for(lambda: [one for one in stops(stage) if one["end"] and one["seconds"] >= 1], 60, "a stop")[0]
+    row = page.locator(f'.stop[data-stop="{stop["id"]}"]')
+    row.wait_for()
+    row.scroll_into_view_if_needed()
+    box = row.bounding_box()
+    x, y = box["x"] + 20, box["y"] + 10
+    if place == "timeline":
+        page.locator(".chart.timeline").scroll_into_view_if_needed()
+        x, y = page.evaluate(PLACE, [milliseconds(stop["start"]), milliseconds(stop["end"])])
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.evaluate(REDRAW, place)
+    page.mouse.up()
+    page.locator("#why-stop[open]").wait_for()
+    told = Words("en").hour(stop["start"], seconds=True)
+    assert told in page.locator("#why-stop .which").inner_text()
+
+
+def test_the_head_and_the_table_are_of_one_reading(stage: Stage) -> None:
+    page = machine(stage)
+    page.wait_for_selector(".kpi")
+    both = """() => ["summary", "kpis"].map((one) => document.querySelector(
+      one === "summary" ? ".summary .ring .figure" : '.kpi[data-figure="oee"] b').textContent)"""
+    seen: set[str] = set()
+    # Over two publications of figures.
+    def agreed() -> bool:
+        head, table = page.evaluate(both)
+        assert abs(float(head) - float(table.split("\u202f")[0])) <= 0.06
+        seen.add(head)
+        return len(seen) > 2
+
+    wait_for(agreed, 60, "the figures have changed twice")
+
+
 def stops(stage: Stage) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = stage.ask("/machines/press-1/stops?limit=200")["stops"]
     return found

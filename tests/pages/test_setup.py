@@ -173,6 +173,7 @@ def test_the_byte_order_wizard_makes_a_tag(commented: Stage) -> None:
     page.get_by_label("Addresses, such as").fill(where)
     page.get_by_role("button", name="Read", exact=True).click()
     reading = page.locator(f'.address[data-address="{where}"] .reading', has_text="uint16").first
+    reading.wait_for()
     stage.picture(page, "setup-modbus-en")
     reading.get_by_role("button", name="Use").click()
     wait_for(lambda: page.locator(".chosenrow .live").first.inner_text().isdecimal(), 30, "its live value is there")
@@ -256,6 +257,26 @@ def test_it_is_in_chinese_and_fits_a_phone(commented: Stage) -> None:
     page.locator(".tree .fold", has_text="cnc-7").first.click()
     page.locator(".tree .variable", has_text="State").first.wait_for()
     stage.picture(page, "setup-opcua-zh")
+    press = ready(stage)["press-2"]
+    page = stage.open("/setup", language="zh", theme="dark", size=DESK, user="anna")
+    page.get_by_role("button", name="添加 Modbus 设备").click()
+    page.get_by_label("地址").first.fill(press["url"].removeprefix("modbus+tcp://").partition("?")[0])
+    page.get_by_label("从站地址").fill(press["url"].rpartition("unit=")[2])
+    page.get_by_label("名称", exact=True).fill("press-9")
+    page.get_by_role("button", name="连接").click()
+    page.get_by_label("地址，例如").fill(press["tags"]["state"]["address"])
+    page.get_by_role("button", name="读取", exact=True).click()
+    page.locator(".reading", has_text="uint16").first.get_by_role("button", name="选用").click()
+    wait_for(lambda: page.locator(".chosenrow .live").first.inner_text().isdecimal(), 30, "its live value is there")
+    stage.picture(page, "setup-modbus-zh")
+    page.get_by_role("button", name="加入变更").click()
+    wait_for(lambda: "devices.press-9" in page.locator(".changebar").inner_text(), 30, "the change is judged")
+    page.get_by_role("button", name="查看并生效").click()
+    page.locator(".detail:visible pre.diff").wait_for()
+    stage.picture(page, "setup-diff-zh", whole=False)
+    page.keyboard.press("Escape")
+    page.locator(".changebar").get_by_role("button", name="放弃修改").click()
+    page.locator(".changebar").wait_for(state="hidden")
     for part, there in (("devices", "[data-device]"), ("calendars", ".shiftrow"), ("file", ".cm-content"),
                         ("versions", "[data-version]")):  # fmt: skip
         for language, theme in (("zh", "dark"), ("en", "light")):

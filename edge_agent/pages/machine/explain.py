@@ -51,7 +51,7 @@ class Explainer:
             answer = await self._visit.get(path, kpi=figure, window=window, back=back)
             shown = explained(answer, self._visit.words)
         except Refused as refused:
-            shown = Markup('<p class="note">{}</p>').format(self._visit.words("shell.refused", error=refused))
+            shown = Markup('<p class="note">{}</p>').format(self._visit.words.refused(refused))
         self._inside.set_content(str(shown))
         self._dialog.open()
 

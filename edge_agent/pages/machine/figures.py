@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from edge_agent.pages.look import ring, shape
-from edge_agent.pages.tile import pieces
+from edge_agent.pages.tile import pieces, why
 from edge_agent.pages.words import NOTHING, Words
 from edge_agent.report.words import percentage
 
@@ -58,7 +58,7 @@ ENERGY: Final = {
 def head(row: Row, since: str, words: Words) -> Markup:
     """The machine now: state and since when, why, what it makes."""
     state = str(row["state"])
-    reason = words.reason(row.get("reason"))
+    reason = why(row, words)
     job = Markup(" · ").join(
         Markup("<small>{}</small> {}").format(words(f"role.of.{role}"), row[name])
         for name, role in (("product", "job"), ("order", "order"))
@@ -96,9 +96,10 @@ def summary(row: Row, words: Words) -> Markup:
 
 
 def _factor(row: Row, figure: str, letter: str, key: str, words: Words) -> Markup:
-    return Markup('<button type="button" class="figure" data-figure="{}"><small>{}</small><b>{}</b></button>').format(
-        figure, words(f"andon.{letter}"), words.percent(row.get(key))
-    )
+    title = words(f"andon.{letter}.none") if row.get(key) is None else ""
+    return Markup(
+        '<button type="button" class="figure" data-figure="{}" title="{}"><small>{}</small><b>{}</b></button>'
+    ).format(figure, title, words(f"andon.{letter}"), words.percent(row.get(key)))
 
 
 def _rest(row: Row, words: Words) -> Markup:
@@ -148,7 +149,7 @@ def table(losses: Row, energy: Row | None, words: Words) -> Markup:
     if energy is not None:
         known = energy["kpi"]
         rows += [
-            _line(name, amount(known[name], unit, words), Markup(""), "", words)
+            _line(name, amount(known[name], unit, words), None, "", words)
             for name, unit in ENERGY.items()
             if known.get(name) is not None
         ]
@@ -174,11 +175,12 @@ def amount(value: float, unit: str, words: Words) -> str:
 _SMALL: Final = 0.1
 
 
-def _line(name: str, value: str, drawn: Markup, bounds: str, words: Words) -> Markup:
+def _line(name: str, value: str, drawn: Markup | None, bounds: str, words: Words) -> Markup:
+    title = words("machine.bounds") if bounds else ""
+    bar = Markup("") if drawn is None else Markup("<span>{}</span><small>{}</small>").format(drawn, bounds)
     return Markup(
-        '<button type="button" class="kpi" data-figure="{}" title="{}"><span>{}</span><b>{}</b><span>{}</span>'
-        "<small>{}</small></button>"
-    ).format(name, words("machine.bounds") if bounds else "", words.of("kpi.", name), value, drawn, bounds)
+        '<button type="button" class="kpi{}" data-figure="{}" title="{}"><span>{}</span><b>{}</b>{}</button>'
+    ).format(" amount" if drawn is None else "", name, title, words.of("kpi.", name), value, bar)
 
 
 def _bounded_bar(value: float | None, bounds: Row | None) -> Markup:

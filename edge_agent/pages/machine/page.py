@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -17,15 +18,15 @@ from edge_agent.pages.machine.explain import OF_LOSS, Explainer
 from edge_agent.pages.machine.timeline import timeline
 from edge_agent.pages.parts import card, html, note, put, script
 from edge_agent.pages.visit import Visit
-from edge_agent.pages.words import milliseconds
 
 Row = Mapping[str, Any]
 
-# The state and the figures follow within a second; the pictures are redrawn less often than anybody can look at them.
+# The state follows within a second. Figures and pictures are of one reading: drawn when the agent has published new
+# figures, and every few seconds for the stretch that goes on, less often than anybody can look at them.
 NOW_S: Final = 1.0
 PICTURES_S: Final = 5.0
+LEAST_S: Final = 2.0
 FRESH_S: Final = 0.8
-PICTURES_FRESH_S: Final = 3.0
 # The newest of so many stops are listed.
 STOPS: Final = 200
 
@@ -35,9 +36,7 @@ async def show(visit: Visit) -> None:
     page = _MachinePage(visit)
     await page.refresh_now()
     await page.refresh_pictures()
-    visit.every(NOW_S, page.refresh_now)
-    if not page.back:
-        visit.every(PICTURES_S, page.refresh_pictures)
+    visit.every(NOW_S, page.refresh)
 
 
 class _MachinePage:
@@ -49,8 +48,8 @@ class _MachinePage:
         self._words = visit.words
         self._steps: list[Row] = []
         self._reasons_drawn: list[Row] = []
-        self._may_say = False
-        self._is_meant = True
+        self._published: str | None = None
+        self._drawn_s = 0.0
         self._product: str | None = None
         script("stops.js")
         self._explainer = Explainer(visit, self.name)
@@ -63,21 +62,20 @@ class _MachinePage:
             self._make()
 
     def _make(self) -> None:
-        words = self._words
+        words, scale = self._words, self._visit.scale
         with ui.element("section").classes("card top"):
             self._head = html("")
             self._window = html("").classes("window")
             self._summary = html("").classes("summary")
             self._flags = html("").classes("all")
         with card(words("machine.timeline")).classes("wide"):
-            self._timeline = Chart("timeline", "12.5rem")
-            self._timeline.element.on("chart:click", self._clicked, ["data"])
+            self._timeline = Chart("timeline", "12.5rem", scale)
         with card(words("machine.losses")):
-            self._losses = Chart("losses", "19rem")
+            self._losses = Chart("losses", "19rem", scale)
             self._losses.element.on("chart:click", self._lost, ["dataIndex"])
             self._no_losses = note(words("machine.no_losses"))
         with card(words("machine.pareto")):
-            self._pareto = Chart("pareto", "19rem")
+            self._pareto = Chart("pareto", "19rem", scale)
             self._pareto.element.on("chart:click", self._stopped, ["dataIndex"])
             self._no_pareto = note(words("machine.no_stops"))
         with card(words("machine.stops")).classes("stops-card"):
@@ -88,7 +86,7 @@ class _MachinePage:
             html(stops.waiting(str(self._visit.me.get("user") or ""), words))
         with card(words("machine.production")):
             self._planned = html("").classes("soft planned")
-            self._production = Chart("production", "16.6rem")
+            self._production = Chart("production", "16.6rem", scale)
             self._no_production = note(words("machine.no_production"))
         with card(words("machine.cycles")):
             self._paced = html("").classes("soft")
@@ -97,18 +95,26 @@ class _MachinePage:
                 self._choose,
                 js_handler="(e) => { const b = e.target.closest('[data-product]'); if (b) emit(b.dataset.product) }",
             )
-            self._cycles = Chart("cycles", "16.6rem")
+            self._cycles = Chart("cycles", "16.6rem", scale)
             self._no_cycles = note(words("machine.no_cycles"))
         with card(words("machine.energy")):
-            self._energy = Chart("energy", "18rem")
+            self._energy = Chart("energy", "18rem", scale)
             self._no_energy = note(words("machine.not_metered"))
         with card(
             words("machine.kpis"), Markup('<small class="soft">{}</small>').format(words("machine.click"))
         ).classes("wide kpi-card"):
             self._kpis = html("")
 
+    async def refresh(self) -> None:
+        """The state, and the rest where it is to be drawn again."""
+        before = self._published
+        await self.refresh_now()
+        age = time.monotonic() - self._drawn_s
+        if not self.back and (age >= PICTURES_S or (self._published != before and age >= LEAST_S)):
+            await self.refresh_pictures()
+
     async def refresh_now(self) -> None:
-        """State, figures and pieces."""
+        """The state."""
         answer = await self._visit.shared("/overview", FRESH_S)
         row = next((one for one in answer["machines"] if one["id"] == self.name), None)
         if row is None:
@@ -118,13 +124,11 @@ class _MachinePage:
             begun = datetime.fromisoformat(row["since"])
             since = self._words.length((datetime.fromisoformat(answer["time"]) - begun).total_seconds())
         put(self._head, figures.head(row, since, self._words))
-        # What the overview says is of the window that people mean; of any other the window itself is asked.
-        self._is_meant = not self.back and self.window in ("now", row["window"])
-        if self._is_meant:
-            put(self._summary, figures.summary(row, self._words))
+        self._published = row["as_of"]
 
     async def refresh_pictures(self) -> None:
         """Everything that is of the window."""
+        self._drawn_s = time.monotonic()
         asked = {"window": self.window, "back": self.back}
         try:
             lost, stopped, made, used, cycled = await asyncio.gather(
@@ -136,7 +140,8 @@ class _MachinePage:
             )
         except Refused as refused:
             put(self._window, figures.window(None, self.window, self.back, self._words))
-            put(self._flags, Markup('<p class="note">{}</p>').format(refused))
+            put(self._summary, Markup(""))
+            put(self._flags, Markup('<p class="note">{}</p>').format(self._words.told(refused)))
             return
         window, as_of = lost["window"], lost["as_of"]
         end = window["end"] or as_of
@@ -144,8 +149,7 @@ class _MachinePage:
         self._timeline.draw(timeline(self._visit, states, window["start"], end))
         put(self._window, figures.window(lost, self.window, self.back, self._words))
         put(self._flags, figures.flags(lost["flags"], self._words))
-        if not self._is_meant:
-            put(self._summary, figures.summary(_past(lost, made), self._words))
+        put(self._summary, figures.summary(_summed(lost, made), self._words))
         self._draw_losses(lost, stopped)
         self._draw_stops(stopped)
         self._draw_making(made, cycled, used)
@@ -153,7 +157,7 @@ class _MachinePage:
 
     async def _ask(self, what: str, **query: object) -> Any:
         """What others who look at the machine have been told just now will do."""
-        return await self._visit.shared(place("machines", self.name, what), PICTURES_FRESH_S, **query)
+        return await self._visit.shared(place("machines", self.name, what), FRESH_S, **query)
 
     def _draw_losses(self, lost: Row, stopped: Row) -> None:
         self._steps = [step for step in lost["steps"] if step["seconds"] or step["name"] == "good"]
@@ -166,11 +170,11 @@ class _MachinePage:
             self._pareto.draw(losses.pareto(self._visit, stopped["pareto"]))
 
     def _draw_stops(self, stopped: Row) -> None:
-        self._may_say = bool(stopped.get("may_say")) and self._visit.may("operator")
+        may_say = bool(stopped.get("may_say")) and self._visit.may("operator")
         logged_in = bool(self._visit.me.get("user"))
-        put(self._unnamed, stops.headline(stopped, self._may_say, logged_in, self._words))
-        put(self._stops, stops.stop_list(self.name, stopped, self._may_say, self._words))
-        if self._may_say:
+        put(self._unnamed, stops.headline(stopped, may_say, logged_in, self._words))
+        put(self._stops, stops.stop_list(self.name, stopped, may_say, self._words))
+        if may_say:
             put(self._reasons, stops.reasons(stopped["suggestions"], self._words))
 
     def _draw_making(self, made: Row, cycled: Row, used: Row) -> None:
@@ -209,15 +213,9 @@ class _MachinePage:
         figure = str(self._reasons_drawn[int(event.args.get("dataIndex", 0))]["bucket"])
         await self._visit.attempt(lambda: self._explainer.open(figure, self.window, self.back))
 
-    def _clicked(self, event: events.GenericEventArguments) -> None:
-        """A stop on the timeline is asked about as one in the list is."""
-        start = (event.args.get("data") or {}).get("start")
-        if start and self._may_say:
-            ui.run_javascript(f"stops.askAt({milliseconds(start)})")
 
-
-def _past(lost: Row, made: Row) -> dict[str, Any]:
-    """What the overview says of the window that people mean, of any other."""
+def _summed(lost: Row, made: Row) -> dict[str, Any]:
+    """What the overview says of the window that people mean, of whichever it is."""
     ratios = lost["kpi"]
     return {
         "oee": ratios.get("oee"),

@@ -12,7 +12,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from edge_agent.pages.look import shape
-from edge_agent.pages.words import Words
+from edge_agent.pages.words import Words, milliseconds
 
 Row = Mapping[str, Any]
 
@@ -50,8 +50,16 @@ def _row(machine: str, stop: Row, may_say: bool, words: Words) -> Markup:
     if not may_say:
         return Markup('<div class="{}" data-stop="{}">{}</div>').format(kind, stop["id"], inside)
     return Markup(
-        '<button type="button" class="{}" data-machine="{}" data-stop="{}" onclick="stops.ask(this)">{}</button>'
-    ).format(kind, machine, stop["id"], inside)
+        '<button type="button" class="{}" data-machine="{}" data-stop="{}" data-start="{}" data-end="{}" '
+        'onclick="stops.ask(this)">{}</button>'
+    ).format(
+        kind,
+        machine,
+        stop["id"],
+        milliseconds(stop["start"]),
+        milliseconds(stop["end"]) if stop["end"] else "",
+        inside,
+    )
 
 
 def reasons(suggestions: Sequence[str], words: Words) -> Markup:

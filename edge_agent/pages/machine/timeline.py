@@ -23,13 +23,14 @@ _DRAW: Final = """(params, api) => {
   const from = Math.max(api.coord([api.value(0), 0])[0], area.x);
   const to = Math.min(api.coord([api.value(1), 0])[0], area.x + area.width);
   if (to <= from) return null;
-  const y = lane ? area.y + area.height - 10 : area.y, high = lane ? 10 : area.height - 16;
+  const low = 10 * edge.big, high = lane ? low : area.height - 1.6 * low;
+  const y = lane ? area.y + area.height - low : area.y;
   const box = { type: "rect", shape: { x: from, y, width: Math.max(to - from, 0.7), height: high },
                 style: { fill: api.visual("color") } };
   const mark = api.value(3);
   if (lane || to - from < 20 || !mark) return box;
   return { type: "group", children: [box, { type: "text", silent: true, style: {
-    text: mark, x: (from + to) / 2, y: y + high / 2, fill: "#0b0e11", font: "700 15px sans-serif",
+    text: mark, x: (from + to) / 2, y: y + high / 2, fill: "#0b0e11", font: `700 ${15 * edge.big}px sans-serif`,
     textAlign: "center", textVerticalAlign: "middle" } }] };
 }"""
 
@@ -85,7 +86,6 @@ def _states(spans: Sequence[Row], start: int, end: int, now: int, words: Words) 
             "value": [low, high, 0, words.of("mark.", state)],
             "itemStyle": {"color": COLOURS.get(state, COLOURS["UNKNOWN"])},
             "tip": tip(span, (ended - begun) / 1000, words),
-            "start": span["start"],
         }
 
 

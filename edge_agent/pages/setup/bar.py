@@ -85,7 +85,7 @@ class Bar:
         if done is None:
             return
         if not done["ok"]:
-            bench.say(done["error"] or words("setup.mistakes", n=len(done["mistakes"])), "negative")
+            bench.say(words.told(done["error"] or "") or words("setup.mistakes", n=len(done["mistakes"])), "negative")
             return
         self._dialog.close()
         self._note.set_value("")

@@ -90,7 +90,7 @@ class OpcUa:
         said = found["told"][-1].partition(": ")[2] if found["told"] else ""
         self._told.set_content(
             str(
-                Markup('<p class="told-ok"><span class="q q-good"><i>●</i>{}</span> {}</p>').format(
+                Markup('<p class="told-ok"><span class="q q-good"><i aria-hidden="true">●</i>{}</span> {}</p>').format(
                     bench.words("connections.state.connected"), said
                 )
             )

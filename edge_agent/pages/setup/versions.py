@@ -50,7 +50,8 @@ class Versions:
 
     def _version(self, one: Mapping[str, Any]) -> None:
         words = self._bench.words
-        note = words("setup.versions.found") if not one["who"] else one["note"] or words("setup.versions.without_note")
+        note = words.told(one["note"]) or words("setup.versions.without_note")
+        note = note if one["who"] else words("setup.versions.found")
         current = (
             Markup('<span class="badge place-own">{}</span>').format(words("setup.versions.current"))
             if one["current"]
@@ -91,7 +92,7 @@ class Versions:
         if done is None:
             return
         if not done["ok"]:
-            bench.say(done["error"] or words("setup.mistakes", n=len(done["mistakes"])), "negative")
+            bench.say(words.told(done["error"] or "") or words("setup.mistakes", n=len(done["mistakes"])), "negative")
             return
         self._dialog.close()
         bench.say(words("setup.applied", n=done["version"]), "positive")

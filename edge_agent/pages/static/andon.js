@@ -55,7 +55,9 @@ const andon = {
     andon.style = document.head.appendChild(document.createElement("style"));
     addEventListener("resize", andon.fit);
     // The elements come when the library has made them, and may change with the site.
-    new MutationObserver(andon.fit).observe(document.body, { childList: true, subtree: true });
+    let due = 0;
+    const soon = () => { due ||= requestAnimationFrame(() => { due = 0; andon.fit(); }); };
+    new MutationObserver(soon).observe(document.body, { childList: true, subtree: true });
     andon.fit();
   },
 };

@@ -2,7 +2,9 @@
 "use strict";
 const edge = {
   LOST_MS: 3000,       // a connection that is made again sooner is not missed
+  FIRST_MS: 15000,     // a slow computer takes that long to have one at all
   heard: Date.now(),
+  known: false,
   keep(name, value) {
     document.cookie = `edge_agent_${name}=${value};path=/;max-age=31536000;samesite=strict`;
   },
@@ -20,6 +22,13 @@ const edge = {
     edge.keep("theme", dark ? "dark" : "light");
     if (dark && document.cookie.includes("edge_agent_theme=")) location.reload();
   },
+  // Charts are told what large letters are; the next page knows.
+  size() {
+    const px = Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize));
+    edge.keep("size", px);
+    edge.big = Math.max(1, px / 16);
+  },
+  big: 1,
   wall() {
     if (document.fullscreenElement) document.exitFullscreen();
     else document.documentElement.requestFullscreen().catch(() => {});
@@ -37,8 +46,8 @@ const edge = {
   lost() {
     const line = document.querySelector(".lost"), socket = window.socket;
     if (!line) return;
-    if (socket?.connected) edge.heard = Date.now();
-    const away = Date.now() - edge.heard > edge.LOST_MS;
+    if (socket?.connected) [edge.heard, edge.known] = [Date.now(), true];
+    const away = Date.now() - edge.heard > (edge.known ? edge.LOST_MS : edge.FIRST_MS);
     line.hidden = !away;
     document.documentElement.classList.toggle("is-lost", away);
     if (away) line.textContent = line.dataset.text.replace("#", edge.hour(edge.heard, document.querySelector(".clock").dataset.zone, true));
@@ -50,6 +59,7 @@ const edge = {
     }
   },
 };
-addEventListener("DOMContentLoaded", edge.clock);
+addEventListener("DOMContentLoaded", () => { edge.size(); edge.clock(); });
+addEventListener("resize", edge.size);
 setInterval(edge.clock, 1000);
 setInterval(edge.lost, 1000);

@@ -6,19 +6,47 @@ const stops = {
   KEY: "edge_agent_reasons",
   MOST: 200,           // waiting; a shift has fewer stops that somebody names
   AGAIN_MS: 5000,
+  CLICK_MS: 200,       // a browser has made a click of a press by then, if it makes one
+  STILL_PX: 4,         // whoever moves further draws the timeline, or scrolls
+  BESIDE_PX: 3,
   asked: null,
+  clicked: 0,
+  down: null,
   ask(stop) {
+    stops.clicked = Date.now();
     stops.asked = { machine: stop.dataset.machine, stop: stop.dataset.stop };
     const dialog = document.getElementById("why-stop");
     dialog.querySelector(".which").textContent = ["pill", "when"].map((name) => stop.querySelector("." + name).textContent).join(" · ");
     dialog.querySelector(".reasons").innerHTML = document.querySelector(".offered").innerHTML;
     dialog.querySelector("input").value = "";
-    dialog.showModal();
+    if (!dialog.open) dialog.showModal();
   },
-  // The stop in the list that was going on at that instant, ms: they are in the order of time, the newest first.
-  askAt(ms) {
-    const found = [...document.querySelectorAll("button.stop")].find((one) => Number(BigInt(one.dataset.stop) / 1000000n) <= ms);
-    if (found) stops.ask(found);
+  // The list and the timeline are drawn anew while somebody may be pressing on them, and a browser makes no click of a
+  // press on one element and a release on the next: so it is the place that counts.
+  pressed(event) {
+    stops.down = { x: event.clientX, y: event.clientY, stop: event.target.closest?.("button.stop")?.dataset.stop };
+  },
+  released(event) {
+    const down = stops.down;
+    stops.down = null;
+    if (!down || Math.hypot(event.clientX - down.x, event.clientY - down.y) > stops.STILL_PX) return;
+    const chart = event.target.closest?.(".chart.timeline");
+    // A real click comes at once, and on a touch screen a little later.
+    setTimeout(() => {
+      if (Date.now() - stops.clicked <= 2 * stops.CLICK_MS || document.querySelector("dialog[open]")) return;
+      const stop = down.stop ? document.querySelector(`button.stop[data-stop="${down.stop}"]`) : chart && stops.under(chart, event);
+      if (stop) stops.ask(stop);
+    }, stops.CLICK_MS);
+  },
+  // The stop in the list that is drawn under the pointer; one that is narrower than a finger is met beside it, too.
+  under(place, event) {
+    const chart = getElement(Number(place.id.slice(1)))?.chart, box = place.getBoundingClientRect();
+    const x = event.clientX - box.left, y = event.clientY - box.top;
+    if (!chart?.containPixel("grid", [x, y])) return null;
+    const [at, before, after] = [x, x - stops.BESIDE_PX, x + stops.BESIDE_PX].map((one) => chart.convertFromPixel({ xAxisIndex: 0 }, one));
+    const all = [...document.querySelectorAll("button.stop")].map((one) => [Number(one.dataset.start), Number(one.dataset.end || Infinity), one]);
+    const met = (from, to) => all.find(([start, end]) => start <= to && from < end)?.[2];
+    return met(at, at) ?? met(before, after);
   },
   say(reason) {
     reason = reason.trim();
@@ -94,6 +122,8 @@ const stops = {
     setTimeout(() => box.remove(), 4000);
   },
 };
+addEventListener("pointerdown", stops.pressed, true);
+addEventListener("pointerup", stops.released, true);
 addEventListener("online", stops.send);
 setInterval(() => stops.mine().length && stops.send(), stops.AGAIN_MS);
 setTimeout(() => { stops.tell(); stops.send(); }, 500);

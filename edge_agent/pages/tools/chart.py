@@ -25,7 +25,7 @@ def options(answer: Mapping[str, Any], zone: str, until_ms: int, *, dark: bool) 
     """What ECharts draws of the answer of `/tags/{tag}/history`."""
     seen, site = colours(dark), ZoneInfo(zone)
     axis = {
-        "axisLabel": {"color": seen.soft},
+        "axisLabel": {"color": seen.soft, "fontSize": 12},
         "axisLine": {"lineStyle": {"color": seen.line}},
         "splitLine": {"lineStyle": {"color": seen.line}},
     }

@@ -118,5 +118,5 @@ class _Connections:
     async def _decide(self, one: Row, trust: bool) -> None:
         done = await self._visit.post(place("certificates", one["fingerprint"]), {"trust": trust})
         for advice in done["advice"]:
-            ui.notify(advice)
+            ui.notify(self._visit.words.told(advice))
         await self._look()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from nicegui import ui
 
+from edge_agent.pages.chart import larger
 from edge_agent.pages.client import place
 from edge_agent.pages.parts import html, put
 from edge_agent.pages.tools import chart, shown
@@ -88,12 +89,12 @@ class Detail:
             )
         # What to do is said above, in the reader's language.
         told = [sentence for sentence in one["why"] if not (said and sentence.startswith("what to do:"))]
-        chain = Markup("").join(Markup("<li>{}</li>").format(sentence) for sentence in told)
+        chain = Markup("").join(Markup("<li>{}</li>").format(words.told(sentence)) for sentence in told)
         limits = Markup("")
         if one["writable"]:
             limits = Markup('<p class="soft">{}</p>').format(words("tags.writable", limits=_limits(one["limits"])))
         put(
-            self._why, Markup("<h3>{}</h3>{}<ol lang=en>{}</ol>{}").format(words("tags.why_title"), said, chain, limits)
+            self._why, Markup("<h3>{}</h3>{}<ol>{}</ol>{}").format(words("tags.why_title"), said, chain, limits)
         )
 
     async def _draw(self) -> None:
@@ -111,7 +112,7 @@ class Detail:
         drawn = chart.options(answer, self._visit.zone, end, dark=self._visit.dark)
         drawn["xAxis"] |= {"min": chart.shifted(begin, zone), "max": chart.shifted(end, zone)}
         self._chart.options.clear()
-        self._chart.options.update(drawn)
+        self._chart.options.update(larger(drawn, self._visit.scale))
         self._chart.update()
         words = self._visit.words
         told = [words(f"tags.source.{answer['source']}")] if answer["points"] else [words("tags.no_history")]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from nicegui import ui
 
+from edge_agent.pages.chart import larger
 from edge_agent.pages.parts import card, html, put
 from edge_agent.pages.tools.ladder import indices, ladder
 from edge_agent.pages.tools.look import style
@@ -83,7 +84,7 @@ class _Digital:
     def _draw(self) -> None:
         quality = self._said["quality"] if not self._chosen else self._said["devices"][self._chosen]["quality"]
         put(self._six, six(quality, self._visit.words))
-        drawn = radar(quality, self._visit.words, dark=self._visit.dark)
+        drawn = larger(radar(quality, self._visit.words, dark=self._visit.dark), self._visit.scale)
         if str(drawn) != self._drawn:
             self._drawn = str(drawn)
             self._radar.options.clear()

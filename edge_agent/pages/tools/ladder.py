@@ -79,7 +79,8 @@ def _asset(name: str, one: Said, words: Words) -> Markup:
     if not entry["counted"]:
         missing = Markup('<p class="soft">{}</p>').format(words("not_counted"))
     elif one["reasons"]:
-        lacks = Markup("").join(Markup("<li>{}</li>").format(reason[words.language]) for reason in one["reasons"])
+        reasons = [words.told(reason[words.language]) for reason in one["reasons"]]
+        lacks = Markup("").join(Markup("<li>{}</li>").format(reason) for reason in reasons)
         missing = Markup("<p><b>{}</b></p><ul>{}</ul>").format(
             words("digital.next", level=f"L{min(level + 1, _TOP)}"), lacks
         )

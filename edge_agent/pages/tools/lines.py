@@ -65,7 +65,7 @@ def _trouble(row: Row, words: Words) -> Markup:
         again = Markup('<small class="soft">{}</small>').format(
             words("connections.again", failures=row["failures"], time=words.hour(row["next_attempt"], seconds=True))
         )
-    return Markup('<p class="error">{}</p>{}').format(row["error"], again)
+    return Markup('<p class="error">{}</p>{}').format(words.told(row["error"]), again)
 
 
 def _scan(row: Row, words: Words) -> Markup:
@@ -135,9 +135,8 @@ def destination(row: Row, done: float | None, words: Words) -> Markup:
 
 def journal(told: Row, words: Words) -> Markup:
     """The durable log in one line."""
-    state = Markup('<span class="q q-good"><i>●</i>{}</span>').format(words("connections.journal.ok"))
-    if not told["ok"]:
-        state = Markup('<span class="q q-bad"><i>✕</i>{}</span>').format(told["error"])
+    kind, mark, said = ("good", "●", words("connections.journal.ok")) if told["ok"] else ("bad", "✕", told["error"])
+    state = Markup('<span class="q q-{}"><i aria-hidden="true">{}</i>{}</span>').format(kind, mark, words.told(said))
     parts = (
         ("size", size(told["bytes"])), ("pending", f"{told['pending']:,}"),
         ("written", size(told["written_bytes"])), ("a_day", size(told["written_a_day"])),
@@ -154,7 +153,7 @@ def journal(told: Row, words: Words) -> Markup:
 def certificate(one: Row, words: Words) -> Markup:
     """Whose it is, until when, and what is to be known of it."""
     until = words("connections.until", date=str(one["ends"])[:10], days=one["days"]) if one["ends"] else ""
-    remarks = Markup("").join(Markup('<p class="error">{}</p>').format(remark) for remark in one["remarks"])
+    remarks = Markup("").join(Markup('<p class="error">{}</p>').format(words.told(remark)) for remark in one["remarks"])
     return Markup(
         '<span class="badge">{}</span><div><b>{}</b><small class="soft">{}</small>'
         '<code title="SHA-256">{}</code>{}</div><small>{}</small>'

@@ -38,7 +38,7 @@ def radar(quality: Said, words: Words, *, dark: bool) -> dict[str, Any]:
         "radar": {
             "indicator": [{"name": _named(name, quality[name], words), "max": 1} for name in _SIX],
             "radius": "66%",
-            "axisName": {"color": seen.soft},
+            "axisName": {"color": seen.soft, "fontSize": 13},
             "splitArea": {"show": False},
             "splitLine": {"lineStyle": {"color": seen.line}},
             "axisLine": {"lineStyle": {"color": seen.line}},

@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from edge_agent.pages.words import andon, machine, people, setup, shell, tools
+from edge_agent.pages.words.told import in_chinese
 from edge_agent.report.words import LANGUAGES as LANGUAGES
 from edge_agent.report.words import NOTHING as NOTHING
 from edge_agent.report.words import Language as Language
@@ -45,6 +46,14 @@ class Words:
         """The text of `prefix` and a name; the name itself where there is none."""
         known = TEXTS.get(prefix + name)
         return known[self._at] if known else name
+
+    def told(self, sentence: object) -> str:
+        """What the agent has said, in this language as far as its words are known."""
+        return in_chinese(str(sentence)) if self.language == "zh" else str(sentence)
+
+    def refused(self, refusal: object) -> str:
+        """That the agent says no, and why."""
+        return self("shell.refused", error=self.told(refusal))
 
     def reason(self, reason: str | None) -> str:
         """A reason that the agent knows, in words; any other as the site names it."""

@@ -23,7 +23,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "tags.value": ("Value", "当前值"),
     "tags.curve": ("Last 10 minutes", "最近 10 分钟"),
     "tags.quality": ("Quality", "质量"),
-    "tags.age": ("Age", "时延"),
+    "tags.age": ("Age", "距今"),
     "tags.why": ("Why", "原因"),
     "tags.none": ("No tag fits.", "没有符合条件的变量。"),
     "tags.never": ("has had no value yet", "尚无任何值"),
