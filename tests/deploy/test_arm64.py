@@ -59,15 +59,20 @@ def programs(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return root, unpacked
 
 
+def emulated(programs: tuple[Path, Path]) -> tuple[list[str], dict[str, str]]:
+    """Python for arm64 with these programs: how it is called, and its environment."""
+    root, unpacked = programs
+    environ = {**os.environ, "PYTHONPATH": str(unpacked), "PYTHONHOME": str(root / "usr")}
+    return [QEMU, "-L", str(root), str(root / "usr" / "bin" / "python3.11")], environ
+
+
 @pytest.fixture
 def status(programs: tuple[Path, Path], tmp_path: Path) -> Iterator[Any]:
     """`status()`: what an emulated agent answers; None while it does not."""
-    root, unpacked = programs
     port = free_port()
     site = tmp_path / "site.yaml"
     site.write_text(SITE.format(port=port))
-    environ = {**os.environ, "PYTHONPATH": str(unpacked), "PYTHONHOME": str(root / "usr")}
-    python = [QEMU, "-L", str(root), str(root / "usr" / "bin" / "python3.11")]
+    python, environ = emulated(programs)
     with subprocess.Popen([*python, "-m", "edge_agent.cli", "run", str(site)], env=environ, cwd=tmp_path) as process:
 
         def ask() -> Any:
@@ -86,3 +91,8 @@ def status(programs: tuple[Path, Path], tmp_path: Path) -> Iterator[Any]:
 def test_the_agent_starts_reads_and_computes_on_arm64(status: Any) -> None:
     wait_for(lambda: (said := status()) and said["devices"]["toy-1"]["tags"]["good"] == 3, 300, "three good tags")
     wait_for(lambda: (said := status()) and any(one["oee"] for one in said["kpis"]), 120, "an OEE")
+
+
+def test_the_pages_and_what_they_need_are_whole_on_arm64(programs: tuple[Path, Path]) -> None:
+    python, environ = emulated(programs)
+    run(*python, "-c", "import argon2, nicegui.ui, edge_agent.pages.serve", env=environ)

@@ -143,6 +143,13 @@ def test_an_update_that_does_not_come_up_is_undone(gateway: Gateway) -> None:
     assert gateway("sh", "-c", "ls /opt/edge-agent/versions").count("0.1.0") <= 2
 
 
+def test_nothing_of_all_that_was_unexpected(gateway: Gateway) -> None:
+    said = gateway("journalctl", "--unit", UNIT, "--output", "cat", "--no-pager")
+    assert said.count("listening") > 3, "its log is read"
+    assert "unexpected error" not in said
+    assert "Traceback" not in said
+
+
 def test_removing_leaves_settings_and_data(gateway: Gateway) -> None:
     gateway("/bundle/install.sh", "remove")
     assert gateway("ls", "/etc/edge-agent").split() == ["secrets.env", "site.yaml", "web.key", "web.pem"]
