@@ -21,6 +21,8 @@ class Checked:
     mistakes: tuple[Mistake, ...] = ()
     warnings: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
+    anew: tuple[str, ...] = ()
+    """what of the site that runs begins anew with it, such as `publish.scada`; `agent`: all of it"""
 
 
 def checked(path: Path, text: str, prepare: Callable[[Site], object]) -> Checked:

@@ -82,45 +82,72 @@ async def exchange(
     same = _same(parts, site, kept, ready)
     await crew.end(but=same.tasks(site))
     _take_over(parts, site, same, ready)
-    # Each of the three takes some tenths of a second of a large site: in between whoever works on has a turn.
-    await asyncio.sleep(0)
     await _make_others(parts, same, ready, standing)
-    await asyncio.sleep(0)
     start(parts, crew, same.tasks(site))
     log.info("%s", _told(parts, same))
     return True
 
 
 def _same(parts: Parts, site: Site, kept: Kept, ready: Prepared) -> Same:
-    before = parts.site
-    rules = [(one.calendars, one.lines, one.carbon, one.kpi) for one in (before, site)]
-    untouched = frozenset(
-        name
-        for name, machine in site.machines.items()
-        if rules[0] == rules[1] and before.machines.get(name) == machine
-        and all(tag.partition(".")[0] in kept.drivers for tag in machine.tags())
-    )  # fmt: skip
-    same_tags = ready.engine.table is parts.engine.table
+    before, same_tags = parts.site, ready.engine.table is parts.engine.table
     same_names = same_tags and list(before.machines) == list(site.machines) and before.kpi == site.kpi
     return Same(
         kept.drivers,
-        untouched,
-        frozenset(name for name in site.publish if _is_told_the_same(parts, site, name, same_tags)),
+        _machines_alike(before, site),
+        _destinations_alike(before, site, ready, same_tags),
         servers=same_names and before.serve == site.serve,
         writing=same_tags,
         api=parts.api is not None and before.api == site.api,
     )
 
 
-def _is_told_the_same(parts: Parts, site: Site, name: str, same_tags: bool) -> bool:
-    """Whether a destination is as it was, and so is what its profile is made of."""
-    if parts.site.publish.get(name) != site.publish[name]:
-        return False
-    heeds = next(one.profile.heeds for one in parts.followers if one.line.name == name)
-    was, will_be = (scene(one, _NO_TAGS, __version__, name) for one in (parts.site, site))
-    if heeds == "plant":
-        return same_tags and was == will_be
-    return heeds == "agent" or was.machines == will_be.machines
+def anew(before: Site, site: Site, ready: Prepared) -> tuple[str, ...]:
+    """What of `before` begins anew where `site`, made `ready` for itself alone, takes its place: `publish.scada`, or
+    `agent` for all of it. New parts are not among them."""
+    if (before.agent, before.journal) != (site.agent, site.journal):
+        return ("agent",)
+    same_tags = list(before.devices.items()) == list(site.devices.items())
+    alike = {
+        "devices": {name for name, device in site.devices.items() if before.devices.get(name) == device},
+        "machines": _machines_alike(before, site),
+        "publish": _destinations_alike(before, site, ready, same_tags),
+    }
+    return tuple(
+        f"{group}.{name}"
+        for group, names in alike.items()
+        for name in getattr(site, group)
+        if name in getattr(before, group) and name not in names
+    )
+
+
+def _machines_alike(before: Site, site: Site) -> frozenset[str]:
+    rules = [(one.calendars, one.lines, one.carbon, one.kpi) for one in (before, site)]
+    if rules[0] != rules[1]:
+        return frozenset()
+
+    def is_alike(name: str) -> bool:
+        machine = site.machines[name]
+        devices = {tag.partition(".")[0] for tag in machine.tags()}
+        return before.machines.get(name) == machine and all(
+            before.devices.get(one) == site.devices[one] for one in devices
+        )
+
+    return frozenset(filter(is_alike, site.machines))
+
+
+def _destinations_alike(before: Site, site: Site, ready: Prepared, same_tags: bool) -> frozenset[str]:
+    """Those that are as they were, and so is what their profile is made of."""
+
+    def is_alike(name: str) -> bool:
+        if before.publish.get(name) != site.publish[name]:
+            return False
+        heeds = ready.profiles[name].heeds
+        was, will_be = (scene(one, _NO_TAGS, __version__, name) for one in (before, site))
+        if heeds == "plant":
+            return same_tags and was == will_be
+        return heeds == "agent" or was.machines == will_be.machines
+
+    return frozenset(filter(is_alike, site.publish))
 
 
 def _take_over(parts: Parts, site: Site, same: Same, ready: Prepared) -> None:
@@ -167,7 +194,7 @@ async def _make_others(parts: Parts, same: Same, ready: Prepared, standing: Stan
         parts.servers, parts.look, health.servers = ready.servers, ready.look, {}
     parts.commits = Commits(anything=True, said=parts.commits.said)
     if parts.api is not None and same.api:
-        await parts.api.show(*look(parts, standing))
+        parts.api.show(*look(parts, standing))
     else:
         parts.api = await api(parts, standing)
 

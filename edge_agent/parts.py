@@ -41,7 +41,7 @@ class Serving(Protocol):
         """Serve, for ever."""
         ...
 
-    async def show(self, view: Any, hands: Any) -> None:
+    def show(self, view: Any, hands: Any) -> None:
         """From now on requests see this, and streams that show what was before end."""
         ...
 

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from edge_agent import agent, registry
 from edge_agent.checked import Checked, checked
 from edge_agent.config import Site, load
 from edge_agent.errors import ConfigError
-from edge_agent.exchange import exchange
+from edge_agent.exchange import anew, exchange
 from edge_agent.front import Front
 from edge_agent.health import Health
 from edge_agent.heartbeat import Heartbeat
@@ -60,9 +61,13 @@ class Renewal:
         self.standing = Standing(path, self.take_up, self._listening, self._judge)
 
     def _judge(self, text: str) -> Checked:
-        return checked(
-            self._path, text, lambda site: agent.prepare(site, registry.drivers(), registry.publishers())
+        ready: list[agent.Prepared] = []
+        judged = checked(
+            self._path, text, lambda site: ready.append(agent.prepare(site, registry.drivers(), registry.publishers()))
         )
+        if judged.site is None:
+            return judged
+        return replace(judged, anew=anew(self._site, judged.site, ready[0]))
 
     def take_up(self, site: Site) -> None:
         """From now on it is this site, which `read` has found right; quick: what runs ends soon after."""

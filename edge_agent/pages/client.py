@@ -21,6 +21,8 @@ from edge_agent.web.tls import names_of
 API: Final = "/api/v1"
 COOKIE: Final = "edge_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
+UNKNOWN: Final = 404
+"""the agent knows nothing of that name"""
 
 # An agent answers within milliseconds; one that is asked to try a device has the device's time, too.
 PATIENCE_S: Final = 20.0

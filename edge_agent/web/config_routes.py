@@ -83,6 +83,8 @@ class CheckAnswer(Answer):
     """against the file, a unified diff"""
     differs: list[str]
     """what reads differently: `devices.press-1`, `journal`"""
+    anew: list[str]
+    """what of that which runs begins anew when it is applied: `publish.scada`; `agent`: all of it"""
 
 
 class ApplyRequest(Strict):
@@ -222,6 +224,7 @@ def _checked(judged: Checked, old: str, text: str, name: str) -> CheckAnswer:
         warnings=list(judged.warnings),
         diff=difference(old, text, name),
         differs=parts_that_differ(old, text),
+        anew=list(judged.anew),
     )
 
 

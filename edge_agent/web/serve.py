@@ -85,18 +85,13 @@ class Api:
             secure=self._tls is not None,
         )
         self._hosts = hosts
-        self._app = self._guarded(view, hands)
+        self.show(view, hands)
 
-    def _guarded(self, view: View, hands: Hands) -> Guard:
-        return Guard(make_app(view, self._door, hands), self._hosts, self._door.has_session)
-
-    async def show(self, view: View, hands: Hands) -> None:
+    def show(self, view: View, hands: Hands) -> None:
         """From now on requests see this, and streams that show what was before end."""
-        # A quarter of a second of work, in which devices are read on time.
-        app = await asyncio.to_thread(self._guarded, view, hands)
         self._door.over.set()
         self._door.over = asyncio.Event()
-        self._app = app
+        self._app = Guard(make_app(view, self._door, hands), self._hosts, self._door.has_session)
 
     @property
     def url(self) -> str:

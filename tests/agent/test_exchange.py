@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,11 @@ from edge_agent import agent, registry
 from edge_agent.config import Site, load
 from edge_agent.core.ring import NEVER
 from edge_agent.core.states import MachineState
-from edge_agent.exchange import exchange
+from edge_agent.exchange import anew, exchange
 from edge_agent.health import Count
 from edge_agent.parts import Parts
 from edge_agent.shown import Standing
 from edge_agent.supervise import Crew
-from edge_agent.web import serve
 from tests.peers.fake_broker import FakeBroker, Script
 from tests.peers.http_client import ask
 from tests.web.conftest import until
@@ -205,22 +203,6 @@ async def test_the_api_listens_on_and_shows_what_is_new(shop: Shop) -> None:
     assert [one["id"] for one in reply.json()["devices"]] == ["first", "io", "last"]
 
 
-async def test_devices_have_their_turn_while_the_api_is_made_anew(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_in: list[threading.Thread] = []
-    real = serve.make_app
-
-    def noting(*parts: Any) -> Any:
-        made_in.append(threading.current_thread())
-        return real(*parts)
-
-    monkeypatch.setattr(serve, "make_app", noting)
-    assert await shop.change("\npublish:", LATHE)
-    assert len(made_in) == 1
-    assert made_in[0] is not threading.main_thread()
-
-
 async def test_a_destination_that_changes_begins_anew_and_one_that_goes_is_told_of(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -230,6 +212,31 @@ async def test_a_destination_that_changes_begins_anew_and_one_that_goes_is_told_
         assert await shop.change(shop.text[shop.text.index("publish:") : shop.text.index("journal:")], "")
     assert "here is not in the site file any more" in caplog.text
     assert not shop.parts.followers
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("\npublish:", LATHE, ()),                                       # what is new is no news
+        ("a: {signal: sine}", "a: {signal: sine, poll: 1s}", ("devices.first",)),
+        ("{value: 1, for: 1s}", "{value: 1, for: 2s}", ("devices.io", "machines.press")),
+        ("ideal_cycle: 50ms", "ideal_cycle: 60ms", ("machines.press",)),
+        ("profile: json}", "profile: sparkplug, group: acme, node: gw}", ("publish.here",)),
+        ("id: gw-1", "id: gw-2", ("agent",)),
+        ("flush: 50ms", "flush: 60ms", ("agent",)),
+    ],
+)
+async def test_what_will_begin_anew_is_told_before(shop: Shop, old: str, new: str, told: tuple[str, ...]) -> None:
+    site = shop.load(shop.text.replace(old, new))
+    ready = agent.prepare(site, registry.drivers(), registry.publishers())
+    assert anew(shop.parts.site, site, ready) == told
+
+
+async def test_a_destination_that_tells_of_tags_begins_anew_with_them(shop: Shop) -> None:
+    assert await shop.change("profile: json}", "profile: sparkplug, group: acme, node: gw}")
+    site = shop.load(shop.text.replace("b: {signal: sine}", "b: {signal: sine}, c: {signal: sine}"))
+    ready = agent.prepare(site, registry.drivers(), registry.publishers())
+    assert anew(shop.parts.site, site, ready) == ("devices.first", "publish.here")
 
 
 async def test_sections_of_the_agent_itself_are_not_exchanged(shop: Shop) -> None:

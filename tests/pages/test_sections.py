@@ -6,9 +6,11 @@ import pytest
 
 from edge_agent.pages.parts import attributes
 from edge_agent.pages.setup import sections
+from edge_agent.pages.setup.bar import begins
 from edge_agent.pages.setup.mapping import spent
 from edge_agent.pages.tools.catalogue import HEAD, rows
 from edge_agent.pages.tools.chart import troubles
+from edge_agent.pages.words import Words
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,13 @@ def test_what_equipment_calls_itself_is_an_attribute_and_never_more_than_one() -
         name = """x" onclick='alert(1)' :style=[1] \\"""
         element = attributes(nicegui.ui.element("div"), data_node=name, aria_label=7)
     assert dict(element.props) == {"data-node": name, "aria-label": "7"}
+
+
+def test_what_begins_anew_is_told_before_it_is_applied() -> None:
+    words = Words("en")
+    assert begins({"anew": []}, words) == ""
+    many = [f"machines.m{n}" for n in range(8)]
+    told = str(begins({"anew": many}, words))
+    assert "all else works on: machines.m0, machines.m1" in told
+    assert told.endswith("machines.m5 +2</p>")
+    assert "Everything connects anew" in begins({"anew": ["agent"]}, words)

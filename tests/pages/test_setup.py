@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from edge_agent.config.edit import put
 from tests.pages.conftest import PHONE, Stage
 from tests.peers.waiting import wait_for
 
@@ -145,6 +146,32 @@ def test_a_machine_gets_its_states_by_watching_the_tag(commented: Stage) -> None
         return rows.get("cnc-8") in set(states.values())
 
     wait_for(told, 60, "the new machine has a state")
+
+
+def test_a_tag_is_watched_from_when_the_agent_reads_it(commented: Stage) -> None:
+    stage = commented
+    connected(stage, "cnc-8")
+    file = stage.folder / "site.yaml"
+    before = file.read_text()
+    page = stage.open("/setup", size=DESK, user="anna")
+    page.get_by_role("button", name="Add an OPC UA device").click()
+    page.get_by_label("Address").fill(ready(stage)["cnc-7"]["url"])
+    page.get_by_role("button", name="Connect").click()
+    page.locator(".tree .fold", has_text="cnc-7").first.click()
+    page.locator(".tree .variable", has_text="State").first.locator(".q-checkbox").click()
+    page.get_by_label("Name", exact=True).fill("late")
+    page.get_by_role("button", name="Take over").click()
+    page.locator(".changebar", has_text="devices.late").wait_for()
+    page.locator(".partlink", has_text="Machines").click()
+    page.get_by_role("button", name="Add a machine").click()
+    choose(page, "Tag of the state", "late.state")
+    page.locator(".watching", has_text="does not read this tag yet").wait_for()
+    # Somebody else, or the second after one's own click, puts the device in force.
+    file.write_text(put(before, ("devices", "late"), site(stage)["devices"]["cnc-8"]))
+    page.locator(".maprow.is-now").first.wait_for()
+    file.write_text(before)
+    page.locator(".changebar").get_by_role("button", name="Discard").click()
+    page.locator(".changebar").wait_for(state="hidden")
 
 
 def test_what_is_missing_in_a_form_is_named(commented: Stage) -> None:

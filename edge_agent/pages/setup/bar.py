@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 from nicegui import ui
@@ -12,6 +12,9 @@ from edge_agent.pages.parts import html, put
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.masked import is_secret, masked
 from edge_agent.pages.words import Words
+
+# A change of a calendar is one of all its machines.
+_NAMED: Final = 6
 
 
 class Bar:
@@ -36,6 +39,7 @@ class Bar:
                     f'flat round dense aria-label="{words("shell.close")}"'
                 )
             self._mistakes = html("")
+            self._anew = html("")
             self._diff = html("").classes("diffbox")
             with ui.element("div").classes("applyrow"):
                 self._note = ui.input(words("setup.note")).props("dense outlined maxlength=200").classes("grow")
@@ -54,6 +58,7 @@ class Bar:
             return
         put(self._told, summary(verdict, words))
         put(self._mistakes, findings(verdict, words))
+        put(self._anew, begins(verdict, words))
         put(self._diff, diff(masked(verdict["diff"], draft.base, draft.text), words))
         self._apply.set_enabled(verdict["ok"])
 
@@ -126,6 +131,18 @@ def findings(verdict: Mapping[str, Any], words: Words) -> Markup:
             '<details class="warnings"><summary>{}</summary><ul class="findings" lang=en>{}</ul></details>'
         ).format(words("setup.warnings", n=len(verdict["warnings"])), known)
     return made
+
+
+def begins(verdict: Mapping[str, Any], words: Words) -> Markup:
+    """What will connect or reckon anew, so that nobody wonders at a gap of a second; nothing where nothing does."""
+    anew = verdict["anew"]
+    if not anew:
+        return Markup("")
+    if anew == ["agent"]:
+        told = words("setup.anew.all")
+    else:
+        told = words("setup.anew", what=", ".join(anew[:_NAMED]) + (f" +{len(anew) - _NAMED}" if anew[_NAMED:] else ""))
+    return Markup('<p class="remark">{}</p>').format(told)
 
 
 def diff(text: str, words: Words) -> Markup:

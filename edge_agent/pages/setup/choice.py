@@ -8,7 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.client import Refused, place
+from edge_agent.pages.client import UNKNOWN, Refused, place
 from edge_agent.pages.parts import html, put
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.tools import shown
@@ -19,22 +19,21 @@ MOST: Final = 1000
 
 
 class Tags:
-    """The tags there are: those of the draft, and those the agent reads already."""
+    """The tags there are: those of the draft, and those that only the agent knows."""
 
     def __init__(self, bench: Bench) -> None:
         self.names: list[str] = []
-        self.running: set[str] = set()
         self._bench = bench
 
     async def load(self) -> None:
         """Ask which the agent reads."""
         draft = self._bench.draft
         answer = await self._bench.visit.get("/tags", limit=MOST)
-        self.running = {one["tag"] for one in answer["tags"]}
+        running = sorted(one["tag"] for one in answer["tags"])
         devices = {name: device for name, device in draft.group("devices").items() if isinstance(device, dict)}
         written = [f"{name}.{tag}" for name, device in devices.items() for tag in device.get("tags") or {}]
         # What a template or an array brings, only the agent knows.
-        brought = [one for one in sorted(self.running) if one.partition(".")[0] in devices]
+        brought = [one for one in running if one.partition(".")[0] in devices]
         self.names = list(dict.fromkeys([*written, *brought]))
 
 
@@ -50,7 +49,6 @@ class TagChoice:
         on_change: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._bench = bench
-        self._tags = tags
         self._on_change = on_change
         named = {"": "–", **{name: name for name in tags.names}}
         if value and value not in named:
@@ -73,11 +71,13 @@ class TagChoice:
             await self._bench.visit.attempt(lambda: self._on_change(self.value))  # type: ignore[misc]
 
     async def _refresh(self) -> None:
-        if self.value not in self._tags.running:
+        if not self.value:
             return
         try:
             one = await self._bench.visit.shared(place("tags", self.value), _EVERY_S * 0.8)
-        except Refused:
-            return
+        except Refused as refused:
+            if refused.status != UNKNOWN:
+                raise
+            return      # not read yet
         mark = shown.quality(one["quality"], self._bench.words) if one["quality"] != "good" else Markup("")
         put(self._live, Markup("<b>{}</b>{}").format(shown.value(one["value"], one["unit"]), mark))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.client import Refused, place
+from edge_agent.pages.client import UNKNOWN, Refused, place
 from edge_agent.pages.look import shape
 from edge_agent.pages.parts import attributes, html, put
 from edge_agent.pages.setup.bench import Bench
@@ -45,18 +45,14 @@ class StateMap:
         for value in self._old:
             self._row(value)
 
-    async def of(self, tag: str, running: bool) -> None:
-        """Watch this tag; `running`: the agent reads it already."""
+    async def of(self, tag: str) -> None:
+        """Watch this tag, from when the agent reads it."""
         if tag != self._tag:
             for value in [one for one in self._rows if one not in self._old]:
                 self._rows.pop(value).box.delete()
             self._spent = {}
-        self._tag, self._running = tag, running
-        words = self._bench.words
-        if not tag or not running:
-            put(self._now, Markup('<p class="remark">{}</p>').format(words("setup.map.not_yet")) if tag else Markup(""))
-            return
-        await self._look_back()
+        self._tag, self._running = tag, False
+        put(self._now, Markup(""))
         await self._watch()
 
     def map(self) -> dict[str, str]:
@@ -87,14 +83,21 @@ class StateMap:
         self._draw("")
 
     async def _watch(self) -> None:
-        if not self._tag or not self._running:
-            return
-        try:
-            one = await self._bench.visit.shared(place("tags", self._tag), EVERY_S * 0.8)
-        except Refused:
-            self._running = False
+        if not self._tag:
             return
         words = self._bench.words
+        try:
+            one = await self._bench.visit.shared(place("tags", self._tag), EVERY_S * 0.8)
+        except Refused as refused:
+            if refused.status != UNKNOWN:
+                raise
+            # Its device may have been applied this very second, or is not yet.
+            self._running = False
+            put(self._now, Markup('<p class="remark">{}</p>').format(words("setup.map.not_yet")))
+            return
+        if not self._running:
+            self._running = True
+            await self._look_back()
         if one["value"] is None:
             put(
                 self._now,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from nicegui import ui
 
-from edge_agent.pages.client import Refused, place
+from edge_agent.pages.client import UNKNOWN, Refused, place
 from edge_agent.pages.parts import card, html
 from edge_agent.pages.setup.bench import Bench
 from edge_agent.pages.setup.choice import TagChoice, Tags
@@ -25,7 +25,6 @@ class Products:
 
     def __init__(self, bench: Bench, tags: Tags, old: dict[str, Any]) -> None:
         self._bench = bench
-        self._tags = tags
         words = bench.words
         job = old.get("job") if isinstance(old.get("job"), dict) else {}
         self._job: dict[str, Any] = job or {}
@@ -79,15 +78,17 @@ class Products:
 
     async def _look_back(self, tag: str) -> None:
         """Products that were made lately."""
-        if tag not in self._tags.running:
+        if not tag:
             return
         now = datetime.now(ZoneInfo(self._bench.visit.zone))
         try:
             answer = await self._bench.visit.get(
                 f"{place('tags', tag)}/history", start=(now - LOOK_BACK).isoformat(), max_points=_POINTS
             )
-        except Refused:
-            return
+        except Refused as refused:
+            if refused.status != UNKNOWN:
+                raise
+            return      # not read yet
         held = spent(answer["points"], round(now.timestamp() * 1000))
         for product in sorted(held, key=lambda one: -held[one])[:_MOST]:
             self._row(product)

@@ -94,7 +94,7 @@ class Telling:
             self._map = StateMap(self._bench, old or {})
 
     async def _watch(self, tag: str) -> None:
-        await self._map.of(tag, tag in self._tags.running)
+        await self._map.of(tag)
 
     def _lamp_box(self) -> None:
         words = self._bench.words

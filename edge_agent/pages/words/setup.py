@@ -64,6 +64,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "“{id}” cannot be its name: small letters, digits, - and _, and not there twice.",
         "“{id}”不能作为名称：只能用小写字母、数字、- 和 _，且不可重复。",
     ),
+    "setup.anew": (
+        "These begin anew within a second or two, all else works on: {what}",
+        "以下部分将在一两秒内重新启动，其余照常运行：{what}",
+    ),
+    "setup.anew.all": (
+        "Everything connects anew, in some seconds; no piece is lost.",
+        "所有连接将在数秒内重新建立，产量不会丢失。",
+    ),
     "setup.missing": ("Still missing: {what}", "尚缺：{what}"),
     "setup.kept": ("Stays as the site file has it: {keys}", "保持站点文件中的设置：{keys}"),
     # -- devices ---------------------------------------------------------------------------------------------------
