@@ -71,6 +71,8 @@ def test_the_whole_chain_of_reasons_behind_a_tag_is_in_chinese() -> None:
          "设备拒绝 holding 7：异常码 2（非法地址：设备没有该地址；请对照手册，注意地址从 0 还是从 1 起算）"),
         ("apply 0123456789ab in place of ba9876543210 a second cnc",
          "应用 0123456789ab，替换 ba9876543210：a second cnc"),
+        ("input 100 on the wire, Modicon 30101", "报文地址 input 100，Modicon 30101"),
+        ("goes up by 1 to 3", "每次增加 1 至 3"),
         ("bert is operator now, with a new password", "bert 的角色设为操作员，并重设密码"),
         ("nothing was changed: the audit log cannot be written (No space left on device)",
          "未做任何更改：审计日志无法写入（No space left on device）"),
@@ -99,6 +101,7 @@ def test_a_guess_that_is_refused_says_in_chinese_how_long_to_wait() -> None:
 PUT_TOGETHER = (
     "connection lost while reading", "connection lost (reset) while reading", "Name or service not known",
     "the server does not serve it: it is gone; it is asked again soon", "bert is operator now, with a new password",
+    "1 bit is set", "2 bits are set", "goes up by 1 to 2",
 )  # fmt: skip
 
 

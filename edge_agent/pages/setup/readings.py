@@ -39,8 +39,8 @@ class Readings:
         about = str(readings[0]["about"]).partition("; ")
         with attributes(ui.element("article").classes("address"), data_address=address):
             html(
-                Markup('<header><b>{}</b><small class="soft" lang=en>{}<br>{}</small></header>').format(
-                    address, about[0].partition(" is ")[2], about[2]
+                Markup('<header><b>{}</b><small class="soft">{}<br>{}</small></header>').format(
+                    address, self._words.told(about[0].partition(" is ")[2]), self._words.told(about[2])
                 )
             )
             for reading in readings[:_FIRST]:
@@ -52,17 +52,23 @@ class Readings:
 
     def _row(self, reading: Mapping[str, Any]) -> None:
         with ui.element("div").classes("reading"):
-            html(_reading(reading)).classes("grow")
+            html(_reading(reading, self._words)).classes("grow")
             ui.button(self._words("setup.modbus.use"), on_click=lambda: self._use(reading)).props(
                 "no-caps dense outline"
             ).mark("use")
 
 
-def _reading(reading: Mapping[str, Any]) -> Markup:
+def _reading(reading: Mapping[str, Any], words: Words) -> Markup:
     values = [shown.value(one) for one in reading["values"]]
     told = values[0] if len(set(values)) == 1 else " → ".join(values[-_VALUES:])
     return Markup(
         '<div class="reading-main"><span class="score" title="{score}"><i style="width:{score}%"></i></span>'
         '<span class="how"><b>{type}</b> {order}</span>'
-        '<span class="live">{values}</span><small class="soft" lang=en>{why}</small></div>'
-    ).format(score=reading["score"], type=reading["type"], order=reading["order"], values=told, why=reading["why"])
+        '<span class="live">{values}</span><small class="soft">{why}</small></div>'
+    ).format(
+        score=reading["score"],
+        type=reading["type"],
+        order=reading["order"],
+        values=told,
+        why="; ".join(map(words.told, str(reading["why"]).split("; "))),
+    )
