@@ -17,10 +17,24 @@ Row = Mapping[str, Any]
 _FACTORS: Final = (("A", "availability"), ("P", "performance"), ("Q", "quality"))
 # A shift so far is behind or ahead of its plan from a fiftieth of the plan on; below that it is in time.
 _NOTICEABLE: Final = 0.02
+_RATIOS: Final = ("oee", "availability", "performance", "quality")
+
+
+def observed(row: Row) -> Row:
+    """The row, without the figures of a window in which nothing was seen: 0 would be a number that nobody has seen."""
+    if row.get("data_coverage") != 0:
+        return row
+    return {**row, **dict.fromkeys(_RATIOS), "good": row.get("good") or None}
+
+
+def unknown(row: Row, letter: str, words: Words) -> str:
+    """Why a factor has no value."""
+    return words("shell.no_data") if row.get("data_coverage") == 0 else words(f"andon.{letter}.none")
 
 
 def tile(row: Row, lasts: str, words: Words) -> Markup:
     """A machine: its state and how long that `lasts`, OEE and its factors, pieces against the target, the job."""
+    row = observed(row)
     state, reason = str(row["state"]), why(row, words)
     since = row.get("since")
     return Markup(
@@ -54,6 +68,7 @@ def why(row: Row, words: Words) -> str:
 
 def rollup(row: Row, words: Words) -> Markup:
     """A line, an area or the site: OEE with its factors, how many machines are in which state, pieces."""
+    row = observed(row)
     scope, name = str(row["scope"]), str(row["id"])
     states = row.get("states") or {}
     counts = Markup("").join(
@@ -89,7 +104,7 @@ def factors(row: Row, words: Words) -> Markup:
     return Markup("").join(
         Markup('<div title="{}{}"><dt>{}</dt><dd>{}<b>{}</b></dd></div>').format(
             words(f"andon.{letter}"),
-            "" if row.get(key) is not None else f": {words(f'andon.{letter}.none')}",
+            "" if row.get(key) is not None else f": {unknown(row, letter, words)}",
             letter,
             bar(row.get(key), "factor"),
             words.whole_percent(row.get(key)),
@@ -141,6 +156,8 @@ def _flags(row: Row, words: Words) -> Markup:
         shown += said.format("", words("andon.no_plan"))
     elif row.get("oee") is None and "PRU_MISSING" in flags:
         shown += said.format(words("flag.PRU_MISSING"), words("andon.no_ideal"))
+    elif row.get("data_coverage") == 0:
+        shown += said.format(words("flag.LOW_CONFIDENCE"), words("shell.no_data"))
     elif "LOW_CONFIDENCE" in flags:
         coverage = words.percent(row.get("data_coverage"), 0)
         shown += said.format(f"{words('kpi.data_coverage')} {coverage}", f"{words('andon.low')} {coverage}")

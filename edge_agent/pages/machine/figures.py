@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from edge_agent.pages.look import ring, shape
-from edge_agent.pages.tile import pieces, why
+from edge_agent.pages.tile import observed, pieces, unknown, why
 from edge_agent.pages.words import NOTHING, Words
 from edge_agent.report.words import percentage
 
@@ -81,6 +81,7 @@ def head(row: Row, since: str, words: Words) -> Markup:
 
 def summary(row: Row, words: Words) -> Markup:
     """OEE, its factors and the pieces; each number tells what is behind it."""
+    row = observed(row)
     oee = row.get("oee")
     factors = Markup("").join(_factor(row, figure, letter, key, words) for figure, letter, key in _FACTORS)
     return Markup(
@@ -96,7 +97,7 @@ def summary(row: Row, words: Words) -> Markup:
 
 
 def _factor(row: Row, figure: str, letter: str, key: str, words: Words) -> Markup:
-    title = words(f"andon.{letter}.none") if row.get(key) is None else ""
+    title = unknown(row, letter, words) if row.get(key) is None else ""
     return Markup(
         '<button type="button" class="figure" data-figure="{}" title="{}"><small>{}</small><b>{}</b></button>'
     ).format(figure, title, words(f"andon.{letter}"), words.percent(row.get(key)))
