@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import subprocess
@@ -48,7 +49,9 @@ def pages() -> Iterator[Pages]:
         (sys.executable, "-m", "tests.pages.shop", str(shop), str(MACHINES)),
         (sys.executable, "-m", "edge_agent.pages", "--url", url, "--listen", f"127.0.0.1:{own}"),
     )
-    started = [subprocess.Popen(command) for command in commands]
+    # The page library does not compress where it believes to be tested.
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    started = [subprocess.Popen(command, env=outside) for command in commands]
     wait_for(lambda: answers(f"{url}/api/v1/overview"), 60, "the shop answers")
     wait_for(lambda: answers(f"http://127.0.0.1:{own}/login"), 60, "the pages answer")
     yield Pages(url, f"http://127.0.0.1:{own}", started[1].pid)
