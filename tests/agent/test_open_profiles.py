@@ -202,10 +202,11 @@ def test_a_thingsboard_gateway_tells_its_devices_and_carries_out_calls(
     port = free_port()
     held = plc(port)
     server = join()
-    start_agent(WRITABLE.format(port=broker.port, plc=port))
+    agent = start_agent(WRITABLE.format(port=broker.port, plc=port))
     connects = lambda: [one["device"] for one in server.on("v1/gateway/connect")]     # noqa: E731
     wait_for(lambda: {"press-1", "press-1 machine"} <= set(connects()), 30, "devices")
 
+    wait_for(lambda: "tb: listens for commands" in agent.log(), 30, "somebody to call")
     rows = [row for said in server.on("v1/gateway/telemetry") for row in said.get("press-1", ())]
     assert all(isinstance(row["ts"], int) and row["values"] for row in rows)
     attributes = server.on("v1/gateway/attributes")

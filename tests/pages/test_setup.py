@@ -187,6 +187,26 @@ def test_what_is_missing_in_a_form_is_named(commented: Stage) -> None:
     page.locator(".q-notification", has_text="Still missing: Name").last.wait_for()
 
 
+def test_what_is_typed_is_not_lost_by_applying_something_else(commented: Stage) -> None:
+    page = commented.open("/setup?part=calendars", size=DESK, user="anna")
+    review = page.locator(".changebar").get_by_role("button", name="Look and apply")
+    holidays = page.locator("[data-calendar]").first.get_by_label("Public holidays of")
+    holidays.fill("CN")
+    page.get_by_role("button", name="Take over").first.click()
+    review.wait_for()
+    holidays.fill("DE")
+    review.click()
+    page.locator(".q-notification", has_text="first Take over, or leave this part").wait_for()
+    assert not page.locator(".detail:visible").count()
+    page.locator(".partlink", has_text="Calendars").click()
+    wait_for(lambda: holidays.input_value() == "CN", 10, "what was taken over")
+    review.click()
+    page.locator(".detail:visible pre.diff", has_text="+    holidays: CN").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".changebar").get_by_role("button", name="Discard").click()
+    page.locator(".changebar").wait_for(state="hidden")
+
+
 def test_the_byte_order_wizard_makes_a_tag(commented: Stage) -> None:
     stage = commented
     press = ready(stage)["press-2"]

@@ -63,7 +63,10 @@ class Bar:
         self._apply.set_enabled(verdict["ok"])
 
     async def review(self) -> None:
-        """Show the change."""
+        """Show the change; not while something is typed that would be gone once it is applied."""
+        if self._bench.untaken:
+            self._bench.say(self._bench.words("setup.untaken"), "warning")
+            return
         if await self._bench.visit.attempt(self._bench.check):
             self._dialog.open()
 

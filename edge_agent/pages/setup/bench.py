@@ -33,6 +33,8 @@ class Bench:
         """shows a part by its name, set by the page"""
         self.show_bar: Callable[[], None]
         """draws what has changed, set by the page"""
+        self.untaken = False
+        """something is typed in a form of the part that is shown, and not in the draft"""
         self.timers: list[ui.timer] = []
         """of the part that is shown; they end with it"""
 

@@ -23,6 +23,8 @@ from edge_agent.pages.setup.versions import Versions
 from edge_agent.pages.tools.look import style
 from edge_agent.pages.visit import Visit, login_url
 
+# Parts whose forms are taken over into the draft; the text of the file is the draft.
+_FORMS: Final = frozenset({"calendars", "machine", "modbus", "opcua"})
 # What stands in the list of parts, with its icon; the others are reached from these.
 PARTS: Final = {
     "devices": "cable", "machines": "precision_manufacturing", "calendars": "calendar_month", "file": "description",
@@ -60,7 +62,7 @@ class _Setup:
         with ui.element("div").classes("setup"):
             with ui.element("nav").classes("parts"):
                 self._links = {name: self._link(name) for name in PARTS}
-            self._box = ui.element("div").classes("part")
+            self._box = ui.element("div").classes("part").on("input", self._typed, args=[])
         Bar(bench)
 
     def _link(self, name: str) -> ui.html:
@@ -74,6 +76,9 @@ class _Setup:
             .on("click", choose)
             .on("keydown.enter", choose)
         )
+
+    def _typed(self) -> None:
+        self.bench.untaken = self._part[0] in _FORMS
 
     async def go(self, part: str = "", *names: str) -> None:
         """Show this part; without a name the one that is shown, anew."""
@@ -96,4 +101,5 @@ class _Setup:
             made = _MAKERS[part](self.bench, *names)
             if hasattr(made, "begin"):
                 await made.begin()
+        self.bench.untaken = False
         self.bench.show_bar()

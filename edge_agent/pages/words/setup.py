@@ -72,6 +72,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Everything connects anew, in some seconds; no piece is lost.",
         "所有连接将在数秒内重新建立，产量不会丢失。",
     ),
+    "setup.untaken": (
+        "What is typed here is not in your change yet: first Take over, or leave this part.",
+        "此处填写的内容尚未加入变更：请先“加入变更”，或离开此部分。",
+    ),
     "setup.missing": ("Still missing: {what}", "尚缺：{what}"),
     "setup.kept": ("Stays as the site file has it: {keys}", "保持站点文件中的设置：{keys}"),
     # -- devices ---------------------------------------------------------------------------------------------------
