@@ -22,7 +22,7 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Properties with examples that no run has seen, until one fails; ROUNDS=n for so many times.
 explore: .venv/.dev

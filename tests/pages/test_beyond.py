@@ -77,7 +77,7 @@ def test_a_power_cut_is_seen_on_the_page_and_what_was_said_meanwhile_arrives_onc
     stage.start()
     # By itself: nobody reloads the page, and nobody logs in again.
     page.wait_for_selector(".chart.timeline canvas")
-    page.wait_for_function("document.querySelector('.lost').hidden")
+    page.wait_for_function("document.querySelector('.lost')?.hidden")
     page.locator("form.account >> text=anna").wait_for()
     wait_for(
         lambda: any(one["start"] == stop["start"] and one["reason"] == "tool change by hand" for one in stops(stage)),

@@ -88,14 +88,14 @@ async def test_each_request_has_the_whole_timeout(
     scripted_server: Any, device: Build, session: Any, registers: Any
 ) -> None:
     async def slow(request: bytes) -> bytes:
-        await asyncio.sleep(0.12)
+        await asyncio.sleep(0.6)
         return registers(request)
 
     async with (
         scripted_server(slow) as port,
-        session(device(port, {"a": {"address": "holding:1"}}, timeout="200ms", retries=0, poll="1ms")) as opened,
+        session(device(port, {"a": {"address": "holding:1"}}, timeout="1s", retries=0, poll="1ms")) as opened,
     ):
-        for _ in range(5):
+        for _ in range(3):
             assert list((await opened.read()).value) == [1]
 
 
